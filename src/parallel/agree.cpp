@@ -1,0 +1,99 @@
+#include "parallel/agree.hpp"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <new>
+#include <thread>
+
+namespace incipit::parallel {
+
+namespace {
+
+constexpr std::chrono::seconds patience{10};
+
+struct Failure {
+  Exit code;
+  std::string message;
+};
+
+Failure explain(const std::exception_ptr& mine, std::string_view phase) {
+  const std::string where = phase.empty() ? std::string() : std::string(phase) + ": ";
+  try {
+    std::rethrow_exception(mine);
+  } catch (const Agreed& error) {
+    return {error.code(), error.what()};
+  } catch (const Error& error) {
+    return {error.code(), where + error.what()};
+  } catch (const std::bad_alloc&) {
+    return {Exit::machine, where + "out of memory on this rank; use fewer ranks per node, or lower run.memory"};
+  } catch (const std::exception& error) {
+    return {Exit::defect, where + "unexpected: " + error.what()};
+  } catch (...) {
+    return {Exit::defect, where + "unexpected failure of unknown kind"};
+  }
+}
+
+bool agreed_already(const Communicator& comm, const std::exception_ptr& mine) {
+  try {
+    std::rethrow_exception(mine);
+  } catch (const Agreed& error) {
+    return error.where() == comm.agreement_handle();
+  } catch (...) {
+    return false;
+  }
+}
+
+[[noreturn]] void end_job(const Communicator& comm, const Failure& failure) {
+  std::fprintf(stderr, "incipit: error: %s\n", failure.message.c_str());
+  std::fflush(nullptr);
+  MPI_Abort(comm.agreement_handle(), static_cast<int>(failure.code));
+  // MPI_Abort of a broken job may come back.
+  _exit(static_cast<int>(failure.code));
+}
+
+void wait_for(MPI_Request& request) { check_mpi(MPI_Wait(&request, MPI_STATUS_IGNORE), "MPI_Wait"); }
+
+bool done_in_time(MPI_Request& request) {
+  const auto limit = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    int done = 0;
+    check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done != 0) return true;
+    if (std::chrono::steady_clock::now() > limit) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+/// The lowest failing rank, or the number of ranks when none failed.
+int lowest_failing(const Communicator& comm, const Failure* mine) {
+  int lowest = comm.size();
+  const int my_vote = mine == nullptr ? comm.size() : comm.rank();
+  MPI_Request request = MPI_REQUEST_NULL;
+  check_mpi(MPI_Iallreduce(&my_vote, &lowest, 1, MPI_INT, MPI_MIN, comm.agreement_handle(), &request),
+            "MPI_Iallreduce");
+  if (mine == nullptr) {
+    wait_for(request);
+  } else if (!done_in_time(request)) {
+    end_job(comm, *mine);
+  }
+  return lowest;
+}
+
+}  // namespace
+
+void agree(const Communicator& comm, std::exception_ptr mine, std::string_view phase) {
+  if (mine && agreed_already(comm, mine)) std::rethrow_exception(mine);
+  Failure failure{Exit::done, ""};
+  if (mine) failure = explain(mine, phase);
+  const int speaker = lowest_failing(comm, mine ? &failure : nullptr);
+  if (speaker == comm.size()) return;
+
+  int code = static_cast<int>(failure.code);
+  check_mpi(MPI_Bcast(&code, 1, MPI_INT, speaker, comm.agreement_handle()), "MPI_Bcast");
+  const std::string message = comm.broadcast(failure.message, speaker);
+  throw Agreed(static_cast<Exit>(code), message, comm.rank() == speaker, comm.agreement_handle());
+}
+
+}  // namespace incipit::parallel

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "parallel/communicator.hpp"
+
+namespace incipit::parallel {
+
+/// This rank's place among the ranks of the communicator that share its node.
+struct NodeShare {
+  int rank, size;
+};
+
+/// Collective.
+[[nodiscard]] NodeShare node_share(const Communicator& comm);
+
+/// Threads for this rank: the physical cores of its affinity mask, each shared out evenly over the ranks of the
+/// node that may run on it; at least 1. Collective.
+[[nodiscard]] int default_threads(const Communicator& comm);
+
+}  // namespace incipit::parallel

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace incipit::store {
+
+/// A name beside `path` for the file while it is being made: `.NAME.tmp-HOST-PID-N`. Host and process are part of
+/// it so that what a killed job left behind is recognised.
+[[nodiscard]] std::filesystem::path temporary_beside(const std::filesystem::path& path);
+
+/// Removes temporary files of `path` whose process is gone from this host. Never throws.
+void remove_abandoned(const std::filesystem::path& path) noexcept;
+
+/// Flushes a file or folder to disk. Error io.
+void sync_to_disk(const std::filesystem::path& path);
+
+/// sync_to_disk(temporary), rename to `path`, sync the folder. Error io.
+void publish(const std::filesystem::path& temporary, const std::filesystem::path& path);
+
+/// The file holds the whole text or what it held before. Error io.
+void write_text_atomic(const std::filesystem::path& path, std::string_view text);
+
+/// The whole file. Error io.
+[[nodiscard]] std::string read_text(const std::filesystem::path& path);
+
+/// Makes the folder and those above it. Error io: it cannot be made, is no folder, or cannot be written to.
+void ensure_folder(const std::filesystem::path& path);
+
+}  // namespace incipit::store
