@@ -35,8 +35,9 @@ struct PhiloxBlock {
   std::uint32_t word[4];
 };
 
-/// Philox4x32-10: four random words from a counter and a key (J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel
-/// random numbers: as easy as 1, 2, 3", SC'11). A pure function, so that any device may draw any number.
+/// Philox4x32-10: four random words from a counter and a key (J. Salmon, M. Moraes, R. Dror, D. Shaw,
+/// "Parallel random numbers: as easy as 1, 2, 3", SC'11). A pure function, so that any device may draw any
+/// number.
 constexpr PhiloxBlock philox4x32(PhiloxBlock counter, std::uint32_t key0, std::uint32_t key1) {
   constexpr std::uint64_t multiplier0 = 0xD2511F53, multiplier1 = 0xCD9E8D57;
   constexpr std::uint32_t weyl0 = 0x9E3779B9, weyl1 = 0xBB67AE85;
@@ -53,8 +54,8 @@ constexpr PhiloxBlock philox4x32(PhiloxBlock counter, std::uint32_t key0, std::u
   return counter;
 }
 
-/// The stream of random numbers that belongs to (seed, purpose, index): the same on every rank, thread and device,
-/// whatever else was drawn before. 2^34 words long.
+/// The stream of random numbers that belongs to (seed, purpose, index): the same on every rank, thread and
+/// device, whatever else was drawn before. 2^34 words long.
 class Random {
  public:
   constexpr Random(std::uint64_t seed, Purpose purpose, std::uint64_t index)
@@ -121,7 +122,8 @@ class Random {
 inline std::vector<std::int64_t> permutation(std::int64_t n, Random& random) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), std::int64_t{0});
-  for (std::size_t left = order.size(); left > 1; --left) std::swap(order[left - 1], order[random.below(left)]);
+  for (std::size_t left = order.size(); left > 1; --left)
+    std::swap(order[left - 1], order[random.below(left)]);
   return order;
 }
 

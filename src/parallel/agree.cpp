@@ -27,7 +27,8 @@ Failure explain(const std::exception_ptr& mine, std::string_view phase) {
   } catch (const Error& error) {
     return {error.code(), where + error.what()};
   } catch (const std::bad_alloc&) {
-    return {Exit::machine, where + "out of memory on this rank; use fewer ranks per node, or lower run.memory"};
+    return {Exit::machine,
+            where + "out of memory on this rank; use fewer ranks per node, or lower run.memory"};
   } catch (const std::exception& error) {
     return {Exit::defect, where + "unexpected: " + error.what()};
   } catch (...) {
@@ -53,7 +54,9 @@ bool agreed_already(const Communicator& comm, const std::exception_ptr& mine) {
   _exit(static_cast<int>(failure.code));
 }
 
-void wait_for(MPI_Request& request) { check_mpi(MPI_Wait(&request, MPI_STATUS_IGNORE), "MPI_Wait"); }
+void wait_for(MPI_Request& request) {
+  check_mpi(MPI_Wait(&request, MPI_STATUS_IGNORE), "MPI_Wait");
+}
 
 bool done_in_time(MPI_Request& request) {
   const auto limit = std::chrono::steady_clock::now() + patience;

@@ -10,8 +10,8 @@
 
 namespace incipit::parallel {
 
-/// The failure that all ranks of a communicator agreed on: code and message of the lowest failing rank, on every
-/// rank. Exactly one rank, that one, is the speaker: it prints.
+/// The failure that all ranks of a communicator agreed on: code and message of the lowest failing rank, on
+/// every rank. Exactly one rank, that one, is the speaker: it prints.
 class Agreed : public Error {
  public:
   Agreed(Exit code, const std::string& message, bool speaker, MPI_Comm where)
@@ -25,13 +25,12 @@ class Agreed : public Error {
   MPI_Comm where_;
 };
 
-/// The end of a phase; every rank of the communicator calls it. `mine` is what went wrong here, or null. Returns
-/// when no rank failed; otherwise throws Agreed on every rank. An exception that is not an Error counts as a defect,
-/// except std::bad_alloc (machine).
-/// A failing rank gives the others 10 s to arrive. If they do not, they are caught in a collective operation that
-/// waits for it: it prints its message and ends the whole job with its exit code. Ranks without a failure of their
-/// own wait without limit.
-/// An Agreed that this very communicator threw before is passed on without asking again.
+/// The end of a phase; every rank of the communicator calls it. `mine` is what went wrong here, or null.
+/// Returns when no rank failed; otherwise throws Agreed on every rank. An exception that is not an Error
+/// counts as a defect, except std::bad_alloc (machine). A failing rank gives the others 10 s to arrive. If
+/// they do not, they are caught in a collective operation that waits for it: it prints its message and ends
+/// the whole job with its exit code. Ranks without a failure of their own wait without limit. An Agreed that
+/// this very communicator threw before is passed on without asking again.
 void agree(const Communicator& comm, std::exception_ptr mine, std::string_view phase);
 
 /// Runs f on every rank and agrees on how it went.

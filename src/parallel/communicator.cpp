@@ -38,8 +38,12 @@ void check_mpi(int code, const char* call) {
               std::string(call) + " failed: " + std::string(text, static_cast<std::size_t>(length)));
 }
 
-Communicator Communicator::world() { return Communicator(duplicate(MPI_COMM_WORLD)); }
-Communicator Communicator::self() { return Communicator(duplicate(MPI_COMM_SELF)); }
+Communicator Communicator::world() {
+  return Communicator(duplicate(MPI_COMM_WORLD));
+}
+Communicator Communicator::self() {
+  return Communicator(duplicate(MPI_COMM_SELF));
+}
 
 Communicator::Communicator(MPI_Comm data) : data_(data) {
   check_mpi(MPI_Comm_set_errhandler(data_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
@@ -67,7 +71,9 @@ Communicator& Communicator::operator=(Communicator&& other) noexcept {
   return *this;
 }
 
-Communicator::~Communicator() { free(); }
+Communicator::~Communicator() {
+  free();
+}
 
 void Communicator::free() noexcept {
   int finalized = 0;
@@ -85,7 +91,9 @@ Communicator Communicator::split(int color, int key) const {
   return made;
 }
 
-void Communicator::barrier() const { check_mpi(MPI_Barrier(data_), "MPI_Barrier"); }
+void Communicator::barrier() const {
+  check_mpi(MPI_Barrier(data_), "MPI_Barrier");
+}
 
 std::string Communicator::broadcast(std::string text, int root) const {
   std::vector<char> bytes(text.begin(), text.end());
@@ -105,10 +113,18 @@ std::vector<std::string> Communicator::all_gather(const std::string& mine) const
   return texts;
 }
 
-std::int64_t Communicator::max(std::int64_t value) const { return reduce(value, MPI_INT64_T, MPI_MAX, data_); }
-std::int64_t Communicator::min(std::int64_t value) const { return reduce(value, MPI_INT64_T, MPI_MIN, data_); }
-std::int64_t Communicator::sum(std::int64_t value) const { return reduce(value, MPI_INT64_T, MPI_SUM, data_); }
-bool Communicator::any(bool value) const { return max(std::int64_t{value}) != 0; }
+std::int64_t Communicator::max(std::int64_t value) const {
+  return reduce(value, MPI_INT64_T, MPI_MAX, data_);
+}
+std::int64_t Communicator::min(std::int64_t value) const {
+  return reduce(value, MPI_INT64_T, MPI_MIN, data_);
+}
+std::int64_t Communicator::sum(std::int64_t value) const {
+  return reduce(value, MPI_INT64_T, MPI_SUM, data_);
+}
+bool Communicator::any(bool value) const {
+  return max(std::int64_t{value}) != 0;
+}
 
 double Communicator::max(double value) const {
   // What MPI_MAX makes of NaN is left open by the standard.
@@ -166,9 +182,9 @@ Communicator::Exchange Communicator::plan_exchange(std::span<const std::int64_t>
     throw Error(Exit::defect, "all_to_all: the counts do not add up to what is sent");
   }
   plan.receive_bytes.resize(plan.send_bytes.size());
-  check_mpi(MPI_Alltoall(plan.send_bytes.data(), 1, MPI_INT64_T, plan.receive_bytes.data(), 1, MPI_INT64_T,
-                         data_),
-            "MPI_Alltoall");
+  check_mpi(
+      MPI_Alltoall(plan.send_bytes.data(), 1, MPI_INT64_T, plan.receive_bytes.data(), 1, MPI_INT64_T, data_),
+      "MPI_Alltoall");
   return plan;
 }
 
@@ -193,11 +209,13 @@ void Communicator::exchange(const Exchange& plan, std::span<const std::byte> sen
   for (int peer = 0; peer < size_; ++peer) {
     const std::int64_t outgoing = plan.send_bytes[static_cast<std::size_t>(peer)];
     in_pieces(outgoing, [&](std::int64_t done, int count, MPI_Request* request) {
-      check_mpi(MPI_Isend(send.data() + send_start + done, count, MPI_BYTE, peer, 0, data_, request), "MPI_Isend");
+      check_mpi(MPI_Isend(send.data() + send_start + done, count, MPI_BYTE, peer, 0, data_, request),
+                "MPI_Isend");
     });
     send_start += outgoing;
   }
-  check_mpi(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
+  check_mpi(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE),
+            "MPI_Waitall");
 }
 
 }  // namespace incipit::parallel

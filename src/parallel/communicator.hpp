@@ -11,10 +11,10 @@
 
 namespace incipit::parallel {
 
-/// A group of ranks that talk to each other. Owns duplicates of the MPI communicator it was made from, one for
-/// data and one for agreements on failure (agree.hpp), so that libraries and we never take each other's messages.
-/// Counts are elements and may exceed 2^31. All members but rank, size, root and handles are collective.
-/// Error defect: an MPI call failed; the message holds MPI's own.
+/// A group of ranks that talk to each other. Owns duplicates of the MPI communicator it was made from, one
+/// for data and one for agreements on failure (agree.hpp), so that libraries and we never take each other's
+/// messages. Counts are elements and may exceed 2^31. All members but rank, size, root and handles are
+/// collective. Error defect: an MPI call failed; the message holds MPI's own.
 class Communicator {
  public:
   /// Every rank of the job. For `main`, `command` and tests alone: everything below is handed a communicator.
@@ -65,8 +65,8 @@ class Communicator {
   /// One text of each rank, in rank order.
   [[nodiscard]] std::vector<std::string> all_gather(const std::string& mine) const;
 
-  /// `send` holds send_counts[r] elements for each rank r, one rank after the other; returns what the ranks sent
-  /// to this one, concatenated by source rank.
+  /// `send` holds send_counts[r] elements for each rank r, one rank after the other; returns what the ranks
+  /// sent to this one, concatenated by source rank.
   template <class T>
   [[nodiscard]] std::vector<T> all_to_all(std::span<const T> send,
                                           std::span<const std::int64_t> send_counts) const {

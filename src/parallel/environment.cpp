@@ -19,6 +19,8 @@ Environment::Environment(int& argc, char**& argv) {
   check_mpi(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 }
 
-Environment::~Environment() { MPI_Finalize(); }
+Environment::~Environment() {
+  MPI_Finalize();
+}
 
 }  // namespace incipit::parallel

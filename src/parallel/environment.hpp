@@ -2,8 +2,8 @@
 
 namespace incipit::parallel {
 
-/// Starts MPI for the life of the object; `main` makes one. Thread level: FUNNELED, so only the thread that made
-/// the environment calls MPI. MPI's errors are returned, not fatal. Works with and without a launcher.
+/// Starts MPI for the life of the object; `main` makes one. Thread level: FUNNELED, so only the thread that
+/// made the environment calls MPI. MPI's errors are returned, not fatal. Works with and without a launcher.
 /// Error machine: MPI cannot be started or gives less than FUNNELED.
 class Environment {
  public:

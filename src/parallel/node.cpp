@@ -17,7 +17,8 @@ namespace {
 
 /// Hardware threads of one core share its arithmetic, so a core is named by the first of them.
 int core_of(int cpu) {
-  std::ifstream siblings("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
+  std::ifstream siblings("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                         "/topology/thread_siblings_list");
   int first = cpu;
   return siblings >> first ? first : cpu;
 }

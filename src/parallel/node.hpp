@@ -12,8 +12,8 @@ struct NodeShare {
 /// Collective.
 [[nodiscard]] NodeShare node_share(const Communicator& comm);
 
-/// Threads for this rank: the physical cores of its affinity mask, each shared out evenly over the ranks of the
-/// node that may run on it; at least 1. Collective.
+/// Threads for this rank: the physical cores of its affinity mask, each shared out evenly over the ranks of
+/// the node that may run on it; at least 1. Collective.
 [[nodiscard]] int default_threads(const Communicator& comm);
 
 }  // namespace incipit::parallel

@@ -29,8 +29,8 @@ struct Piece {
   std::int64_t first;                      ///< element of the hyperslab's memory
 };
 
-/// Cuts a hyperslab into pieces of at most `most_elements` (at least one element each), in memory order; none when
-/// it is empty. MPI counts bytes in 32 bits below HDF5 1.10, hence the limit on what is passed at once.
+/// Cuts a hyperslab into pieces of at most `most_elements` (at least one element each), in memory order; none
+/// when it is empty. MPI counts bytes in 32 bits below HDF5 1.10, hence the limit on what is passed at once.
 [[nodiscard]] std::vector<Piece> cut_slab(const std::vector<std::int64_t>& start,
                                           const std::vector<std::int64_t>& count, std::int64_t most_elements);
 

@@ -20,9 +20,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
 
-[[noreturn]] void fail(const std::string& what) { throw Error(Exit::io, what + ": " + std::strerror(errno)); }
+[[noreturn]] void fail(const std::string& what) {
+  throw Error(Exit::io, what + ": " + std::strerror(errno));
+}
 
 class Descriptor {
  public:
@@ -56,7 +60,9 @@ void write_file(const fs::path& path, std::string_view text) {
   if (file.close() != 0) fail("cannot write " + path.string());
 }
 
-std::string temporary_prefix(const fs::path& path) { return "." + path.filename().string() + ".tmp-"; }
+std::string temporary_prefix(const fs::path& path) {
+  return "." + path.filename().string() + ".tmp-";
+}
 
 /// The process that a temporary name speaks of is one of this host that no longer runs.
 bool abandoned(const std::string& name, const std::string& prefix) {

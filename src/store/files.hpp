@@ -6,8 +6,8 @@
 
 namespace incipit::store {
 
-/// A name beside `path` for the file while it is being made: `.NAME.tmp-HOST-PID-N`. Host and process are part of
-/// it so that what a killed job left behind is recognised.
+/// A name beside `path` for the file while it is being made: `.NAME.tmp-HOST-PID-N`. Host and process are
+/// part of it so that what a killed job left behind is recognised.
 [[nodiscard]] std::filesystem::path temporary_beside(const std::filesystem::path& path);
 
 /// Removes temporary files of `path` whose process is gone from this host. Never throws.

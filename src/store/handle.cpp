@@ -27,6 +27,8 @@ void start_hdf5() {
   static_cast<void>(started);
 }
 
-void hdf5_failed(Exit code, const std::string& what) { throw Error(code, what + " (HDF5: " + hdf5_message() + ")"); }
+void hdf5_failed(Exit code, const std::string& what) {
+  throw Error(code, what + " (HDF5: " + hdf5_message() + ")");
+}
 
 }  // namespace incipit::store

@@ -12,7 +12,8 @@ namespace incipit::store {
 /// HDF5's own account of the last failure in this thread: the deepest message of its error stack.
 [[nodiscard]] std::string hdf5_message();
 
-/// Starts HDF5 with its printing of errors switched off (we fold them into our messages). Any number of calls.
+/// Starts HDF5 with its printing of errors switched off (we fold them into our messages). Any number of
+/// calls.
 void start_hdf5();
 
 [[noreturn]] void hdf5_failed(Exit code, const std::string& what);

@@ -26,7 +26,8 @@ void check_digest(int ok) {
 
 class OpenFile {
  public:
-  explicit OpenFile(const std::filesystem::path& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit OpenFile(const std::filesystem::path& path)
+      : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
     if (descriptor_ < 0) {
       throw Error(Exit::io, "cannot open " + path.string() + ": " + std::strerror(errno));
     }

@@ -23,12 +23,14 @@ namespace {
 
 constexpr double stale_after_seconds = 24.0 * 3600;
 
-fs::path lock_of(const fs::path& path) { return path.string() + ".lock"; }
+fs::path lock_of(const fs::path& path) {
+  return path.string() + ".lock";
+}
 
 std::string text_of(const std::string& what) {
   const std::int64_t pid = ::getpid();
-  return "host " + host_name() + "\npid " + std::to_string(pid) + "\nstarted " + process_started(pid) + "\njob " +
-         job_id() + "\nsince " + utc_now() + "\nwhat " + what + "\n";
+  return "host " + host_name() + "\npid " + std::to_string(pid) + "\nstarted " + process_started(pid) +
+         "\njob " + job_id() + "\nsince " + utc_now() + "\nwhat " + what + "\n";
 }
 
 LockHolder parse(const std::string& text) {
@@ -92,14 +94,15 @@ bool take(const fs::path& lock, const std::string& text) {
   throw Error(Exit::io, "cannot make the lock " + lock.string() + ": " + std::strerror(reason));
 }
 
-/// Removes a stale lock unless somebody else replaced it meanwhile: only one process can move it away, and what it
-/// moved it looks at again.
+/// Removes a stale lock unless somebody else replaced it meanwhile: only one process can move it away, and
+/// what it moved it looks at again.
 void remove_stale(const fs::path& lock, const std::string& stale_text) {
   const fs::path aside = temporary_beside(lock);
   if (::rename(lock.c_str(), aside.c_str()) != 0) return;
   if (read_text(aside) != stale_text && ::link(aside.c_str(), lock.c_str()) != 0) {
     ::unlink(aside.c_str());
-    throw Error(Exit::io, "the lock " + lock.string() + " was taken over by two processes at once; start again");
+    throw Error(Exit::io,
+                "the lock " + lock.string() + " was taken over by two processes at once; start again");
   }
   ::unlink(aside.c_str());
 }
@@ -127,16 +130,20 @@ FileLock::FileLock(const fs::path& path, const std::string& what) {
   std::optional<FileLock> held = try_lock(path, what);
   if (!held) {
     const LockHolder other = holder(path).value_or(LockHolder{});
-    throw Error(Exit::again, path.string() + " is being made by process " + std::to_string(other.pid) + " on " +
-                                 other.host + (other.job.empty() ? "" : " (job " + other.job + ")") + " since " +
-                                 other.since + " (" + other.what + "): wait for it, or remove " +
+    throw Error(Exit::again, path.string() + " is being made by process " + std::to_string(other.pid) +
+                                 " on " + other.host + (other.job.empty() ? "" : " (job " + other.job + ")") +
+                                 " since " + other.since + " (" + other.what + "): wait for it, or remove " +
                                  lock_of(path).string() + " if that process is gone");
   }
   lock_ = std::exchange(held->lock_, fs::path());
 }
 
-FileLock::~FileLock() { release(); }
-FileLock::FileLock(FileLock&& other) noexcept : lock_(std::move(other.lock_)) { other.lock_.clear(); }
+FileLock::~FileLock() {
+  release();
+}
+FileLock::FileLock(FileLock&& other) noexcept : lock_(std::move(other.lock_)) {
+  other.lock_.clear();
+}
 FileLock& FileLock::operator=(FileLock&& other) noexcept {
   if (this != &other) {
     release();
@@ -149,7 +156,8 @@ FileLock& FileLock::operator=(FileLock&& other) noexcept {
 void FileLock::release() noexcept {
   if (lock_.empty()) return;
   if (::unlink(lock_.c_str()) != 0 && errno != ENOENT) {
-    std::fprintf(stderr, "incipit: warning: cannot remove the lock %s: %s\n", lock_.c_str(), std::strerror(errno));
+    std::fprintf(stderr, "incipit: warning: cannot remove the lock %s: %s\n", lock_.c_str(),
+                 std::strerror(errno));
   }
   lock_.clear();
 }

@@ -26,7 +26,8 @@ std::string process_started(std::int64_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string line;
   std::getline(file, line);
-  // The second field is the command in parentheses and may hold anything; the start time is the 20th after it.
+  // The second field is the command in parentheses and may hold anything; the start time is the 20th after
+  // it.
   const std::size_t close = line.rfind(')');
   if (close == std::string::npos) return "";
   std::istringstream fields(line.substr(close + 1));

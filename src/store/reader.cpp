@@ -19,7 +19,9 @@ namespace incipit::store {
 
 namespace {
 
-std::string basename_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string basename_of(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 std::string group_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -45,7 +47,9 @@ Handle open_file(const std::filesystem::path& path) {
           path.string() + " is damaged, perhaps cut short; remove it and let its stage make it again"};
 }
 
-std::string unpadded(const char* text, std::size_t length) { return {text, strnlen(text, length)}; }
+std::string unpadded(const char* text, std::size_t length) {
+  return {text, strnlen(text, length)};
+}
 
 herr_t add_name(hid_t /*object*/, const char* name, const H5A_info_t* /*info*/, void* names) {
   static_cast<std::vector<std::string>*>(names)->emplace_back(name);
@@ -72,7 +76,8 @@ struct Reader::Impl {
   [[nodiscard]] std::string at(const std::string& object) const { return path.string() + ": /" + object; }
 
   [[nodiscard]] bool exists(const std::string& object) const {
-    for (std::size_t slash = object.find('/'); slash != std::string::npos; slash = object.find('/', slash + 1)) {
+    for (std::size_t slash = object.find('/'); slash != std::string::npos;
+         slash = object.find('/', slash + 1)) {
       if (H5Lexists(file.get(), object.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
     }
     return object.empty() || H5Lexists(file.get(), object.c_str(), H5P_DEFAULT) > 0;
@@ -86,7 +91,8 @@ struct Reader::Impl {
 
   [[nodiscard]] Handle dataset(const std::string& name) const {
     Handle opened = object(name);
-    if (H5Iget_type(opened.get()) != H5I_DATASET) throw Error(Exit::data, at(name) + " is a group, not a dataset");
+    if (H5Iget_type(opened.get()) != H5I_DATASET)
+      throw Error(Exit::data, at(name) + " is a group, not a dataset");
     return opened;
   }
 
@@ -100,7 +106,8 @@ struct Reader::Impl {
 
   [[nodiscard]] std::vector<std::int64_t> shape(hid_t opened, const std::string& name) const {
     const Handle extent = space(opened, name);
-    const int rank = check_hdf5(H5Sget_simple_extent_ndims(extent.get()), Exit::data, "cannot read the shape of " + at(name));
+    const int rank = check_hdf5(H5Sget_simple_extent_ndims(extent.get()), Exit::data,
+                                "cannot read the shape of " + at(name));
     std::vector<hsize_t> sizes(static_cast<std::size_t>(rank));
     H5Sget_simple_extent_dims(extent.get(), sizes.data(), nullptr);
     return {sizes.begin(), sizes.end()};
@@ -116,16 +123,19 @@ struct Reader::Impl {
                                         : H5Tget_sign(wanted) == H5T_SGN_NONE ||
                                               H5Tget_size(found.get()) >= H5Tget_size(wanted));
     if (kind_found != kind_wanted || loses) {
-      throw Error(Exit::data, at(name) + ": expected " + type_name(wanted) + ", found " + type_name(found.get()));
+      throw Error(Exit::data,
+                  at(name) + ": expected " + type_name(wanted) + ", found " + type_name(found.get()));
     }
   }
 
-  void read(hid_t opened, const std::string& name, hid_t type, hid_t memory, hid_t selection, void* values) const {
+  void read(hid_t opened, const std::string& name, hid_t type, hid_t memory, hid_t selection,
+            void* values) const {
     check_hdf5(H5Dread(opened, type, memory, selection, H5P_DEFAULT, values), Exit::data,
                "cannot read " + at(name) + "; the file may be cut short");
   }
 
-  [[nodiscard]] Handle attribute(hid_t opened, const std::string& object_name, const std::string& name) const {
+  [[nodiscard]] Handle attribute(hid_t opened, const std::string& object_name,
+                                 const std::string& name) const {
     if (H5Aexists(opened, name.c_str()) <= 0) {
       throw Error(Exit::data, at(object_name) + " has no attribute " + name);
     }
@@ -159,13 +169,13 @@ struct Reader::Impl {
   void check_format(const std::string& expected) {
     const Handle root = object("");
     if (H5Aexists(root.get(), "format") <= 0 || H5Aexists(root.get(), "format_version") <= 0) {
-      throw Error(Exit::data, path.string() + " is an HDF5 file, but not one of Incipit's (no format attribute)");
+      throw Error(Exit::data,
+                  path.string() + " is an HDF5 file, but not one of Incipit's (no format attribute)");
     }
     const std::string format = attribute_text("", "format"), prefix = "incipit/";
-    if (format.compare(0, prefix.size(), prefix) != 0 ||
-        (!expected.empty() && format != prefix + expected)) {
-      throw Error(Exit::data, path.string() + ": expected format " + prefix + (expected.empty() ? "…" : expected) +
-                                  ", found " + format);
+    if (format.compare(0, prefix.size(), prefix) != 0 || (!expected.empty() && format != prefix + expected)) {
+      throw Error(Exit::data, path.string() + ": expected format " + prefix +
+                                  (expected.empty() ? "…" : expected) + ", found " + format);
     }
     kind = format.substr(prefix.size());
     const std::string version = attribute_text("", "format_version");
@@ -185,19 +195,30 @@ Reader::~Reader() = default;
 Reader::Reader(Reader&&) noexcept = default;
 Reader& Reader::operator=(Reader&&) noexcept = default;
 
-const std::filesystem::path& Reader::path() const { return impl_->path; }
-const std::string& Reader::kind() const { return impl_->kind; }
-std::string Reader::fingerprint() const { return attribute_string("", "fingerprint"); }
-std::string Reader::deck() const { return strings("deck").front(); }
+const std::filesystem::path& Reader::path() const {
+  return impl_->path;
+}
+const std::string& Reader::kind() const {
+  return impl_->kind;
+}
+std::string Reader::fingerprint() const {
+  return attribute_string("", "fingerprint");
+}
+std::string Reader::deck() const {
+  return strings("deck").front();
+}
 
 std::vector<Header::Input> Reader::inputs() const {
   const std::vector<std::string> paths = strings("inputs/path"), hashes = strings("inputs/sha256");
   std::vector<Header::Input> all;
-  for (std::size_t i = 0; i < std::min(paths.size(), hashes.size()); ++i) all.push_back({paths[i], hashes[i]});
+  for (std::size_t i = 0; i < std::min(paths.size(), hashes.size()); ++i)
+    all.push_back({paths[i], hashes[i]});
   return all;
 }
 
-bool Reader::has(const std::string& path) const { return impl_->exists(path); }
+bool Reader::has(const std::string& path) const {
+  return impl_->exists(path);
+}
 
 bool Reader::is_group(const std::string& path) const {
   return has(path) && H5Iget_type(impl_->object(path).get()) == H5I_GROUP;
@@ -210,7 +231,8 @@ std::vector<std::string> Reader::children(const std::string& group) const {
   std::vector<std::string> names;
   for (hsize_t i = 0; i < info.nlinks; ++i) {
     const auto name_at = [&](char* text, std::size_t size) {
-      return H5Lget_name_by_idx(opened.get(), ".", H5_INDEX_CRT_ORDER, H5_ITER_INC, i, text, size, H5P_DEFAULT);
+      return H5Lget_name_by_idx(opened.get(), ".", H5_INDEX_CRT_ORDER, H5_ITER_INC, i, text, size,
+                                H5P_DEFAULT);
     };
     const ssize_t length = check_hdf5(name_at(nullptr, 0), Exit::data, "cannot list " + impl_->at(group));
     std::string name(static_cast<std::size_t>(length), '\0');
@@ -291,8 +313,9 @@ void Reader::read_slab(const std::string& path, const std::vector<std::int64_t>&
   const std::vector<hsize_t> from(start.begin(), start.end()), extent(count.begin(), count.end());
   const Handle selection = impl_->space(opened.get(), path);
   if (!extent.empty()) {
-    check_hdf5(H5Sselect_hyperslab(selection.get(), H5S_SELECT_SET, from.data(), nullptr, extent.data(), nullptr),
-               Exit::defect, "HDF5 hyperslab of " + impl_->at(path));
+    check_hdf5(
+        H5Sselect_hyperslab(selection.get(), H5S_SELECT_SET, from.data(), nullptr, extent.data(), nullptr),
+        Exit::defect, "HDF5 hyperslab of " + impl_->at(path));
   }
   const hsize_t length = values.size();
   const Handle memory(H5Screate_simple(1, &length, nullptr), H5Sclose, Exit::defect, "HDF5 dataspace");
@@ -302,7 +325,8 @@ void Reader::read_slab(const std::string& path, const std::vector<std::int64_t>&
 std::vector<std::string> Reader::strings(const std::string& path) const {
   const Handle opened = impl_->dataset(path), type = impl_->stored_type(opened.get(), path);
   if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0) {
-    throw Error(Exit::data, impl_->at(path) + ": expected fixed-length strings, found " + type_name(type.get()));
+    throw Error(Exit::data,
+                impl_->at(path) + ": expected fixed-length strings, found " + type_name(type.get()));
   }
   const auto count = static_cast<std::size_t>(elements_of(impl_->shape(opened.get(), path)));
   const std::size_t length = H5Tget_size(type.get());
@@ -336,10 +360,10 @@ std::int64_t Reader::attribute_integer(const std::string& object, const std::str
   return impl_->attribute_as<std::int64_t>(object, name);
 }
 
-#define INCIPIT_READER_OF(T)                                                                                 \
-  template std::vector<T> Reader::read<T>(const std::string&) const;                                         \
-  template std::vector<T> Reader::read<T>(const std::string&, const std::vector<std::int64_t>&) const;       \
-  template void Reader::read_slab<T>(const std::string&, const std::vector<std::int64_t>&,                   \
+#define INCIPIT_READER_OF(T)                                                                           \
+  template std::vector<T> Reader::read<T>(const std::string&) const;                                   \
+  template std::vector<T> Reader::read<T>(const std::string&, const std::vector<std::int64_t>&) const; \
+  template void Reader::read_slab<T>(const std::string&, const std::vector<std::int64_t>&,             \
                                      const std::vector<std::int64_t>&, std::span<T>) const;
 INCIPIT_READER_OF(float)
 INCIPIT_READER_OF(double)

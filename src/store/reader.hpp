@@ -12,8 +12,8 @@
 namespace incipit::store {
 
 /// Reads one of our files, by this rank alone, from one thread at a time.
-/// Errors: io when the file is absent or unreadable; data when it is not HDF5, damaged, of another kind or major
-/// version, or does not hold what is asked (file, dataset, expected, found).
+/// Errors: io when the file is absent or unreadable; data when it is not HDF5, damaged, of another kind or
+/// major version, or does not hold what is asked (file, dataset, expected, found).
 class Reader {
  public:
   /// `kind` as in Header; empty accepts any of our kinds.
@@ -40,8 +40,8 @@ class Reader {
   /// Whether the dataset only stands for a dimension without coordinates.
   [[nodiscard]] bool is_bare_dimension(const std::string& path) const;
 
-  /// The whole dataset, row-major. Floating-point types are converted to any floating-point T, integers to integers
-  /// at least as wide. T as in Writer, and std::uint64_t.
+  /// The whole dataset, row-major. Floating-point types are converted to any floating-point T, integers to
+  /// integers at least as wide. T as in Writer, and std::uint64_t.
   template <class T>
   [[nodiscard]] std::vector<T> read(const std::string& path) const;
   /// As read, after checking the shape; -1 stands for any length.

@@ -4,7 +4,9 @@ namespace incipit::store {
 
 namespace {
 
-Handle copy_of(hid_t type) { return {H5Tcopy(type), H5Tclose, Exit::defect, "HDF5 type"}; }
+Handle copy_of(hid_t type) {
+  return {H5Tcopy(type), H5Tclose, Exit::defect, "HDF5 type"};
+}
 
 /// IEEE 754 binary16, which HDF5 1.10 does not predefine.
 Handle half_type() {

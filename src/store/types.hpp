@@ -12,9 +12,10 @@
 
 namespace incipit::store {
 
-// Memory and file types are one and the same (a conversion would make HDF5 write independently), and files are
-// little-endian.
-static_assert(std::endian::native == std::endian::little, "Incipit's files are written as they lie in memory");
+// Memory and file types are one and the same (a conversion would make HDF5 write independently), and files
+// are little-endian.
+static_assert(std::endian::native == std::endian::little,
+              "Incipit's files are written as they lie in memory");
 
 /// HDF5's type of the elements of T, which must be one of those Writer and Reader name.
 template <class T>

@@ -1,5 +1,6 @@
 #include "store/writer.hpp"
 
+#include <fcntl.h>
 #include <hdf5.h>
 #include <hdf5_hl.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <exception>
 #include <map>
+#include <system_error>
 #include <utility>
 
 #include "error.hpp"
@@ -30,9 +32,12 @@ namespace {
 constexpr std::size_t attribute_limit = 64000;  // object headers end at 64 KiB, and hold more than one text
 // netCDF-4's mark of a dataset that only stands for a dimension; readers hide it.
 constexpr const char* bare_dimension_mark = "This is a netCDF dimension but not a netCDF variable. %10lld";
+constexpr std::int64_t notes_margin = 64 << 10, notes_per_dataset = 4 << 10;  // bytes
 constexpr std::int64_t default_transfer_limit = std::int64_t{512} << 20;
 
-std::vector<hsize_t> extents(const std::vector<std::int64_t>& values) { return {values.begin(), values.end()}; }
+std::vector<hsize_t> extents(const std::vector<std::int64_t>& values) {
+  return {values.begin(), values.end()};
+}
 
 std::string parent_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -62,7 +67,8 @@ std::string without_nul(const std::string& text) {
   return shown;
 }
 
-std::vector<std::string> broadcast_texts(const parallel::Communicator& comm, const std::vector<std::string>& texts) {
+std::vector<std::string> broadcast_texts(const parallel::Communicator& comm,
+                                         const std::vector<std::string>& texts) {
   std::vector<std::int64_t> lengths;
   std::string joined;
   for (const std::string& text : texts) {
@@ -82,17 +88,10 @@ std::vector<std::string> broadcast_texts(const parallel::Communicator& comm, con
 
 /// Rank 0's header: nodes may differ in their CPUs, one file says one thing.
 Header from_root(const parallel::Communicator& comm, const Header& mine) {
-  std::vector<std::string> texts{mine.kind,
-                                 mine.fingerprint,
-                                 mine.precision,
-                                 mine.device,
-                                 mine.cpu,
-                                 mine.split,
-                                 std::to_string(mine.seed),
-                                 mine.libraries,
-                                 mine.deck,
-                                 mine.operational,
-                                 mine.mpi_hints};
+  std::vector<std::string> texts{
+      mine.kind,     mine.fingerprint,          mine.precision, mine.device, mine.cpu,
+      mine.split,    std::to_string(mine.seed), mine.libraries, mine.deck,   mine.operational,
+      mine.mpi_hints};
   for (const Header::Input& input : mine.inputs) {
     texts.push_back(input.path);
     texts.push_back(input.sha256);
@@ -100,8 +99,8 @@ Header from_root(const parallel::Communicator& comm, const Header& mine) {
   texts = broadcast_texts(comm, texts);
   auto next = texts.begin();
   Header header;
-  for (std::string* field : {&header.kind, &header.fingerprint, &header.precision, &header.device, &header.cpu,
-                             &header.split}) {
+  for (std::string* field :
+       {&header.kind, &header.fingerprint, &header.precision, &header.device, &header.cpu, &header.split}) {
     *field = *next++;
   }
   header.seed = std::stoull(*next++);
@@ -128,8 +127,9 @@ class Hints {
       if (equals == std::string::npos || equals == 0) {
         throw Error(Exit::usage, "run.mpi_hints: expected key=value;key=value, found \"" + hint + "\"");
       }
-      parallel::check_mpi(MPI_Info_set(info_, hint.substr(0, equals).c_str(), hint.substr(equals + 1).c_str()),
-                          "MPI_Info_set");
+      parallel::check_mpi(
+          MPI_Info_set(info_, hint.substr(0, equals).c_str(), hint.substr(equals + 1).c_str()),
+          "MPI_Info_set");
       at = end + 1;
     }
   }
@@ -142,22 +142,24 @@ class Hints {
   MPI_Info info_ = MPI_INFO_NULL;
 };
 
-Handle property_list(hid_t kind) { return {H5Pcreate(kind), H5Pclose, Exit::defect, "HDF5 property list"}; }
+Handle property_list(hid_t kind) {
+  return {H5Pcreate(kind), H5Pclose, Exit::defect, "HDF5 property list"};
+}
 
-/// No times (equal runs make equal files), creation order kept, and attributes in the object's header however many:
-/// HDF5 1.10 loses track when it moves ordered attributes to its other storage.
+/// No times (equal runs make equal files), creation order kept, and attributes in the object's header however
+/// many: HDF5 1.10 loses track when it moves ordered attributes to its other storage.
 void as_our_object(hid_t creation) {
   check_hdf5(H5Pset_obj_track_times(creation, false), Exit::defect, "HDF5 object times");
-  check_hdf5(H5Pset_attr_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED), Exit::defect,
-             "HDF5 attribute order");
+  check_hdf5(H5Pset_attr_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED),
+             Exit::defect, "HDF5 attribute order");
   check_hdf5(H5Pset_attr_phase_change(creation, 1000, 999), Exit::defect, "HDF5 attribute storage");
 }
 
 Handle group_list(hid_t kind) {
   Handle list = property_list(kind);
   as_our_object(list.get());
-  check_hdf5(H5Pset_link_creation_order(list.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED), Exit::defect,
-             "HDF5 link order");
+  check_hdf5(H5Pset_link_creation_order(list.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED),
+             Exit::defect, "HDF5 link order");
   return list;
 }
 
@@ -176,15 +178,16 @@ Handle access_list(MPI_Comm comm, MPI_Info info) {
   // Collective metadata is broken in HDF5 1.10.8.
   check_hdf5(H5Pset_coll_metadata_write(list.get(), false), Exit::defect, "HDF5 metadata writes");
   check_hdf5(H5Pset_all_coll_metadata_ops(list.get(), false), Exit::defect, "HDF5 metadata reads");
-  check_hdf5(H5Pset_libver_bounds(list.get(), H5F_LIBVER_V18, H5F_LIBVER_V110), Exit::defect, "HDF5 format bounds");
+  check_hdf5(H5Pset_libver_bounds(list.get(), H5F_LIBVER_V18, H5F_LIBVER_V110), Exit::defect,
+             "HDF5 format bounds");
   check_hdf5(H5Pset_fclose_degree(list.get(), H5F_CLOSE_STRONG), Exit::defect, "HDF5 closing");
   return list;
 }
 
 Handle space_of(const std::vector<std::int64_t>& shape) {
   if (shape.empty()) return {H5Screate(H5S_SCALAR), H5Sclose, Exit::defect, "HDF5 dataspace"};
-  return {H5Screate_simple(static_cast<int>(shape.size()), extents(shape).data(), nullptr), H5Sclose, Exit::defect,
-          "HDF5 dataspace of shape " + shape_text(shape)};
+  return {H5Screate_simple(static_cast<int>(shape.size()), extents(shape).data(), nullptr), H5Sclose,
+          Exit::defect, "HDF5 dataspace of shape " + shape_text(shape)};
 }
 
 }  // namespace
@@ -214,7 +217,9 @@ struct Writer::Impl {
 
   Impl(const parallel::Communicator& c, const std::filesystem::path& p) : comm(c), final_path(p) {}
 
-  [[nodiscard]] std::string in_file(const std::string& path) const { return final_path.string() + ": /" + path; }
+  [[nodiscard]] std::string in_file(const std::string& path) const {
+    return final_path.string() + ": /" + path;
+  }
 
   /// The start of every call: all ranks are here, none has failed, and they were called alike.
   void begin(const std::string& call) const {
@@ -232,13 +237,14 @@ struct Writer::Impl {
       // HDF5's account of a file that cannot be made names no reason; the system's does.
       if (comm.root()) make_empty();
     });
+    reserve(0, 0, final_path.string());
     parallel::together(comm, "", [&] {
       start_hdf5();
       const Hints hints(header.mpi_hints);
       const Handle creation = group_list(H5P_FILE_CREATE);
       const Handle access = access_list(comm.handle(), hints.get());
-      file = Handle(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, Exit::io,
-                    "cannot create " + temporary.string());
+      file = Handle(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose,
+                    Exit::io, "cannot create " + temporary.string());
       transfer = collective_transfer();
     });
   }
@@ -263,19 +269,21 @@ struct Writer::Impl {
     if (path.empty() || exists(path)) return;
     ensure_group(parent_of(path));
     const Handle creation = group_list(H5P_GROUP_CREATE);
-    const Handle group(H5Gcreate2(file.get(), path.c_str(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), H5Gclose,
-                       Exit::io, "cannot make the group " + in_file(path));
+    const Handle group(H5Gcreate2(file.get(), path.c_str(), H5P_DEFAULT, creation.get(), H5P_DEFAULT),
+                       H5Gclose, Exit::io, "cannot make the group " + in_file(path));
   }
 
-  void put_attribute(hid_t object, const std::string& where, const std::string& name, hid_t type, const void* value) {
+  void put_attribute(hid_t object, const std::string& where, const std::string& name, hid_t type,
+                     const void* value) {
     const Handle space = space_of({});
-    const Handle attribute(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
-                           Exit::io, "cannot make the attribute " + name + " of " + in_file(where));
+    const Handle attribute(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT),
+                           H5Aclose, Exit::io, "cannot make the attribute " + name + " of " + in_file(where));
     check_hdf5(H5Awrite(attribute.get(), type, value), Exit::io,
                "cannot write the attribute " + name + " of " + in_file(where));
   }
 
-  void put_attribute(hid_t object, const std::string& where, const std::string& name, const Attribute& value) {
+  void put_attribute(hid_t object, const std::string& where, const std::string& name,
+                     const Attribute& value) {
     if (const auto* number = std::get_if<double>(&value)) {
       put_attribute(object, where, name, type_of<double>().get(), number);
     } else if (const auto* integer = std::get_if<std::int64_t>(&value)) {
@@ -284,7 +292,8 @@ struct Writer::Impl {
       std::string text = without_nul(std::get<std::string>(value));
       if (text.size() > attribute_limit) {
         throw Error(Exit::defect, in_file(where) + ": the attribute " + name + " has " +
-                                      std::to_string(text.size()) + " bytes; HDF5 takes 64 kB. Make it a dataset");
+                                      std::to_string(text.size()) +
+                                      " bytes; HDF5 takes 64 kB. Make it a dataset");
       }
       if (text.empty()) text.resize(1);  // HDF5 has no strings of no bytes
       put_attribute(object, where, name, string_type(text.size()).get(), text.data());
@@ -292,8 +301,11 @@ struct Writer::Impl {
   }
 
   void write_root(const Header& header) {
-    const Handle root(H5Gopen2(file.get(), "/", H5P_DEFAULT), H5Gclose, Exit::io, "cannot open the root of a file");
-    const auto put = [&](const char* name, const std::string& text) { put_attribute(root.get(), "", name, text); };
+    const Handle root(H5Gopen2(file.get(), "/", H5P_DEFAULT), H5Gclose, Exit::io,
+                      "cannot open the root of a file");
+    const auto put = [&](const char* name, const std::string& text) {
+      put_attribute(root.get(), "", name, text);
+    };
     put("format", "incipit/" + header.kind);
     put("format_version", std::to_string(format_major) + "." + std::to_string(format_minor));
     put("program_version", program_version);
@@ -335,8 +347,9 @@ struct Writer::Impl {
     ensure_group(parent_of(path));
     const Handle space = space_of(shape), creation = dataset_list();
     const Handle made(
-        H5Dcreate2(file.get(), path.c_str(), type, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), H5Dclose,
-        Exit::io, "cannot make " + in_file(path));
+        H5Dcreate2(file.get(), path.c_str(), type, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT),
+        H5Dclose, Exit::io, "cannot make " + in_file(path));
+    reserve_dataset(made.get(), path, elements_of(shape) * static_cast<std::int64_t>(H5Tget_size(type)));
     put_attribute(made.get(), path, "units", about.units);
     put_attribute(made.get(), path, "long_name", about.long_name);
     // xarray decodes fixed-length texts by this.
@@ -351,13 +364,47 @@ struct Writer::Impl {
     datasets.push_back(std::move(entry));
   }
 
+  /// Takes blocks on disk for `bytes` from `offset` on and for HDF5's own notes behind them. A disk that
+  /// fills up in the midst of a collective write is worse: with Open MPI 4.1 all ranks then wait for each
+  /// other for ever. File systems that cannot reserve are left alone.
+  void reserve(std::int64_t offset, std::int64_t bytes, const std::string& what) const {
+    parallel::together(comm, "", [&] {
+      if (!comm.root()) return;
+      const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CLOEXEC);
+      const int status =
+          descriptor < 0 ? -1 : ::fallocate(descriptor, FALLOC_FL_KEEP_SIZE, offset, bytes + notes_margin);
+      const int reason = errno;
+      if (descriptor >= 0) ::close(descriptor);
+      if (status != 0 && (descriptor < 0 || reason == ENOSPC || reason == EDQUOT || reason == EFBIG)) {
+        throw Error(Exit::io, "cannot write " + what + " (" + std::to_string(bytes) +
+                                  " bytes): " + std::strerror(reason));
+      }
+    });
+  }
+
+  void reserve_dataset(hid_t made, const std::string& path, std::int64_t bytes) const {
+    const haddr_t offset = H5Dget_offset(made);
+    if (bytes > 0 && offset != HADDR_UNDEF) reserve(static_cast<std::int64_t>(offset), bytes, in_file(path));
+  }
+
+  /// For what attaching scales adds to each dataset.
+  void reserve_scales() const {
+    // HDF5 itself does not know the size between a collective write and the next flush.
+    std::error_code unknown;
+    const auto size = std::filesystem::file_size(temporary, unknown);
+    const std::uintmax_t end = unknown ? 0 : size;
+    reserve(static_cast<std::int64_t>(end), notes_per_dataset * static_cast<std::int64_t>(datasets.size()),
+            final_path.string());
+  }
+
   void name_scale(const std::string& path) {
     if (std::find(scales.begin(), scales.end(), path) == scales.end()) scales.push_back(path);
   }
 
-  void transfer_slab(Dataset& entry, const std::vector<std::int64_t>& start, const std::vector<std::int64_t>& count,
-                     hid_t type, const void* values) {
-    const auto most = std::max<std::int64_t>(1, transfer_limit / static_cast<std::int64_t>(entry.element_bytes));
+  void transfer_slab(Dataset& entry, const std::vector<std::int64_t>& start,
+                     const std::vector<std::int64_t>& count, hid_t type, const void* values) {
+    const auto most =
+        std::max<std::int64_t>(1, transfer_limit / static_cast<std::int64_t>(entry.element_bytes));
     const std::vector<Piece> pieces = cut_slab(start, count, most);
     const std::int64_t rounds = comm.max(static_cast<std::int64_t>(pieces.size()));
     if (rounds == 0) return;
@@ -372,7 +419,8 @@ struct Writer::Impl {
 
   /// Collective also for a rank that has no piece left.
   void transfer_piece(const Dataset& entry, hid_t open, const Piece* piece, hid_t type, const void* values) {
-    const Handle file_space(H5Dget_space(open), H5Sclose, Exit::io, "cannot ask for the shape of " + in_file(entry.path));
+    const Handle file_space(H5Dget_space(open), H5Sclose, Exit::io,
+                            "cannot ask for the shape of " + in_file(entry.path));
     const Handle memory_space = space_of({piece == nullptr ? 1 : elements_of(piece->count)});
     const char* data = static_cast<const char*>(values);
     char nothing = 0;
@@ -382,14 +430,14 @@ struct Writer::Impl {
       data = &nothing;
     } else {
       if (!piece->count.empty()) {
-        check_hdf5(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, extents(piece->start).data(), nullptr,
-                                       extents(piece->count).data(), nullptr),
+        check_hdf5(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, extents(piece->start).data(),
+                                       nullptr, extents(piece->count).data(), nullptr),
                    Exit::defect, "HDF5 hyperslab of " + in_file(entry.path));
       }
       data += piece->first * static_cast<std::int64_t>(entry.element_bytes);
     }
-    const Verdict verdict = write_and_ask(open, type, memory_space.get(), file_space.get(), transfer.get(), data,
-                                          in_file(entry.path));
+    const Verdict verdict = write_and_ask(open, type, memory_space.get(), file_space.get(), transfer.get(),
+                                          data, in_file(entry.path));
     if (!verdict.collective && all_collective) {
       all_collective = false;
       not_collective = verdict.why;
@@ -417,7 +465,8 @@ struct Writer::Impl {
   }
 
   void put_strings(const std::string& path, const std::vector<std::int64_t>& shape,
-                   const std::vector<std::string>& all, const About& about, const std::vector<std::string>& axes) {
+                   const std::vector<std::string>& all, const About& about,
+                   const std::vector<std::string>& axes) {
     if (elements_of(shape) != static_cast<std::int64_t>(all.size())) {
       throw Error(Exit::defect, in_file(path) + " of shape " + shape_text(shape) + " was given " +
                                     std::to_string(all.size()) + " texts");
@@ -441,8 +490,8 @@ struct Writer::Impl {
     for (const Dataset& entry : datasets) {
       const std::int64_t written = comm.sum(entry.written);
       if (written != elements_of(entry.shape)) {
-        throw Error(Exit::defect, in_file(entry.path) + " of shape " + shape_text(entry.shape) + " was given " +
-                                      std::to_string(written) + " numbers");
+        throw Error(Exit::defect, in_file(entry.path) + " of shape " + shape_text(entry.shape) +
+                                      " was given " + std::to_string(written) + " numbers");
       }
     }
   }
@@ -454,7 +503,8 @@ struct Writer::Impl {
         if (entry.axes[d] != path) continue;
         if (length >= 0 && length != entry.shape[d]) {
           throw Error(Exit::defect, in_file(entry.path) + ": its axis " + path + " has length " +
-                                        std::to_string(entry.shape[d]) + ", elsewhere " + std::to_string(length));
+                                        std::to_string(entry.shape[d]) + ", elsewhere " +
+                                        std::to_string(length));
         }
         length = entry.shape[d];
       }
@@ -484,7 +534,8 @@ struct Writer::Impl {
       }
       const Handle open(H5Dopen2(file.get(), path.c_str(), H5P_DEFAULT), H5Dclose, Exit::io,
                         "cannot open " + in_file(path));
-      check_hdf5(H5DSset_scale(open.get(), name.c_str()), Exit::io, "cannot make a dimension scale of " + in_file(path));
+      check_hdf5(H5DSset_scale(open.get(), name.c_str()), Exit::io,
+                 "cannot make a dimension scale of " + in_file(path));
     }
   }
 
@@ -513,7 +564,8 @@ struct Writer::Impl {
     comm.broadcast(seconds);
     ensure_group("timing");
     const auto count = static_cast<std::int64_t>(names.size());
-    const Handle group(H5Gopen2(file.get(), "timing", H5P_DEFAULT), H5Gclose, Exit::io, "cannot open " + in_file("timing"));
+    const Handle group(H5Gopen2(file.get(), "timing", H5P_DEFAULT), H5Gclose, Exit::io,
+                       "cannot open " + in_file("timing"));
     put_attribute(group.get(), "timing", "ranks", std::int64_t{comm.size()});
     put_strings("timing/host", {comm.size()}, hosts, {"1", "host of each rank"}, {"rank"});
     put_strings("timing/phase", {count}, names, {"1", "phase of the run"}, {"phase"});
@@ -529,21 +581,31 @@ struct Writer::Impl {
     check_hdf5(file.close(), Exit::io, "cannot close " + final_path.string());
   }
 
+  /// Gives back what was reserved beyond the end.
+  void trim() const {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(temporary, error);
+    if (!error) std::filesystem::resize_file(temporary, size, error);
+    if (error) throw Error(Exit::io, "cannot trim " + temporary.string() + ": " + error.message());
+  }
+
   void abandon() noexcept {
-    // Closing is collective, and a rank that unwinds cannot know whether the others do; with several ranks the file
-    // stays open until MPI ends, without a name.
+    // Closing is collective, and a rank that unwinds cannot know whether the others do; with several ranks
+    // the file stays open until MPI ends, without a name.
     if (comm.size() > 1) {
       file.release();
     } else {
       file.close();
     }
     if (!temporary.empty() && ::unlink(temporary.c_str()) != 0 && errno != ENOENT) {
-      std::fprintf(stderr, "incipit: warning: cannot remove %s: %s\n", temporary.c_str(), std::strerror(errno));
+      std::fprintf(stderr, "incipit: warning: cannot remove %s: %s\n", temporary.c_str(),
+                   std::strerror(errno));
     }
   }
 };
 
-Writer::Writer(const parallel::Communicator& comm, const std::filesystem::path& final_path, const Header& header)
+Writer::Writer(const parallel::Communicator& comm, const std::filesystem::path& final_path,
+               const Header& header)
     : impl_(std::make_unique<Impl>(comm, final_path)) {
   try {
     const Header mine = from_root(comm, header);
@@ -591,8 +653,8 @@ template <class T>
 void Writer::create(const std::string& path, const std::vector<std::int64_t>& shape, const About& about,
                     const std::vector<std::string>& axes) {
   const Handle type = type_of<T>();
-  std::string call = "dataset " + path + " " + shape_text(shape) + " " + type_name(type.get()) + " " + about.units +
-                     " " + about.long_name;
+  std::string call = "dataset " + path + " " + shape_text(shape) + " " + type_name(type.get()) + " " +
+                     about.units + " " + about.long_name;
   for (const std::string& axis : axes) call += " " + axis;
   impl_->begin(call);
   impl_->make(path, shape, type.get(), about, axes);
@@ -615,7 +677,8 @@ void Writer::write_slab(const std::string& path, const std::vector<std::int64_t>
   const Handle type = type_of<T>();
   Impl::Dataset& entry = impl_->dataset(path);
   if (entry.element_class != H5Tget_class(type.get()) || entry.element_bytes != H5Tget_size(type.get())) {
-    throw Error(Exit::defect, impl_->in_file(path) + " was created with another type than " + type_name(type.get()));
+    throw Error(Exit::defect,
+                impl_->in_file(path) + " was created with another type than " + type_name(type.get()));
   }
   bool fits = start.size() == entry.shape.size() && count.size() == entry.shape.size();
   const bool empty = fits && elements_of(count) == 0;
@@ -623,16 +686,17 @@ void Writer::write_slab(const std::string& path, const std::vector<std::int64_t>
     fits = start[d] >= 0 && count[d] > 0 && start[d] + count[d] <= entry.shape[d];
   }
   if (!fits || elements_of(count) != static_cast<std::int64_t>(values.size())) {
-    throw Error(Exit::defect, impl_->in_file(path) + " of shape " + shape_text(entry.shape) + ": no hyperslab at " +
-                                  shape_text(start) + " of " + shape_text(count) + " with " +
-                                  std::to_string(values.size()) + " numbers");
+    throw Error(Exit::defect, impl_->in_file(path) + " of shape " + shape_text(entry.shape) +
+                                  ": no hyperslab at " + shape_text(start) + " of " + shape_text(count) +
+                                  " with " + std::to_string(values.size()) + " numbers");
   }
   impl_->begin("slab " + path);
   impl_->transfer_slab(entry, start, count, type.get(), values.data());
 }
 
 void Writer::strings(const std::string& path, const std::vector<std::int64_t>& shape,
-                     const std::vector<std::string>& all, const About& about, const std::vector<std::string>& axes) {
+                     const std::vector<std::string>& all, const About& about,
+                     const std::vector<std::string>& axes) {
   std::string call = "strings " + path + " " + shape_text(shape) + " " + about.units + " " + about.long_name;
   for (const std::string& axis : axes) call += " " + axis;
   // The longest text sets the type, so all must agree on all texts.
@@ -651,31 +715,44 @@ void Writer::make_scale(const std::string& path) {
   impl_->name_scale(path);
 }
 
-void Writer::timing(const std::string& name, double seconds) { impl_->timings.emplace_back(name, seconds); }
-bool Writer::collective() const { return impl_->all_collective; }
-std::string Writer::why_not_collective() const { return impl_->not_collective; }
-void Writer::set_transfer_limit(std::int64_t bytes) { impl_->transfer_limit = bytes; }
-const std::filesystem::path& Writer::path() const { return impl_->final_path; }
+void Writer::timing(const std::string& name, double seconds) {
+  impl_->timings.emplace_back(name, seconds);
+}
+bool Writer::collective() const {
+  return impl_->all_collective;
+}
+std::string Writer::why_not_collective() const {
+  return impl_->not_collective;
+}
+void Writer::set_transfer_limit(std::int64_t bytes) {
+  impl_->transfer_limit = bytes;
+}
+const std::filesystem::path& Writer::path() const {
+  return impl_->final_path;
+}
 
 void Writer::commit() {
   impl_->begin("commit");
   impl_->check_filled();
+  impl_->reserve_scales();
   impl_->write_timing();
   impl_->make_scales();
   impl_->attach_scales();
   parallel::together(impl_->comm, "", [&] { impl_->close(); });
   parallel::together(impl_->comm, "", [&] {
-    if (impl_->comm.root()) publish(impl_->temporary, impl_->final_path);
+    if (!impl_->comm.root()) return;
+    impl_->trim();
+    publish(impl_->temporary, impl_->final_path);
   });
   impl_->committed = true;
 }
 
-#define INCIPIT_WRITER_OF(T)                                                                                      \
-  template void Writer::write<T>(const std::string&, const std::vector<std::int64_t>&, std::span<const T>,        \
-                                 const About&, const std::vector<std::string>&);                                  \
-  template void Writer::create<T>(const std::string&, const std::vector<std::int64_t>&, const About&,             \
-                                  const std::vector<std::string>&);                                               \
-  template void Writer::write_slab<T>(const std::string&, const std::vector<std::int64_t>&,                       \
+#define INCIPIT_WRITER_OF(T)                                                                               \
+  template void Writer::write<T>(const std::string&, const std::vector<std::int64_t>&, std::span<const T>, \
+                                 const About&, const std::vector<std::string>&);                           \
+  template void Writer::create<T>(const std::string&, const std::vector<std::int64_t>&, const About&,      \
+                                  const std::vector<std::string>&);                                        \
+  template void Writer::write_slab<T>(const std::string&, const std::vector<std::int64_t>&,                \
                                       const std::vector<std::int64_t>&, std::span<const T>);
 INCIPIT_WRITER_OF(float)
 INCIPIT_WRITER_OF(double)

@@ -15,17 +15,19 @@ namespace incipit::store {
 
 using Attribute = std::variant<std::string, std::int64_t, double>;
 
-/// One new HDF5 file, made by all ranks of a communicator together under a temporary name. Datasets are contiguous,
-/// uncompressed and written collectively; they carry no times, so that equal runs make equal bytes.
+/// One new HDF5 file, made by all ranks of a communicator together under a temporary name. Datasets are
+/// contiguous, uncompressed and written collectively; they carry no times, so that equal runs make equal
+/// bytes.
 ///
-/// Every member but collective() and path() is called by all ranks, in the same order, with the same paths, shapes,
-/// texts and attributes (checked: Error defect on all ranks). A rank that fails elsewhere and enters
+/// Every member but collective() and path() is called by all ranks, in the same order, with the same paths,
+/// shapes, texts and attributes (checked: Error defect on all ranks). A rank that fails elsewhere and enters
 /// parallel::agree on the same communicator takes the others out of their next call here (Agreed on all).
 ///
 /// Paths are relative to the root ("curves/time/point"); groups on the way are made.
-/// `axes` names the dimension scale of each dimension, or is empty. A name without "/" lies in the dataset's own
-/// group; otherwise it is a path from the root. A dataset named there becomes a dimension scale; a name that no
-/// dataset bears becomes a dimension without coordinates (as netCDF-4 has them). Attached by commit().
+/// `axes` names the dimension scale of each dimension, or is empty. A name without "/" lies in the dataset's
+/// own group; otherwise it is a path from the root. A dataset named there becomes a dimension scale; a name
+/// that no dataset bears becomes a dimension without coordinates (as netCDF-4 has them). Attached by
+/// commit().
 ///
 /// T: float, double, std::int8_t, std::uint8_t, std::int32_t, std::int64_t, Half.
 /// Errors: io when writing fails, naming the file (disk full, no permission); defect for misuse.
@@ -40,8 +42,8 @@ class Writer {
   /// `object`: a dataset, or a group, which is made when missing; "" is the root. Texts up to 64 kB.
   void attribute(const std::string& object, const std::string& name, const Attribute& value);
 
-  /// Makes a dataset from values that every rank holds in full (row-major; shape {} is one number); each rank writes
-  /// its block of the first dimension.
+  /// Makes a dataset from values that every rank holds in full (row-major; shape {} is one number); each rank
+  /// writes its block of the first dimension.
   template <class T>
   void write(const std::string& path, const std::vector<std::int64_t>& shape, std::span<const T> all,
              const About& about, const std::vector<std::string>& axes = {});

@@ -1,0 +1,124 @@
+"""Reading emergence.h5 (docs/schema.md), lazily: nothing is loaded before it is asked for."""
+
+import h5py
+import numpy as np
+
+MAJOR = "1"
+
+
+class FormatError(Exception):
+    """The file is not an emergence file of a version this package reads."""
+
+
+def text(value):
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def texts(values):
+    return [text(v).rstrip("\0") for v in np.asarray(values).ravel()]
+
+
+class Emergence:
+    """An open emergence.h5; use it in a `with` statement."""
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            self.file = h5py.File(path, "r")
+        except OSError as error:
+            raise OSError(f"{path}: cannot be read as HDF5: {error}") from error
+        kind = text(self.file.attrs.get("format", "nothing"))
+        version = text(self.file.attrs.get("format_version", "0"))
+        if kind != "incipit/emergence" or version.split(".")[0] != MAJOR:
+            self.file.close()
+            raise FormatError(f"{path}: expected incipit/emergence version {MAJOR}.x, found {kind} version {version}")
+        self.subjects = texts(self.file["subject"])
+        self.read = np.asarray(self.file["read"], dtype=bool)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    @property
+    def attributes(self):
+        return {name: text(value) if isinstance(value, bytes) else value for name, value in self.file.attrs.items()}
+
+    @property
+    def deck(self):
+        return texts(self.file["deck"])[0]
+
+    @property
+    def anchors(self):
+        return list(self.file["anchors"])
+
+    def anchor_attributes(self, anchor):
+        return {name: text(value) if isinstance(value, bytes) else value for name, value in self.file[f"anchors/{anchor}"].attrs.items()}
+
+    def curves(self, anchor):
+        return [Curve(self, anchor, name) for name in self.file[f"anchors/{anchor}/curves"]]
+
+    def latents(self, anchor):
+        """Labels, scores and matches of an anchor's latents, as a dict of arrays."""
+        group = self.file[f"anchors/{anchor}/latents"]
+        found = {}
+        for name, item in group.items():
+            if isinstance(item, h5py.Dataset) and item.shape and name != "latent":
+                found[name] = texts(item) if item.dtype.kind == "S" else np.asarray(item)
+        return found
+
+    def token_baseline(self, anchor):
+        """{"last_word": {"contrast": [subject], "auc": [subject]}, "bag_of_words": …}"""
+        group = self.file[f"anchors/{anchor}/controls/token_baseline"]
+        names = ("last_word", "bag_of_words")
+        return {n: {m: np.asarray(group[m])[i] for m in ("contrast", "auc")} for i, n in enumerate(names)}
+
+    def parts(self):
+        """Probes by subject and part: [subject, 3] for fit, verify, judge."""
+        subject, part = np.asarray(self.file["probes/subject"]), np.asarray(self.file["probes/part"])
+        return np.array([[np.sum((subject == s) & (part == p)) for p in range(3)] for s in range(len(self.subjects))])
+
+
+class Curve:
+    """One anchor's concepts along one axis."""
+
+    def __init__(self, emergence, anchor, name):
+        self.emergence = emergence
+        self.anchor = anchor
+        self.name = name
+        self.group = emergence.file[f"anchors/{anchor}/curves/{name}"]
+        self.rungs = texts(self.group["rung"])
+
+    def __getitem__(self, dataset):
+        return np.asarray(self.group[dataset])
+
+    def has(self, dataset):
+        return dataset in self.group
+
+    @property
+    def points(self):
+        return len(self.group["step"])
+
+    @property
+    def models(self):
+        return texts(self.group["model"])
+
+    def rung(self, name):
+        return self.rungs.index(name)
+
+    @property
+    def shown(self):
+        """The rung a figure shows first: raw, unless widths differ along the curve and only `aligned` exists."""
+        return self.rung("aligned" if self.name == "scale" else "raw")
+
+    def measure(self, name, rung=None):
+        """[point, subject] of a measure at a rung."""
+        return self[name][self.shown if rung is None else rung]
+
+
+def dataset(path, group):
+    """A group of any Incipit file as an xarray Dataset with labelled dimensions, for people's own notebooks."""
+    import xarray
+
+    return xarray.open_dataset(path, group=group, engine="h5netcdf")

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/config.hpp"
+
+namespace incipit::checkpoint {
+
+/// Element types that can be read as numbers. `other` stands for integers and booleans, which appear in
+/// buffers only and are never read.
+enum class Dtype { f16, bf16, f32, f64, other };
+
+/// Bytes of one element; 0 for `other`.
+[[nodiscard]] std::size_t size_of(Dtype dtype);
+
+/// A shape as messages show it: "[3, 4]".
+[[nodiscard]] std::string shown(const std::vector<int64_t>& shape);
+
+/// Where one tensor lies. Row-major, contiguous.
+struct Tensor {
+  std::string name;
+  Dtype dtype = Dtype::other;
+  std::string dtype_name;      ///< as the file spells it
+  std::vector<int64_t> shape;  ///< empty for a scalar
+  int file = 0;                ///< index into Weights::files()
+  uint64_t offset = 0;         ///< first byte in that file
+  uint64_t bytes = 0;
+
+  /// The first dimension, 1 for a scalar.
+  [[nodiscard]] int64_t rows() const { return shape.empty() ? 1 : shape.front(); }
+  /// Elements of one row: the product of the other dimensions.
+  [[nodiscard]] int64_t row_size() const;
+  [[nodiscard]] int64_t size() const { return rows() * row_size(); }
+};
+
+/// The weights of one checkpoint folder: an index of its tensors, and reads by offset. Nothing is mapped
+/// into memory, so that a file that shrinks under us is an error and not a signal.
+/// All const members may be called from several threads at once.
+class Weights {
+ public:
+  /// Indexes model.safetensors, or model.safetensors.index.json and its shards. Error io when a file cannot
+  /// be read; Error data when there is none, when it is truncated, or when its header is malformed.
+  [[nodiscard]] static Weights open(const std::filesystem::path& folder);
+
+  Weights(Weights&&) noexcept;
+  Weights& operator=(Weights&&) noexcept;
+  Weights(const Weights&) = delete;
+  Weights& operator=(const Weights&) = delete;
+  ~Weights();
+
+  [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+  /// The format as people call it: "safetensors".
+  [[nodiscard]] const std::string& format() const { return format_; }
+  /// The files that hold tensors, in the order of their names.
+  [[nodiscard]] const std::vector<std::filesystem::path>& files() const { return files_; }
+  /// All tensors by name.
+  [[nodiscard]] const std::map<std::string, Tensor, std::less<>>& tensors() const { return tensors_; }
+  [[nodiscard]] const Tensor* find(std::string_view name) const;
+  /// Error data when there is no such tensor.
+  [[nodiscard]] const Tensor& at(std::string_view name) const;
+  /// Bytes of all tensors together.
+  [[nodiscard]] uint64_t bytes() const;
+
+  /// Rows [first_row, first_row + rows) of a tensor as fp32; out holds rows × row_size() numbers. Values are
+  /// passed on as they are, NaN included. Error io when the file is shorter than it was when it was opened.
+  void read(const Tensor& tensor, int64_t first_row, int64_t rows, std::span<float> out) const;
+  /// The whole tensor as fp32.
+  [[nodiscard]] std::vector<float> read(const Tensor& tensor) const;
+  /// Bytes of a tensor as they lie in the file, from byte_offset within the tensor.
+  void read_raw(const Tensor& tensor, uint64_t byte_offset, std::span<std::byte> out) const;
+
+ private:
+  class File;
+
+  Weights();
+
+  std::filesystem::path folder_;
+  std::string format_;
+  std::vector<std::filesystem::path> files_;
+  std::vector<std::unique_ptr<File>> opened_;
+  std::map<std::string, Tensor, std::less<>> tensors_;
+};
+
+/// A tensor that a GPT-NeoX model of some shape must have.
+struct ExpectedTensor {
+  std::string name;
+  std::vector<int64_t> shape;
+};
+
+/// All tensors of a model of this shape under their Hugging Face names, embedding first.
+[[nodiscard]] std::vector<ExpectedTensor> expected_tensors(const Config& config);
+
+/// Compares the tensors there with those the config asks for. Error data naming all that are missing, have
+/// the wrong shape or a type that cannot be read, or are too many. The buffers attention.bias,
+/// attention.masked_bias and rotary_emb.inv_freq of older files are passed over.
+void check_tensors(const Weights& weights, const Config& config);
+
+}  // namespace incipit::checkpoint

@@ -1,0 +1,96 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "align/file.hpp"
+#include "align/procrustes.hpp"
+#include "command/activations.hpp"
+#include "command/claim.hpp"
+#include "command/stages.hpp"
+#include "console/progress.hpp"
+#include "parallel/agree.hpp"
+#include "parallel/work.hpp"
+#include "store/writer.hpp"
+
+namespace incipit::command {
+namespace {
+
+std::vector<std::int32_t> groups_of(const corpus::Probes& probes, const std::vector<std::int64_t>& which) {
+  std::vector<std::int32_t> groups;
+  for (auto i : which) groups.push_back(probes.group[static_cast<std::size_t>(i)]);
+  return groups;
+}
+
+/// A site whose probes all have one vector spans nothing that could be turned.
+bool varies(const std::vector<float>& rows, std::int64_t width) {
+  for (std::size_t i = static_cast<std::size_t>(width); i < rows.size(); ++i)
+    if (rows[i] != rows[i - static_cast<std::size_t>(width)]) return true;
+  return false;
+}
+
+/// Procrustes of this rank's share of the sites onto the anchor.
+std::vector<std::pair<std::int64_t, align::Alignment>> align_share(Session& session, const Anchor& anchor,
+                                                                   const std::vector<Site>& sites) {
+  const auto& probes = session.study.probes;
+  const auto n = static_cast<std::int64_t>(probes.all.size());
+  const auto fit = probes.of(corpus::Part::fit), judge = probes.of(corpus::Part::judge);
+  auto load = [&](const Site& site, const std::vector<std::int64_t>& which, std::vector<float>& rows) {
+    const Activations file(session.ledger->activations(site).path, n);
+    rows = file.rows(site.layer, which);
+    return align::Rows{rows, static_cast<std::int64_t>(which.size()), file.width()};
+  };
+  std::vector<double> costs;
+  for (const auto& site : sites) costs.push_back(static_cast<double>(session.study.model(site).config.d));
+  const auto owner = parallel::assign_longest_first(costs, session.world.size());
+  const auto mine = std::ranges::count(owner, session.world.rank());
+  std::vector<std::pair<std::int64_t, align::Alignment>> done;
+  if (mine == 0) return done;
+  std::vector<float> anchor_fit, anchor_judge, site_fit, site_judge;
+  const auto reference_fit = load(anchor.site, fit, anchor_fit);
+  const auto reference_judge = load(anchor.site, judge, anchor_judge);
+  if (!varies(anchor_fit, reference_fit.d)) return done;
+  const align::Reference reference(reference_fit, reference_judge, groups_of(probes, fit),
+                                   groups_of(probes, judge), session.deck.run.seed);
+  console::Progress progress(session.console, "align " + anchor.name, mine, "sites of rank 0");
+  for (std::size_t s = 0; s < sites.size() && !session.stop->asked(); ++s) {
+    if (owner[s] != session.world.rank()) continue;
+    const auto fit_rows = load(sites[s], fit, site_fit);
+    const auto judge_rows = load(sites[s], judge, site_judge);
+    if (varies(site_fit, fit_rows.d))
+      done.emplace_back(static_cast<std::int64_t>(s), align::align(reference, fit_rows, judge_rows));
+    progress.advance();
+  }
+  return done;
+}
+
+}  // namespace
+
+void align(Session& session, bool again) {
+  const auto pending = session.pending(deck::Stage::align, again);
+  for (std::size_t a = 0; a < pending.size(); ++a) {
+    if (!pending[a]) continue;
+    const auto& anchor = session.study.anchors[a];
+    const auto sites = sites_of(anchor);
+    std::vector<const Unit*> needed{&session.ledger->activations(anchor.site)};
+    for (const auto& site : sites) needed.push_back(&session.ledger->activations(site));
+    session.require(needed);
+    const auto& unit = session.ledger->align(a);
+    const auto claimed = claim(session.world, unit, *session.stop);
+    session.leave_if_asked();
+    if (!claimed) continue;
+    const auto timer = session.timing.phase("align");
+    std::vector<std::pair<std::int64_t, align::Alignment>> mine;
+    parallel::together(session.world, "align", [&] { mine = align_share(session, anchor, sites); });
+    session.leave_if_asked();
+    std::vector<align::SiteName> names;
+    for (const auto& site : sites) names.push_back({session.study.model(site).name, site.step, site.layer});
+    parallel::together(session.world, "writing the alignments", [&] {
+      store::Writer file(session.world, unit.path, session.header(unit));
+      align::write_alignments(session.world, file, names, mine);
+      file.commit();
+    });
+  }
+}
+
+}  // namespace incipit::command

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "parallel/communicator.hpp"
+
+namespace incipit::command {
+
+/// Runs the subcommand that `words` (the command line without the program's name) ask for. Collective.
+/// Error usage for a subcommand that does not exist; errors of the subcommand otherwise.
+void dispatch(const parallel::Communicator& world, const std::vector<std::string>& words);
+
+/// `incipit run DECK`: all stages of the main job, then the table of results.
+void run(const parallel::Communicator& world, const std::vector<std::string>& words);
+
+/// `incipit inspect FILE [--validate]`: what is in a file of ours, and whether it holds what docs/schema.md
+/// says.
+void inspect(const parallel::Communicator& world, const std::vector<std::string>& words);
+
+}  // namespace incipit::command

@@ -1,0 +1,84 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <functional>
+
+#include "command/command.hpp"
+#include "command/deck_command.hpp"
+#include "command/stages.hpp"
+#include "deck/deck.hpp"
+#include "error.hpp"
+#include "version.hpp"
+
+namespace incipit::command {
+namespace {
+
+using Action = std::function<void(const parallel::Communicator&, const std::vector<std::string>&)>;
+
+struct Subcommand {
+  const char* name;
+  const char* what;
+  Action action;
+};
+
+/// A stage on its own: it does again what is stale, since that is what was asked for.
+Action stage(const char* name, void (*work)(Session&, bool)) {
+  return [name, work](const parallel::Communicator& world, const std::vector<std::string>& words) {
+    if (const auto deck = read_deck(world, words)) {
+      const auto session = open_session(world, *deck, name);
+      work(*session, true);
+      close_session(*session);
+    }
+  };
+}
+
+const std::vector<Subcommand>& subcommands() {
+  static const std::vector<Subcommand> table{
+      {"run", "DECK: the whole job, from checkpoints to emergence.h5", run},
+      {"extract", "DECK: residual streams at the last token of every probe, one file per checkpoint",
+       stage("extract", extract)},
+      {"train", "DECK: a sparse autoencoder on every anchor", stage("train", train)},
+      {"interpret", "DECK: a label for every latent, verified on probes it was not made from",
+       stage("interpret", interpret)},
+      {"match", "DECK: labels matched to subjects", stage("match", match)},
+      {"align", "DECK: every site of the curves aligned with its anchor by Procrustes",
+       stage("align", align)},
+      {"track", "DECK: concepts followed along the curves, into emergence.h5", stage("track", track)},
+      {"inspect", "FILE [--validate]: what is in a file of results", inspect},
+  };
+  return table;
+}
+
+std::string usage() {
+  std::string text =
+      "usage: incipit SUBCOMMAND ... | incipit --version | incipit SUBCOMMAND --help\n"
+      "       mpirun -n RANKS incipit run DECK [--section.key=value ...]\n\n"
+      "Tells when, where and at what scale concepts are born in language models.\n\n";
+  for (const auto& s : subcommands()) text += fmt::format("  {:<10} {}\n", s.name, s.what);
+  text +=
+      "\nA deck is an INI file; `incipit run --help` lists its keys. Exit codes: 0 done, 64 command line or "
+      "deck, 65 data,\n"
+      "69 service, 70 defect, 71 machine, 74 input/output, 75 stopped early (the same command goes on), 76 "
+      "numbers.\n";
+  return text;
+}
+
+}  // namespace
+
+void dispatch(const parallel::Communicator& world, const std::vector<std::string>& words) {
+  if (words.empty()) throw Error(Exit::usage, "a subcommand is missing\n\n" + usage());
+  const auto& first = words.front();
+  if (first == "--help" || first == "-h" || first == "help") {
+    if (world.root()) fmt::print("{}", usage());
+    return;
+  }
+  if (first == "--version") {
+    if (world.root()) fmt::print("incipit {} ({})\n", program_version, commit);
+    return;
+  }
+  for (const auto& s : subcommands())
+    if (first == s.name) return s.action(world, {words.begin() + 1, words.end()});
+  throw Error(Exit::usage, fmt::format("no subcommand '{}'\n\n{}", first, usage()));
+}
+
+}  // namespace incipit::command

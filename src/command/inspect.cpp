@@ -1,0 +1,75 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "command/command.hpp"
+#include "command/results.hpp"
+#include "emergence/schema.hpp"
+#include "error.hpp"
+#include "store/reader.hpp"
+
+namespace incipit::command {
+namespace {
+
+void list(const store::Reader& file, const std::string& group, int depth) {
+  for (const auto& name : file.children(group)) {
+    const auto path = group.empty() ? name : group + "/" + name;
+    if (file.is_group(path)) {
+      fmt::print("{:{}}{}/\n", "", 2 * depth, name);
+      list(file, path, depth + 1);
+      continue;
+    }
+    if (file.is_bare_dimension(path)) continue;
+    const auto text = [&](const char* attribute) {
+      return file.has_attribute(path, attribute) ? file.attribute_string(path, attribute) : std::string{};
+    };
+    fmt::print("{:{}}{}  {} [{}]  {}  ({})\n", "", 2 * depth, name, file.type(path),
+               fmt::join(file.shape(path), ", "), text("long_name"), text("units"));
+  }
+}
+
+void print_root(const store::Reader& file) {
+  for (const auto& name : file.attributes("")) {
+    if (name == "seed") {
+      fmt::print("{}: {}\n", name, file.attribute_integer("", name));
+    } else if (name == "step" || name == "layer") {
+      fmt::print("{}: {}\n", name, file.attribute_number("", name));
+    } else {
+      fmt::print("{}: {}\n", name, file.attribute_string("", name));
+    }
+  }
+}
+
+}  // namespace
+
+void inspect(const parallel::Communicator& world, const std::vector<std::string>& words) {
+  if (!world.root()) return;  // reading one file is one rank's work
+  bool validate = false;
+  std::vector<std::string> files;
+  for (const auto& word : words) {
+    if (word == "--validate") {
+      validate = true;
+    } else if (word == "--help" || word == "-h") {
+      fmt::print("usage: incipit inspect FILE [--validate]\n");
+      return;
+    } else if (word.starts_with("-")) {
+      throw Error(Exit::usage, fmt::format("inspect: no option '{}'; there is --validate", word));
+    } else {
+      files.push_back(word);
+    }
+  }
+  if (files.size() != 1) throw Error(Exit::usage, "inspect: name one file");
+  const store::Reader file(files.front());
+  if (validate) {
+    const auto faults = emergence::validate(files.front());
+    if (!faults.empty())
+      throw Error(Exit::data, fmt::format("{}: not as docs/schema.md says:\n  {}", files.front(),
+                                          fmt::join(faults, "\n  ")));
+    fmt::print("{}: valid incipit/{}\n", files.front(), file.kind());
+    return;
+  }
+  print_root(file);
+  list(file, "", 0);
+  if (file.kind() == "emergence") fmt::print("\n{}\n", results_table(files.front()));
+}
+
+}  // namespace incipit::command

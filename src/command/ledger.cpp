@@ -1,0 +1,191 @@
+#include "command/ledger.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "checkpoint/weights.hpp"
+#include "error.hpp"
+#include "store/hash.hpp"
+#include "store/reader.hpp"
+
+namespace incipit::command {
+namespace {
+
+namespace fs = std::filesystem;
+using deck::Stage;
+
+std::vector<fs::path> checkpoint_files(const Checkpoint& checkpoint) {
+  std::vector<fs::path> files = checkpoint::Weights::open(checkpoint.folder).files();
+  files.push_back(checkpoint.folder / "config.json");
+  return files;
+}
+
+class Maker {
+ public:
+  Maker(const deck::Deck& deck, const Study& study, const std::map<std::string, std::string>& hashes,
+        std::string device)
+      : deck_(deck), study_(study), hashes_(hashes), device_(std::move(device)) {}
+
+  /// The fingerprint is over the stage, its keys, and what it read: the hash of each input's content and
+  /// the fingerprints of the units before it. Paths do not count, so a folder may be moved.
+  Unit make(Stage stage, const std::string& kind, const std::string& file, const std::string& anchor,
+            std::string extra, const std::vector<const Unit*>& from,
+            const std::vector<fs::path>& files) const {
+    Unit unit{stage, kind, deck_.run.output / file, {}, deck::keys_of(deck_, stage, anchor), {}};
+    std::string text = fmt::format("incipit {} 1\n{}\n{}\ndevice {}\n", kind, unit.keys, extra, device_);
+    for (const auto* before : from) text += fmt::format("from {}\n", before->fingerprint);
+    for (const auto& path : files) {
+      unit.inputs.push_back({path.string(), hashes_.at(path.string())});
+      text += fmt::format("file {}\n", unit.inputs.back().sha256);
+    }
+    unit.fingerprint = store::sha256(text);
+    return unit;
+  }
+
+  Unit activations(const Checkpoint& checkpoint) const {
+    const auto& model = study_.family.models[static_cast<std::size_t>(checkpoint.model)];
+    auto files = checkpoint_files(checkpoint);
+    files.push_back(model.tokenizer);
+    files.push_back(deck_.probes.path);
+    return make(Stage::extract, "activations",
+                fmt::format("activations/{}/step{}.h5", model.name, checkpoint.step), {},
+                fmt::format("layers {}\ndropped {}", fmt::join(checkpoint.layers, ","), study_.dropped), {},
+                files);
+  }
+
+ private:
+  const deck::Deck& deck_;
+  const Study& study_;
+  const std::map<std::string, std::string>& hashes_;
+  std::string device_;
+};
+
+std::string describe_points(const Study& study, const Anchor& anchor) {
+  std::string text;
+  for (const auto& curve : anchor.curves) {
+    text += curve.name + ":";
+    for (const auto& p : curve.points) text += fmt::format(" {}", study.describe(p));
+    text += "\n";
+  }
+  return text;
+}
+
+/// The value of each of `keys`' keys in a deck as a file stores it (INI), as lines `section.key = value`.
+std::string stored_keys(const std::string& ini, const std::string& keys) {
+  std::map<std::string, std::string> stored;
+  std::istringstream lines(ini);
+  std::string section;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("[")) section = line.substr(1, line.find(']') - 1) + ".";
+    if (const auto equals = line.find(" ="); equals != std::string::npos && !line.starts_with("#"))
+      stored[section + line.substr(0, equals)] = section + line;
+  }
+  std::string text;
+  std::istringstream wanted(keys);
+  for (std::string line; std::getline(wanted, line);)
+    if (const auto found = stored.find(line.substr(0, line.find(" ="))); found != stored.end())
+      text += found->second + "\n";
+  return text;
+}
+
+}  // namespace
+
+Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::string, std::string>& hashes,
+               const std::string& device)
+    : study_(&study) {
+  const Maker maker(deck, study, hashes, device);
+  for (const auto& checkpoint : study.checkpoints) activations_.push_back(maker.activations(checkpoint));
+  std::vector<const Unit*> all;
+  std::string points;
+  for (const auto& anchor : study.anchors) {
+    const auto site = study.describe(anchor.site);
+    const std::string file = anchor.name + ".h5";
+    sae_.push_back(
+        maker.make(Stage::train, "sae", "sae/" + file, anchor.name, site, {&activations(anchor.site)}, {}));
+    labels_.push_back(
+        maker.make(Stage::interpret, "labels", "labels/" + file, anchor.name, site, {&sae_.back()}, {}));
+    match_.push_back(maker.make(Stage::match, "match", "match/" + file, anchor.name, site, {&labels_.back()},
+                                {deck.match.subjects}));
+    std::vector<const Unit*> sites{&activations(anchor.site)};
+    for (const auto& curve : anchor.curves)
+      for (const auto& point : curve.points) sites.push_back(&activations(point));
+    const auto path = describe_points(study, anchor);
+    align_.push_back(
+        maker.make(Stage::align, "align", "align/" + file, anchor.name, site + "\n" + path, sites, {}));
+    points += path;
+  }
+  for (const auto* units : {&sae_, &match_, &align_})
+    for (const auto& unit : *units) all.push_back(&unit);
+  for (const auto& unit : activations_) all.push_back(&unit);
+  emergence_ =
+      maker.make(Stage::track, "emergence", "emergence.h5", {}, points, all, input_files(deck, study));
+}
+
+const Unit& Ledger::activations(const Site& site) const {
+  for (std::size_t c = 0; c < study_->checkpoints.size(); ++c)
+    if (study_->checkpoints[c].model == site.model && study_->checkpoints[c].step == site.step)
+      return activations_[c];
+  throw Error(Exit::defect, "no checkpoint of the study holds " + study_->describe(site));
+}
+
+std::vector<const Unit*> Ledger::of(Stage stage) const {
+  std::vector<const Unit*> units;
+  auto add = [&](const std::vector<Unit>& list) {
+    for (const auto& unit : list) units.push_back(&unit);
+  };
+  switch (stage) {
+    case Stage::extract:
+      add(activations_);
+      break;
+    case Stage::train:
+      add(sae_);
+      break;
+    case Stage::interpret:
+      add(labels_);
+      break;
+    case Stage::match:
+      add(match_);
+      break;
+    case Stage::align:
+      add(align_);
+      break;
+    case Stage::track:
+      units.push_back(&emergence_);
+      break;
+  }
+  return units;
+}
+
+std::vector<fs::path> input_files(const deck::Deck& deck, const Study& study) {
+  std::vector<fs::path> files{deck.probes.path, deck.match.subjects};
+  for (const auto& text : study.texts) files.push_back(text.tokenizer);
+  for (const auto& model : study.family.models) files.push_back(model.tokenizer);
+  for (const auto& checkpoint : study.checkpoints)
+    for (auto& file : checkpoint_files(checkpoint)) files.push_back(std::move(file));
+  std::ranges::sort(files);
+  const auto [first, last] = std::ranges::unique(files);
+  files.erase(first, last);
+  return files;
+}
+
+State state_of(const Unit& unit) {
+  if (!fs::exists(unit.path)) return State::missing;
+  return store::Reader(unit.path, unit.kind).fingerprint() == unit.fingerprint ? State::done : State::stale;
+}
+
+std::string why_stale(const Unit& unit) {
+  const store::Reader file(unit.path, unit.kind);
+  const auto keys = deck::differing_keys(stored_keys(file.deck(), unit.keys), unit.keys);
+  if (!keys.empty()) return fmt::format("{}", fmt::join(keys, ", "));
+  std::vector<std::string> changed;
+  for (const auto& was : file.inputs())
+    for (const auto& input : unit.inputs)
+      if (was.path == input.path && was.sha256 != input.sha256) changed.push_back(input.path);
+  if (!changed.empty()) return fmt::format("the content of {}", fmt::join(changed, ", "));
+  return "what the stages before it read";
+}
+
+}  // namespace incipit::command

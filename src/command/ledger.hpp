@@ -1,0 +1,58 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "command/study.hpp"
+#include "deck/deck.hpp"
+#include "store/writer.hpp"
+
+namespace incipit::command {
+
+/// One file that some stage makes, and what it must have been made from.
+struct Unit {
+  deck::Stage stage;
+  std::string kind;  ///< as in files.md: activations, sae, labels, match, align, emergence
+  std::filesystem::path path;
+  std::string fingerprint;
+  std::string keys;                          ///< the deck's lines this stage reads
+  std::vector<store::Header::Input> inputs;  ///< every file read for it
+};
+
+enum class State { missing, done, stale };
+
+/// The files are the ledger (design §5): which units a deck asks for, under which fingerprint.
+class Ledger {
+ public:
+  /// `hashes` holds the SHA-256 of every file of `input_files`. `device` names the device kind.
+  Ledger(const deck::Deck& deck, const Study& study, const std::map<std::string, std::string>& hashes,
+         const std::string& device);
+
+  [[nodiscard]] const Unit& activations(std::size_t checkpoint) const { return activations_[checkpoint]; }
+  /// The activations of the checkpoint a site lies in.
+  [[nodiscard]] const Unit& activations(const Site& site) const;
+  [[nodiscard]] const Unit& sae(std::size_t anchor) const { return sae_[anchor]; }
+  [[nodiscard]] const Unit& labels(std::size_t anchor) const { return labels_[anchor]; }
+  [[nodiscard]] const Unit& match(std::size_t anchor) const { return match_[anchor]; }
+  [[nodiscard]] const Unit& align(std::size_t anchor) const { return align_[anchor]; }
+  [[nodiscard]] const Unit& emergence() const { return emergence_; }
+  [[nodiscard]] std::vector<const Unit*> of(deck::Stage stage) const;
+
+ private:
+  const Study* study_;
+  std::vector<Unit> activations_, sae_, labels_, match_, align_;
+  Unit emergence_;
+};
+
+/// Every file the fingerprints hang on: weights, configs, tokenizers, probes, subjects.
+std::vector<std::filesystem::path> input_files(const deck::Deck& deck, const Study& study);
+
+/// Whether a unit's file is there and was made from the same things.
+State state_of(const Unit& unit);
+
+/// Why a stale unit is stale: the keys that differ, or the inputs that changed.
+std::string why_stale(const Unit& unit);
+
+}  // namespace incipit::command

@@ -1,0 +1,46 @@
+#include "command/machine.hpp"
+
+#include <fmt/format.h>
+#include <hdf5.h>
+#include <mpi.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <optional>
+
+namespace incipit::command {
+namespace {
+
+std::optional<std::uint64_t> first_number(const char* path) {
+  std::ifstream in(path);
+  std::uint64_t number = 0;
+  if (in >> number) return number;
+  return std::nullopt;  // absent, or the word "max"
+}
+
+}  // namespace
+
+std::uint64_t available_memory() {
+  std::uint64_t available = std::numeric_limits<std::uint64_t>::max();
+  std::ifstream in("/proc/meminfo");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("MemAvailable:")) available = std::stoull(line.substr(13)) * 1024;
+  const auto limit = first_number("/sys/fs/cgroup/memory.max"),
+             used = first_number("/sys/fs/cgroup/memory.current");
+  if (limit && used) available = std::min(available, *limit > *used ? *limit - *used : 0);
+  return available;
+}
+
+std::string library_versions() {
+  char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  MPI_Get_library_version(mpi, &length);
+  std::string text(mpi, static_cast<std::size_t>(length));
+  if (const auto comma = text.find(','); comma != std::string::npos) text.resize(comma);
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return fmt::format("{}; HDF5 {}.{}.{}", text, major, minor, release);
+}
+
+}  // namespace incipit::command

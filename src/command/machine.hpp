@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace incipit::command {
+
+/// Bytes of memory that processes on this node may still take: what the kernel calls available, or what is
+/// left of the control group's limit where that is less.
+std::uint64_t available_memory();
+
+/// Versions of the MPI and HDF5 libraries in use.
+std::string library_versions();
+
+}  // namespace incipit::command

@@ -1,0 +1,107 @@
+#include "command/parts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "error.hpp"
+#include "store/files.hpp"
+#include "store/reader.hpp"
+
+namespace incipit::command {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Parts are read back by the same job, so they are a kind of their own beside the finished files.
+constexpr const char* kind = "part";
+
+struct Found {
+  std::size_t first, last;
+  fs::path path;
+};
+
+std::vector<Found> list(const fs::path& folder, const std::string& fingerprint) {
+  std::vector<Found> found;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    Found part{0, 0, entry.path()};
+    if (std::sscanf(entry.path().filename().c_str(), "%zu-%zu.h5", &part.first, &part.last) != 2) continue;
+    if (store::Reader(part.path, kind).fingerprint() == fingerprint) found.push_back(part);
+  }
+  std::ranges::sort(found, {}, &Found::first);
+  return found;
+}
+
+}  // namespace
+
+Parts::Parts(fs::path folder, const Unit& unit) : folder_(std::move(folder)), unit_(unit) {}
+
+std::vector<std::pair<std::size_t, std::size_t>> Parts::find(const parallel::Communicator& team) {
+  std::vector<std::int64_t> ranges;
+  if (team.root())
+    for (const auto& part : list(folder_, unit_.fingerprint))
+      if (ranges.empty() || static_cast<std::int64_t>(part.first) >= ranges.back()) {
+        ranges.push_back(static_cast<std::int64_t>(part.first));
+        ranges.push_back(static_cast<std::int64_t>(part.last));
+      }
+  team.broadcast(ranges);
+  std::vector<std::pair<std::size_t, std::size_t>> there;
+  for (std::size_t i = 0; i < ranges.size(); i += 2)
+    there.emplace_back(static_cast<std::size_t>(ranges[i]), static_cast<std::size_t>(ranges[i + 1]));
+  return there;
+}
+
+void Parts::write(const store::Header& header, std::size_t first, std::size_t last,
+                  parallel::BlockRange positions, const std::vector<std::vector<float>>& rows,
+                  std::int64_t width) {
+  store::ensure_folder(folder_);
+  auto own = header;
+  own.kind = kind;
+  const auto self = parallel::Communicator::self();
+  store::Writer file(self, folder_ / fmt::format("{}-{}.h5", first, last), own);
+  const std::vector<std::int64_t> at{positions.begin, positions.end};
+  file.write<std::int64_t>("positions", {2}, at, {"1", "first position in pack order, and the end"});
+  const auto count = positions.end - positions.begin;
+  const auto layers = static_cast<std::int64_t>(rows.size());
+  file.create<float>("residual", {layers, count, width},
+                     {"1", "residual stream at the last token, in pack order"}, {});
+  for (std::int64_t l = 0; l < layers; ++l)
+    file.write_slab<float>("residual", {l, 0, 0}, {1, count, width}, rows[static_cast<std::size_t>(l)]);
+  file.commit();
+}
+
+std::vector<float> Parts::read(std::size_t layer, parallel::BlockRange positions, std::int64_t width) const {
+  std::vector<float> rows(static_cast<std::size_t>((positions.end - positions.begin) * width));
+  auto next = positions.begin;
+  for (const auto& part : list(folder_, unit_.fingerprint)) {
+    const store::Reader file(part.path, kind);
+    const auto at = file.read<std::int64_t>("positions");
+    const auto begin = std::max(next, at[0]), end = std::min(positions.end, at[1]);
+    if (begin >= end || begin != next) continue;
+    file.read_slab<float>(
+        "residual", {static_cast<std::int64_t>(layer), begin - at[0], 0}, {1, end - begin, width},
+        std::span<float>(rows).subspan(static_cast<std::size_t>((begin - positions.begin) * width),
+                                       static_cast<std::size_t>((end - begin) * width)));
+    next = end;
+  }
+  if (next != positions.end)
+    throw Error(
+        Exit::io,
+        fmt::format("{}: the part files end at position {}, expected {}: one was removed while the job ran",
+                    folder_.string(), next, positions.end));
+  return rows;
+}
+
+void Parts::remove(const parallel::Communicator& team) const {
+  team.barrier();
+  std::error_code none;
+  if (team.root()) {
+    fs::remove_all(folder_, none);
+    fs::remove(folder_.parent_path(), none);  // MODEL, if this was its last checkpoint
+    fs::remove(folder_.parent_path().parent_path(), none);
+  }
+}
+
+}  // namespace incipit::command

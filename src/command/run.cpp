@@ -1,0 +1,52 @@
+#include <fmt/format.h>
+
+#include "command/command.hpp"
+#include "command/deck_command.hpp"
+#include "command/results.hpp"
+#include "command/stages.hpp"
+
+namespace incipit::command {
+namespace {
+
+using deck::Stage;
+
+/// Refuses before any work is done, rather than at three in the morning.
+void refuse_stale(const Session& session) {
+  for (auto stage :
+       {Stage::extract, Stage::train, Stage::interpret, Stage::match, Stage::align, Stage::track})
+    static_cast<void>(session.pending(stage, session.deck.run.redo));
+}
+
+void drop_activations(const Session& session) {
+  if (session.deck.run.keep_activations || !session.world.root()) return;
+  std::error_code none;  // what cannot be removed stays, and costs only disk
+  std::filesystem::remove_all(session.deck.run.output / "activations", none);
+}
+
+}  // namespace
+
+void run(const parallel::Communicator& world, const std::vector<std::string>& words) {
+  const auto deck = read_deck(world, words);
+  if (!deck) return;
+  const auto session = open_session(world, *deck, "run");
+  if (session->pending(Stage::track, deck->run.redo).front()) {
+    const bool again = deck->run.redo;
+    refuse_stale(*session);
+    extract(*session, again);
+    train(*session, again);
+    interpret(*session, again);
+    match(*session, again);
+    align(*session, again);
+    track(*session, again);
+    drop_activations(*session);
+  } else {
+    session->console.line("everything is there already: nothing to do");
+  }
+  const auto file = session->ledger->emergence().path;
+  if (world.root()) session->console.block(results_table(file));
+  close_session(*session);
+  session->console.line("\nresults   {}\nfigures   python3 -m analysis report {}", file.string(),
+                        file.string());
+}
+
+}  // namespace incipit::command

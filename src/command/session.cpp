@@ -1,0 +1,206 @@
+#include "command/session.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "command/hashes.hpp"
+#include "command/machine.hpp"
+#include "device/host/host_device.hpp"
+#include "error.hpp"
+#include "parallel/agree.hpp"
+#include "parallel/node.hpp"
+#include "store/files.hpp"
+#include "store/hash.hpp"
+
+namespace incipit::command {
+namespace {
+
+std::unique_ptr<device::Device> make_device(const std::string& kind, int threads) {
+  if (kind == "cuda")
+    throw Error(Exit::machine,
+                "run.device = cuda: this program was built without CUDA; use run.device = host");
+  return device::make_host_device(threads);
+}
+
+/// Rank 0's part of entering an output folder: jobs with the same keys may fill it together, another deck may
+/// not come in while one of them lives. Leaves the resolved deck there.
+void enter_output(Session& session) {
+  const auto path = session.deck.run.output / "deck.ini";
+  std::string keys;
+  for (auto stage : {deck::Stage::extract, deck::Stage::train, deck::Stage::interpret, deck::Stage::match,
+                     deck::Stage::align, deck::Stage::track})
+    keys += deck::keys_of(session.deck, stage);
+  const auto what = store::sha256(keys);
+  const auto holder = store::FileLock::holder(path);
+  if (holder && holder->what != what)
+    throw Error(Exit::usage,
+                fmt::format("{}: process {} on {} runs another deck into this output since {}; give this one "
+                            "its own run.output",
+                            session.deck.run.output.string(), holder->pid, holder->host, holder->since));
+  session.output_lock = store::FileLock::try_lock(path, what);
+  store::write_text_atomic(path, deck::resolved(session.deck));
+}
+
+void greet(Session& session) {
+  auto& console = session.console;
+  const auto& study = session.study;
+  console.line("Incipit on {} rank(s) x {} thread(s), {}", session.world.size(), session.threads,
+               session.device->name());
+  std::size_t sites = 0;
+  for (const auto& checkpoint : study.checkpoints) sites += checkpoint.layers.size();
+  console.line("family    {} models, {} checkpoints, {} sites", study.family.models.size(),
+               study.checkpoints.size(), sites);
+  const auto& probes = study.probes;
+  const auto count = [&](corpus::Part part) { return probes.of(part).size(); };
+  console.line("probes    {} of {} subjects in {} groups; fit {}, verify {}, judge {}{}", probes.all.size(),
+               probes.subjects.size(), probes.groups.size(), count(corpus::Part::fit),
+               count(corpus::Part::verify), count(corpus::Part::judge), probes.split ? "" : " (split: none)");
+  for (const auto& anchor : study.anchors) {
+    std::vector<std::string> curves;
+    for (const auto& curve : anchor.curves)
+      curves.push_back(fmt::format("{} ({} points)", curve.name, curve.points.size()));
+    console.line("anchor    {}: {}; {}", anchor.name, study.describe(anchor.site), fmt::join(curves, ", "));
+  }
+  console.line("output    {}", session.deck.run.output.string());
+}
+
+/// What a reader of the results must know about the probes, said before the hours are spent.
+void warn_about_probes(Session& session) {
+  const auto& study = session.study;
+  if (study.dropped > 0)
+    session.console.warn(
+        "{} probes are longer than the shortest context of the family and are left out "
+        "(probes.long = drop)",
+        study.dropped);
+  for (const auto& text : study.texts) {
+    const auto single =
+        std::ranges::count_if(text.tokens, [](const auto& tokens) { return tokens.size() == 1; });
+    if (single > 0)
+      session.console.warn(
+          "{} probes have a single token: at the first position attention has nothing else to look at, "
+          "so such probes look alike in most models",
+          single);
+  }
+  const auto verify = static_cast<std::int64_t>(study.probes.of(corpus::Part::verify).size());
+  if (verify < 20 * session.deck.sae.latents)
+    session.console.warn(
+        "sae.latents = {}: latents see {:.1f} verify probes on average, and at least 20 make a verdict; "
+        "sae.latents = {} would do",
+        session.deck.sae.latents, static_cast<double>(verify) / static_cast<double>(session.deck.sae.latents),
+        std::max<std::int64_t>(1, verify / 20));
+}
+
+}  // namespace
+
+store::Header Session::header(const Unit& unit) const {
+  store::Header header;
+  header.kind = unit.kind;
+  header.fingerprint = unit.fingerprint;
+  header.precision = deck.run.precision;
+  header.device = device->kind() == device::Kind::host ? "host" : "cuda";
+  header.cpu = device->name();
+  header.split = deck.probes.split;
+  header.seed = deck.run.seed;
+  header.libraries = device->libraries() + "; " + library_versions();
+  header.deck = deck::resolved_science(deck);
+  header.inputs = unit.inputs;
+  header.operational = deck::resolved_operational(deck);
+  header.mpi_hints = deck.run.mpi_hints;
+  std::ranges::replace(header.mpi_hints, ',', ';');
+  return header;
+}
+
+std::vector<bool> Session::pending(deck::Stage stage, bool again) const {
+  const auto units = ledger->of(stage);
+  std::vector<std::int8_t> states;
+  parallel::together(world, "reading the ledger", [&] {
+    if (!world.root()) return;
+    std::string stale;
+    for (const auto* unit : units) {
+      states.push_back(static_cast<std::int8_t>(state_of(*unit)));
+      if (state_of(*unit) == State::stale && stale.empty())
+        stale =
+            fmt::format("{} was made from something else: {} differ", unit->path.string(), why_stale(*unit));
+    }
+    if (!stale.empty() && !again)
+      throw Error(
+          Exit::usage,
+          fmt::format(
+              "stage {} is stale: {}. Give the new deck its own run.output, or set --run.redo=yes to make "
+              "this stage and those after it again",
+              deck::name_of(stage), stale));
+  });
+  world.broadcast(states);
+  std::vector<bool> todo;
+  for (auto state : states) todo.push_back(static_cast<State>(state) != State::done);
+  return todo;
+}
+
+void Session::require(const std::vector<const Unit*>& units) const {
+  parallel::together(world, "reading the ledger", [&] {
+    if (!world.root()) return;
+    for (const auto* unit : units) {
+      const auto state = state_of(*unit);
+      if (state == State::done) continue;
+      throw Error(
+          Exit::usage,
+          fmt::format("{} {}: run `incipit {}` with this deck first", unit->path.string(),
+                      state == State::missing ? "is not there"
+                                              : "was made from something else (" + why_stale(*unit) + ")",
+                      deck::name_of(unit->stage)));
+    }
+  });
+}
+
+void Session::leave_if_asked() const {
+  if (!world.any(stop->asked())) return;
+  parallel::together(world, "stopping", [&] {
+    if (stop->asked())
+      throw Error(Exit::again,
+                  fmt::format("stopped early ({}); what was finished is kept, the same command goes on",
+                              stop->reason()));
+  });
+}
+
+std::unique_ptr<Session> open_session(const parallel::Communicator& world, const deck::Deck& deck,
+                                      const std::string& subcommand) {
+  auto session = std::make_unique<Session>(world, deck, world.rank());
+  auto& output = session->deck.run.output;
+  parallel::together(world, "making the output folder", [&] {
+    if (world.root()) store::ensure_folder(output);
+  });
+  session->stop = std::make_unique<Stop>(output, deck.run.max_time);
+  session->threads = deck.run.threads.value_or(parallel::default_threads(world));
+  const auto share = parallel::node_share(world);
+  parallel::together(world, "start", [&] {
+    session->memory =
+        deck.run.memory.value_or(available_memory() / static_cast<std::uint64_t>(share.size) / 5 * 4);
+    session->device = make_device(deck.run.device, session->threads);
+    if (world.root()) session->console.attach(output / "run.log");
+    const auto timer = session->timing.phase("set up");
+    session->study = resolve(deck);
+  });
+  const auto timer = session->timing.phase("set up");
+  std::vector<std::filesystem::path> files;
+  parallel::together(world, "listing the inputs", [&] { files = input_files(deck, session->study); });
+  const auto hashes = hash_files(world, files, output / "hashes.txt");
+  session->ledger = std::make_unique<Ledger>(deck, session->study, hashes,
+                                             session->device->kind() == device::Kind::host ? "host" : "cuda");
+  parallel::together(world, "entering the output folder", [&] {
+    if (world.root()) enter_output(*session);
+  });
+  session->console.line("incipit {}", subcommand);
+  greet(*session);
+  warn_about_probes(*session);
+  return session;
+}
+
+void close_session(Session& session) {
+  const auto rows = session.timing.summary(session.world);
+  session.console.line("\nWhere the time went (seconds per rank)");
+  session.console.block(console::Timing::table(rows));
+}
+
+}  // namespace incipit::command

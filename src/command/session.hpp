@@ -1,0 +1,59 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "command/ledger.hpp"
+#include "command/stop.hpp"
+#include "command/study.hpp"
+#include "console/console.hpp"
+#include "console/timing.hpp"
+#include "deck/deck.hpp"
+#include "device/device.hpp"
+#include "parallel/communicator.hpp"
+#include "store/lock.hpp"
+
+namespace incipit::command {
+
+/// What all stages of one job share: the ranks, the deck and what it means, the device, the console.
+struct Session {
+  Session(const parallel::Communicator& ranks, deck::Deck a_deck, int rank)
+      : world(ranks), deck(std::move(a_deck)), console(rank) {}
+
+  const parallel::Communicator& world;
+  deck::Deck deck;
+  console::Console console;
+  console::Timing timing;
+  std::unique_ptr<Stop> stop;
+  std::unique_ptr<device::Device> device;
+  int threads = 1;
+  std::uint64_t memory = 0;  ///< bytes this rank may use
+  Study study;
+  std::unique_ptr<Ledger> ledger;
+  std::optional<store::FileLock> output_lock;  ///< on deck.ini, by the first of the jobs that share an output
+
+  /// What every output file of this job begins with.
+  [[nodiscard]] store::Header header(const Unit& unit) const;
+
+  /// Which of a stage's units are still to be done. Collective; rank 0 looks. With `again`, stale ones are
+  /// to be done too; without, they are an Error(usage) that names them and why they are stale.
+  [[nodiscard]] std::vector<bool> pending(deck::Stage stage, bool again) const;
+
+  /// Error(usage) naming the subcommand to run first unless all these units are done. Collective.
+  void require(const std::vector<const Unit*>& units) const;
+
+  /// Ends the job with Error(again) on every rank if some rank was asked to stop. Collective.
+  void leave_if_asked() const;
+};
+
+/// Reads the deck, finds everything, makes the output folder, prints what will be done. Collective; all
+/// errors are agreed.
+std::unique_ptr<Session> open_session(const parallel::Communicator& world, const deck::Deck& deck,
+                                      const std::string& subcommand);
+
+/// Prints where the time went, at the end of a job. Collective.
+void close_session(Session& session);
+
+}  // namespace incipit::command

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "command/session.hpp"
+
+/// The stages of the main job, each collective over the session's ranks. A stage reads the files of the ones
+/// before it, does those of its units that are not done, and leaves files. `again`: stale units are made
+/// anew; without it they are an Error(usage).
+namespace incipit::command {
+
+void extract(Session& session, bool again);
+void train(Session& session, bool again);
+void interpret(Session& session, bool again);
+void match(Session& session, bool again);
+void align(Session& session, bool again);
+void track(Session& session, bool again);
+
+}  // namespace incipit::command

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "checkpoint/family.hpp"
+#include "corpus/packs.hpp"
+#include "corpus/probes.hpp"
+#include "deck/deck.hpp"
+
+namespace incipit::command {
+
+/// Where a residual stream is looked at. `model` is an index into the study's family.
+struct Site {
+  int model;
+  std::int64_t step;
+  int layer;
+  friend auto operator<=>(const Site&, const Site&) = default;
+};
+
+/// The sites along which an anchor's concepts are followed, in the order of the axis.
+struct Curve {
+  std::string name;  ///< time, space, scale or grid
+  std::vector<Site> points;
+};
+
+/// The site whose activations train an SAE, and the curves that SAE is carried along.
+struct Anchor {
+  std::string name;
+  Site site;
+  std::vector<Curve> curves;
+};
+
+/// One (model, step) that some curve needs, with the layers needed there, ascending.
+struct Checkpoint {
+  int model;
+  std::int64_t step;
+  std::filesystem::path folder;
+  std::vector<int> layers;
+  bool anchor;  ///< an SAE waits for this one: it goes first
+};
+
+/// The probes in the tokens of one tokenizer.
+struct Text {
+  std::filesystem::path tokenizer;
+  std::vector<std::vector<std::int32_t>> tokens;  ///< per probe
+  std::vector<corpus::Pack> packs;
+  std::vector<std::string> last_token;  ///< per probe, as the tokenizer spells it
+};
+
+/// What a deck means for the files that are there: everything later stages loop over.
+struct Study {
+  checkpoint::Family family;
+  corpus::Probes probes;  ///< those that fit every model's context (`probes.long`)
+  std::int64_t dropped = 0;
+  std::vector<Text> texts;      ///< one for each different tokenizer
+  std::vector<int> text_of;     ///< per model, index into texts
+  std::vector<Anchor> anchors;  ///< in the deck's order
+  std::vector<Checkpoint> checkpoints;
+
+  [[nodiscard]] const checkpoint::Model& model(const Site& site) const {
+    return family.models[static_cast<std::size_t>(site.model)];
+  }
+  [[nodiscard]] std::string describe(const Site& site) const;  ///< "nano-550k step 4000 layer 5"
+};
+
+/// The different sites of all an anchor's curves, in order of first appearance.
+std::vector<Site> sites_of(const Anchor& anchor);
+
+/// Finds the family, loads and tokenizes the probes, resolves anchors and curves (design §4).
+/// Errors: usage for an anchor that names what is not there, data for what the files hold.
+Study resolve(const deck::Deck& deck);
+
+/// The layer an anchor's `layer` key means in a model of `layers` blocks: `last`, a number, or a fraction
+/// of the depth (⌊f·L + ½⌋).
+int resolve_layer(const std::string& text, std::int64_t layers, const std::string& where);
+
+}  // namespace incipit::command

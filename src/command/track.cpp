@@ -1,0 +1,252 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "align/file.hpp"
+#include "align/procrustes.hpp"
+#include "command/activations.hpp"
+#include "command/claim.hpp"
+#include "command/stages.hpp"
+#include "console/progress.hpp"
+#include "emergence/baseline.hpp"
+#include "emergence/curve.hpp"
+#include "emergence/facts.hpp"
+#include "emergence/file.hpp"
+#include "emergence/linear_probe.hpp"
+#include "emergence/measures.hpp"
+#include "interpret/file.hpp"
+#include "match/file.hpp"
+#include "parallel/agree.hpp"
+#include "parallel/work.hpp"
+#include "sae/encode.hpp"
+#include "sae/file.hpp"
+#include "store/reader.hpp"
+#include "store/writer.hpp"
+
+namespace incipit::command {
+namespace {
+
+template <class T>
+std::vector<T> chosen(const std::vector<T>& all, const std::vector<std::int64_t>& which) {
+  std::vector<T> out;
+  for (auto i : which) out.push_back(all[static_cast<std::size_t>(i)]);
+  return out;
+}
+
+/// What every site is judged by: the probes of the parts, and one set of resamples and permutations for all.
+struct Bench {
+  Bench(const corpus::Probes& probes, const deck::Deck& deck)
+      : fit(probes.of(corpus::Part::fit)),
+        judge(probes.of(corpus::Part::judge)),
+        fit_subject(chosen(probes.subject, fit)),
+        fit_group(chosen(probes.group, fit)),
+        total(static_cast<std::int64_t>(probes.all.size())),
+        seed(deck.run.seed),
+        subjects(static_cast<std::int32_t>(probes.subjects.size())) {
+    for (auto i : fit) fit_texts.push_back(probes.all[static_cast<std::size_t>(i)].text);
+    for (auto i : judge) judge_texts.push_back(probes.all[static_cast<std::size_t>(i)].text);
+    // Questions give themselves away by length and punctuation, so the null exchanges like with like (science
+    // §5).
+    const bool questions = deck.probes.format != "jsonl";
+    set = emergence::make_judge_set(
+        subjects, chosen(probes.subject, judge), chosen(probes.group, judge), probes.group_subject,
+        questions ? emergence::question_strata(judge_texts) : std::vector<std::int32_t>{});
+    resampling = emergence::make_resampling(set, deck.track, seed);
+  }
+
+  std::vector<std::int64_t> fit, judge;
+  std::vector<std::int32_t> fit_subject, fit_group;
+  std::vector<std::string> fit_texts, judge_texts;
+  std::int64_t total;
+  std::uint64_t seed;
+  std::int32_t subjects;
+  emergence::JudgeSet set;
+  emergence::Resampling resampling;
+};
+
+/// One anchor's dictionary, and what it reads at other sites.
+class Tracker {
+ public:
+  Tracker(Session& session, const Bench& bench, std::size_t index)
+      : session_(session),
+        bench_(bench),
+        anchor_(session.study.anchors[index]),
+        align_(session.ledger->align(index).path, "align"),
+        sae_(sae::read_saes(store::Reader(session.ledger->sae(index).path, "sae")).front()),
+        match_(match::read_match(session.ledger->match(index).path)),
+        labels_(interpret::read_labels(session.ledger->labels(index).path)),
+        sites_(sites_of(anchor_)) {
+    for (std::int32_t c = 0; c < bench.subjects; ++c) {
+      const auto latents = match_.matches.of(c);
+      matched_.emplace_back(latents.begin(), latents.end());
+    }
+    const Activations home(session.ledger->activations(anchor_.site).path, bench.total);
+    auto u = home.rows(anchor_.site.layer, bench.judge);
+    sae::normalise(u, sae_.mean, sae_.scale, u);
+    const auto codes = sae::encode(*session.device, sae_, u, bench.set.n());
+    reference_ = emergence::strength_reference(codes, matched_, bench.set, bench.resampling);
+  }
+
+  /// The whole curve, its points shared out over the ranks. Collective.
+  emergence::Curve follow(const Curve& curve, console::Progress& progress) {
+    emergence::Curve result(curve.name, describe(curve), bench_.subjects, session_.deck.track.permutations,
+                            match_.matches.sweep.tau);
+    std::vector<double> costs;
+    for (const auto& site : curve.points)
+      costs.push_back(static_cast<double>(session_.study.model(site).config.d));
+    const auto owner = parallel::assign_longest_first(costs, session_.world.size());
+    parallel::together(session_.world, "track", [&] {
+      for (std::size_t p = 0; p < curve.points.size() && !session_.stop->asked(); ++p) {
+        if (owner[p] != session_.world.rank()) continue;
+        measure(curve.points[p], static_cast<std::int64_t>(p), result);
+        progress.advance();
+      }
+    });
+    session_.leave_if_asked();
+    result.gather(session_.world);
+    return result;
+  }
+
+  [[nodiscard]] emergence::AnchorResult result(const emergence::TokenBaseline& baseline) const {
+    return {anchor_.name,      session_.study.model(anchor_.site).name,
+            anchor_.site.step, anchor_.site.layer,
+            labels_,           match_.matches,
+            baseline,          {}};
+  }
+  [[nodiscard]] const match::Subjects& subjects() const { return match_.subjects; }
+
+ private:
+  std::vector<emergence::Point> describe(const Curve& curve) const {
+    std::vector<emergence::Point> points;
+    for (const auto& site : curve.points) {
+      const auto& model = session_.study.model(site);
+      points.push_back({model.name, model.config.params(), model.config.params_non_embedding(), site.step,
+                        site.layer,
+                        static_cast<double>(site.layer) / static_cast<double>(model.config.layers)});
+    }
+    return points;
+  }
+
+  void measure(const Site& site, std::int64_t p, emergence::Curve& curve) {
+    const auto timer = session_.timing.phase("track");
+    const Activations file(session_.ledger->activations(site).path, bench_.total);
+    const auto fit = file.rows(site.layer, bench_.fit), judge = file.rows(site.layer, bench_.judge);
+    const align::Rows fit_rows{fit, static_cast<std::int64_t>(bench_.fit.size()), file.width()};
+    const align::Rows judge_rows{judge, bench_.set.n(), file.width()};
+    const auto facts = emergence::site_facts(judge_rows, bench_.set);
+    curve.set_facts(p, facts);
+    if (facts.degenerate) return curve.leave_out(p, emergence::Status::degenerate);
+    const auto scores = emergence::probe_scores(fit_rows, bench_.fit_subject, bench_.fit_group, judge_rows,
+                                                bench_.subjects, bench_.seed);
+    curve.set_probe_auc(p, emergence::measure_auc(scores, bench_.set, bench_.resampling));
+
+    std::vector<float> u(judge.size());
+    if (file.width() == sae_.d) {
+      sae::normalise(judge, sae_.mean, sae_.scale, u);
+      set_tau(p, curve, rung(p, curve, emergence::Rung::raw, u));
+      const auto scale = emergence::site_scale(fit_rows);
+      sae::normalise(judge, scale.mean, scale.scale, u);
+      rung(p, curve, emergence::Rung::rescaled, u);
+    }
+    const auto index = std::ranges::find(sites_, site) - sites_.begin();
+    const auto alignment = align::read_alignment(align_, index);
+    if (alignment.rank > 0) {
+      const auto codes = rung(p, curve, emergence::Rung::aligned,
+                              align::apply(alignment, judge_rows, static_cast<double>(sae_.scale)));
+      if (file.width() != sae_.d) curve.set_usage(p, emergence::usage(codes, sae_.h));
+      curve.set_alignment(p, alignment);
+    }
+  }
+
+  sae::Codes rung(std::int64_t p, emergence::Curve& curve, emergence::Rung which, std::span<const float> u) {
+    const auto n = bench_.set.n();
+    auto codes = sae::encode(*session_.device, sae_, u, n);
+    const auto scores = emergence::subject_scores(*session_.device, sae_, u, n, matched_);
+    curve.set(p, which,
+              emergence::measure_codes(codes, scores, matched_, bench_.set, bench_.resampling, reference_));
+    return codes;
+  }
+
+  /// What hangs on τ, and how the latents are used, in the anchor's own scaling.
+  void set_tau(std::int64_t p, emergence::Curve& curve, const sae::Codes& codes) {
+    curve.set_usage(p, emergence::usage(codes, sae_.h));
+    std::vector<double> sweep;
+    for (double tau : match_.matches.sweep.tau) {
+      const auto matched =
+          emergence::match_at(match_.matches.similarity, match_.interpretable, bench_.subjects, tau);
+      const auto values = emergence::probe_activation(codes, matched, bench_.set);
+      sweep.insert(sweep.end(), values.begin(), values.end());
+    }
+    curve.set_tau(p, sweep);
+  }
+
+  Session& session_;
+  const Bench& bench_;
+  const Anchor& anchor_;
+  store::Reader align_;
+  sae::Sae sae_;
+  match::MatchFile match_;
+  interpret::Labels labels_;
+  std::vector<Site> sites_;
+  emergence::Matched matched_;
+  emergence::StrengthReference reference_;
+};
+
+std::vector<const Unit*> needed_for_track(const Session& session) {
+  std::vector<const Unit*> needed;
+  for (auto stage : {deck::Stage::extract, deck::Stage::train, deck::Stage::interpret, deck::Stage::match,
+                     deck::Stage::align})
+    for (const auto* unit : session.ledger->of(stage)) needed.push_back(unit);
+  return needed;
+}
+
+}  // namespace
+
+void track(Session& session, bool again) {
+  if (!session.pending(deck::Stage::track, again).front()) return;
+  session.require(needed_for_track(session));
+  const auto& unit = session.ledger->emergence();
+  const auto claimed = claim(session.world, unit, *session.stop);
+  session.leave_if_asked();
+  if (!claimed) return;
+
+  const auto& study = session.study;
+  emergence::Emergence result;
+  std::int64_t points = 0;
+  for (const auto& anchor : study.anchors)
+    for (const auto& curve : anchor.curves) points += static_cast<std::int64_t>(curve.points.size());
+  console::Progress progress(session.console, "track", points / session.world.size(), "sites of rank 0");
+  {
+    std::optional<Bench> bench;
+    std::optional<emergence::TokenBaseline> baseline;
+    parallel::together(session.world, "token baseline", [&] {
+      const auto timer = session.timing.phase("token baseline");
+      bench.emplace(study.probes, session.deck);
+      baseline = emergence::token_baseline(bench->fit_texts, bench->fit_subject, bench->fit_group,
+                                           bench->judge_texts, bench->set, bench->resampling, bench->seed);
+    });
+    for (std::size_t a = 0; a < study.anchors.size(); ++a) {
+      std::optional<Tracker> tracker;
+      parallel::together(session.world, "reading the anchor", [&] { tracker.emplace(session, *bench, a); });
+      result.anchors.push_back(tracker->result(*baseline));
+      result.subjects = tracker->subjects();
+      for (const auto& curve : study.anchors[a].curves)
+        result.anchors.back().curves.push_back(tracker->follow(curve, progress));
+    }
+  }
+  progress.finish();
+  const auto& text = study.texts[static_cast<std::size_t>(
+      study.text_of[static_cast<std::size_t>(study.anchors.front().site.model)])];
+  result.probes = study.probes;
+  for (const auto& tokens : text.tokens) result.tokens.push_back(static_cast<std::int32_t>(tokens.size()));
+  result.last_token = text.last_token;
+  const auto timer = session.timing.phase("write");
+  parallel::together(session.world, "writing emergence.h5", [&] {
+    store::Writer file(session.world, unit.path, session.header(unit));
+    emergence::write_emergence(file, result);
+    file.commit();
+  });
+}
+
+}  // namespace incipit::command

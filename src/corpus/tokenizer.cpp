@@ -1,0 +1,361 @@
+#include "corpus/tokenizer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include "corpus/added_tokens.hpp"
+#include "corpus/bpe.hpp"
+#include "corpus/normalization.hpp"
+#include "corpus/utf8.hpp"
+#include "corpus/word_split.hpp"
+#include "json.hpp"
+#include "store/files.hpp"
+
+namespace incipit::corpus {
+namespace {
+
+using Vocabulary = std::unordered_map<std::string, int32_t>;
+
+[[noreturn]] void refuse(const std::string& where, const std::string& what) {
+  throw Error(Exit::data, where + ": " + what);
+}
+
+/// The printable stand-in of every byte in a byte-level vocabulary: bytes that print in Latin-1 stand for
+/// themselves, the others for the code points from 256 on, in order.
+const std::array<std::string, 256>& byte_alphabet() {
+  static const auto alphabet = [] {
+    std::array<std::string, 256> spellings;
+    unsigned next = 256;
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      const bool prints = (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte != 0xad);
+      const unsigned code_point = prints ? byte : next++;
+      if (code_point < 0x80) {
+        spellings[byte] = static_cast<char>(code_point);
+      } else {
+        spellings[byte] = {static_cast<char>(0xc0 | code_point >> 6),
+                           static_cast<char>(0x80 | (code_point & 0x3f))};
+      }
+    }
+    return spellings;
+  }();
+  return alphabet;
+}
+
+/// The bytes a vocabulary entry stands for, or the entry itself where they are no text of their own.
+std::string readable(const std::string& entry) {
+  static const auto byte_of = [] {
+    std::unordered_map<std::string_view, char> table;
+    for (unsigned byte = 0; byte < 256; ++byte) table[byte_alphabet()[byte]] = static_cast<char>(byte);
+    return table;
+  }();
+  std::string bytes;
+  for (std::string_view rest = entry; !rest.empty();) {
+    const std::string_view character = first_characters(rest, 1);
+    const auto byte = byte_of.find(character);
+    if (byte == byte_of.end()) return entry;
+    bytes += byte->second;
+    rest.remove_prefix(character.size());
+  }
+  return first_invalid_utf8(bytes) == std::string_view::npos ? bytes : entry;
+}
+
+/// Whether the byte can stand in UTF-8 at all; vocabularies often leave the others out.
+bool occurs_in_utf8(unsigned byte) {
+  return byte != 0xc0 && byte != 0xc1 && byte < 0xf5;
+}
+
+int32_t token_id(const nlohmann::json& value, const std::string& where) {
+  const bool fits = value.is_number_unsigned() &&
+                    value.get<uint64_t>() < static_cast<uint64_t>(std::numeric_limits<int32_t>::max());
+  if (!fits) refuse(where, "expected a token id, found " + JsonObject::shown(value));
+  return value.get<int32_t>();
+}
+
+Vocabulary read_vocabulary(const JsonObject& model) {
+  const nlohmann::json& entries = model.at("vocab");
+  if (!entries.is_object()) refuse(model.where(), "'vocab' must be an object of tokens and ids");
+  Vocabulary vocabulary;
+  std::set<int32_t> ids;
+  for (const auto& [token, value] : entries.items()) {
+    const int32_t id = token_id(value, model.where() + ": vocab: '" + token + "'");
+    if (!ids.insert(id).second) refuse(model.where(), "vocab: two tokens have the id " + std::to_string(id));
+    vocabulary.emplace(token, id);
+  }
+  return vocabulary;
+}
+
+int32_t known_token(const Vocabulary& vocabulary, const std::string& token, const std::string& where) {
+  const auto it = vocabulary.find(token);
+  if (it == vocabulary.end()) refuse(where, "'" + token + "' is not in the vocabulary");
+  return it->second;
+}
+
+/// Both spellings of a merge: "a b" and ["a", "b"]. False for the version line of old files.
+bool read_merge(const nlohmann::json& value, const std::string& where,
+                std::pair<std::string, std::string>& pair) {
+  if (value.is_array() && value.size() == 2 && value[0].is_string() && value[1].is_string()) {
+    pair = {value[0].get<std::string>(), value[1].get<std::string>()};
+    return true;
+  }
+  if (!value.is_string())
+    refuse(where, "expected \"a b\" or [\"a\", \"b\"], found " + JsonObject::shown(value));
+  const auto& text = value.get_ref<const std::string&>();
+  if (text.starts_with("#version")) return false;
+  const std::size_t space = text.find(' ');
+  if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
+    refuse(where, "expected two tokens and one space between them, found " + JsonObject::shown(value));
+  }
+  pair = {text.substr(0, space), text.substr(space + 1)};
+  return true;
+}
+
+MergeTable read_merges(const JsonObject& model, const Vocabulary& vocabulary) {
+  std::vector<MergeTable::Merge> merges;
+  std::size_t line = 0;
+  for (const nlohmann::json& value : model.array("merges")) {
+    const std::string where = model.where() + ": merges[" + std::to_string(line++) + "]";
+    std::pair<std::string, std::string> pair;
+    if (!read_merge(value, where, pair)) continue;
+    merges.push_back({known_token(vocabulary, pair.first, where), known_token(vocabulary, pair.second, where),
+                      static_cast<int32_t>(merges.size()),
+                      known_token(vocabulary, pair.first + pair.second, where)});
+  }
+  return MergeTable(merges);
+}
+
+std::string type_of(const JsonObject& json) {
+  return json.text("type", "without a type");
+}
+
+void check_model(const JsonObject& model) {
+  if (type_of(model) != "BPE")
+    refuse(model.where(), "type '" + type_of(model) + "' is not known; expected 'BPE'");
+  if (model.number("dropout", 0) != 0) refuse(model.where(), "dropout makes tokens random; expected none");
+  for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    if (!model.text(key, "").empty()) refuse(model.where(), std::string("'") + key + "' is not supported");
+  }
+}
+
+/// Whether texts are brought to NFC.
+bool read_normalizer(const JsonObject& normalizer) {
+  const std::string type = type_of(normalizer);
+  if (type == "NFC") return true;
+  if (type == "Sequence") {
+    bool any = false;
+    for (const nlohmann::json& member : normalizer.array("normalizers")) {
+      any = read_normalizer(JsonObject(member, normalizer.where())) || any;
+    }
+    return any;
+  }
+  refuse(normalizer.where(), "type '" + type + "' is not known; expected null or 'NFC'");
+}
+
+struct ByteLevel {
+  bool add_prefix_space = true;
+  bool use_regex = true;
+};
+
+ByteLevel read_pre_tokenizer(const JsonObject& json) {
+  const std::string type = type_of(json);
+  if (type == "Sequence" && json.array("pretokenizers").size() == 1) {
+    return read_pre_tokenizer(JsonObject(json.array("pretokenizers")[0], json.where()));
+  }
+  if (type != "ByteLevel") refuse(json.where(), "type '" + type + "' is not known; expected 'ByteLevel'");
+  return {json.boolean("add_prefix_space", true), json.boolean("use_regex", true)};
+}
+
+AddedToken read_added_token(const nlohmann::json& value, const std::string& where) {
+  const JsonObject json(value, where);
+  AddedToken token;
+  token.id = token_id(json.at("id"), where);
+  token.content = json.text("content");
+  token.special = json.boolean("special", false);
+  token.normalized = json.boolean("normalized", !token.special);
+  token.single_word = json.boolean("single_word", false);
+  token.lstrip = json.boolean("lstrip", false);
+  token.rstrip = json.boolean("rstrip", false);
+  if (token.content.empty()) refuse(where, "its content is empty");
+  return token;
+}
+
+/// A file whose ids are not those that the vocabulary gives would mean other numbers to other programs.
+void check_added_id(const AddedToken& token, const Vocabulary& vocabulary, int32_t next,
+                    const std::string& where) {
+  const auto it = vocabulary.find(token.content);
+  const int32_t expected = it == vocabulary.end() ? next : it->second;
+  if (token.id != expected) {
+    refuse(where, "'" + token.content + "' has the id " + std::to_string(token.id) + " where " +
+                      std::to_string(expected) + " was expected");
+  }
+}
+
+std::vector<AddedToken> read_added_tokens(const JsonObject& file, const Vocabulary& vocabulary) {
+  std::vector<AddedToken> tokens;
+  if (!file.has("added_tokens")) return tokens;
+  std::set<std::string> contents;
+  const auto size = static_cast<int32_t>(vocabulary.size());
+  int32_t next = size;
+  for (const nlohmann::json& value : file.array("added_tokens")) {
+    const std::string where = file.where() + ": added_tokens[" + std::to_string(tokens.size()) + "]";
+    AddedToken token = read_added_token(value, where);
+    if (!contents.insert(token.content).second) refuse(where, "'" + token.content + "' stands there twice");
+    check_added_id(token, vocabulary, next, where);
+    next = std::max(next, token.id + 1);
+    tokens.push_back(std::move(token));
+  }
+  return tokens;
+}
+
+/// The tokens to be found before (false) or after (true) normalization, special ones first.
+AddedTokenFinder make_finder(const std::vector<AddedToken>& tokens, bool normalized, bool to_nfc) {
+  std::vector<AddedToken> chosen;
+  for (const bool special : {true, false}) {
+    for (const AddedToken& token : tokens) {
+      if (token.special == special && token.normalized == normalized) chosen.push_back(token);
+    }
+  }
+  std::vector<std::string> patterns;
+  for (const AddedToken& token : chosen)
+    patterns.push_back(normalized && to_nfc ? nfc(token.content) : token.content);
+  return {std::move(chosen), patterns};
+}
+
+}  // namespace
+
+class Tokenizer::Implementation {
+ public:
+  explicit Implementation(const JsonObject& file)
+      : vocabulary_(read_model_vocabulary(file)),
+        merges_(read_merges(file.object("model"), vocabulary_)),
+        ignore_merges_(file.object("model").boolean("ignore_merges", false)),
+        to_nfc_(file.has("normalizer") && read_normalizer(file.object("normalizer"))),
+        byte_level_(read_pre_tokenizer(file.object("pre_tokenizer"))),
+        added_(read_added_tokens(file, vocabulary_)),
+        raw_finder_(make_finder(added_, false, to_nfc_)),
+        normal_finder_(make_finder(added_, true, to_nfc_)) {
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      const auto it = vocabulary_.find(byte_alphabet()[byte]);
+      byte_token_[byte] = it == vocabulary_.end() ? -1 : it->second;
+      if (byte_token_[byte] < 0 && occurs_in_utf8(byte)) {
+        refuse(file.where(), "the vocabulary has no token for byte " + std::to_string(byte) + " ('" +
+                                 byte_alphabet()[byte] + "')");
+      }
+    }
+    for (const auto& [entry, id] : vocabulary_) texts_[id] = readable(entry);
+    for (const AddedToken& token : added_) texts_[token.id] = token.content;
+    for (const auto& [id, text] : texts_) size_ = std::max<int64_t>(size_, id + int64_t{1});
+  }
+
+  [[nodiscard]] std::vector<int32_t> encode(std::string_view text) const {
+    if (const std::size_t at = first_invalid_utf8(text); at != std::string_view::npos) {
+      throw Error(Exit::data, "the text is not valid UTF-8 at byte " + std::to_string(at));
+    }
+    std::vector<int32_t> ids;
+    WordMerger merger(merges_);
+    for (const Piece& raw : raw_finder_.cut(text)) {
+      if (raw.token >= 0) {
+        ids.push_back(raw.token);
+        continue;
+      }
+      const std::string normal = to_nfc_ ? nfc(raw.text) : std::string(raw.text);
+      for (const Piece& piece : normal_finder_.cut(normal)) {
+        if (piece.token >= 0) {
+          ids.push_back(piece.token);
+        } else {
+          encode_piece(piece.text, merger, ids);
+        }
+      }
+    }
+    return ids;
+  }
+
+  [[nodiscard]] const std::string* text(int32_t id) const {
+    const auto it = texts_.find(id);
+    return it == texts_.end() ? nullptr : &it->second;
+  }
+  [[nodiscard]] int64_t size() const { return size_; }
+  [[nodiscard]] const std::vector<AddedToken>& added() const { return added_; }
+
+ private:
+  static Vocabulary read_model_vocabulary(const JsonObject& file) {
+    const JsonObject model = file.object("model");
+    check_model(model);
+    return read_vocabulary(model);
+  }
+
+  void encode_piece(std::string_view text, WordMerger& merger, std::vector<int32_t>& ids) const {
+    std::string prefixed;
+    if (byte_level_.add_prefix_space && !text.starts_with(' ')) {
+      prefixed.assign(1, ' ').append(text);
+      text = prefixed;
+    }
+    std::vector<int32_t> bytes;
+    while (!text.empty()) {
+      const std::string_view word = text.substr(0, byte_level_.use_regex ? first_word(text) : text.size());
+      text.remove_prefix(word.size());
+      if (ignore_merges_ && append_whole(word, ids)) continue;
+      bytes.clear();
+      for (const char c : word) bytes.push_back(byte_token_[static_cast<unsigned char>(c)]);
+      merger.merge(bytes, ids);
+    }
+  }
+
+  bool append_whole(std::string_view word, std::vector<int32_t>& ids) const {
+    std::string spelling;
+    for (const char c : word) spelling += byte_alphabet()[static_cast<unsigned char>(c)];
+    const auto it = vocabulary_.find(spelling);
+    if (it != vocabulary_.end()) ids.push_back(it->second);
+    return it != vocabulary_.end();
+  }
+
+  Vocabulary vocabulary_;
+  MergeTable merges_;
+  bool ignore_merges_;
+  bool to_nfc_;
+  ByteLevel byte_level_;
+  std::vector<AddedToken> added_;
+  AddedTokenFinder raw_finder_, normal_finder_;
+  std::array<int32_t, 256> byte_token_{};
+  std::unordered_map<int32_t, std::string> texts_;
+  int64_t size_ = 0;
+};
+
+Tokenizer::Tokenizer(std::unique_ptr<const Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+Tokenizer Tokenizer::load(const std::filesystem::path& file) {
+  const nlohmann::json parsed = parse_json(store::read_text(file), file.string());
+  return Tokenizer(std::make_unique<const Implementation>(JsonObject(parsed, file.string())));
+}
+
+std::vector<int32_t> Tokenizer::encode(std::string_view utf8) const {
+  return implementation_->encode(utf8);
+}
+
+std::string Tokenizer::token(int32_t id) const {
+  const std::string* const text = implementation_->text(id);
+  if (text == nullptr) throw Error(Exit::data, "the tokenizer has no token " + std::to_string(id));
+  return *text;
+}
+
+int64_t Tokenizer::vocab_size() const {
+  return implementation_->size();
+}
+
+std::optional<int32_t> Tokenizer::bos() const {
+  for (const char* name : {"<|endoftext|>", "<s>", "<bos>"}) {
+    for (const AddedToken& token : implementation_->added()) {
+      if (token.content == name) return token.id;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace incipit::corpus

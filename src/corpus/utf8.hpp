@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace incipit::corpus {
+
+/// Where the first byte sequence begins that is no UTF-8 (RFC 3629); npos when all is well.
+[[nodiscard]] std::size_t first_invalid_utf8(std::string_view text);
+
+/// The first `count` code points of a UTF-8 text, or all of it.
+[[nodiscard]] std::string_view first_characters(std::string_view text, std::size_t count);
+
+}  // namespace incipit::corpus

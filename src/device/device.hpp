@@ -1,0 +1,134 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "device/add_bias.hpp"
+#include "device/attention.hpp"
+#include "device/bias_activation.hpp"
+#include "device/count_nonfinite.hpp"
+#include "device/double_layer_norm.hpp"
+#include "device/encode_top_k.hpp"
+#include "device/gather_centred.hpp"
+#include "device/gather_rows.hpp"
+#include "device/matmul.hpp"
+#include "device/rotary_split.hpp"
+#include "device/sae_adam.hpp"
+#include "device/sae_auxiliary.hpp"
+#include "device/sae_dead.hpp"
+#include "device/sae_decode.hpp"
+#include "device/sae_gradient.hpp"
+#include "device/sae_loss.hpp"
+
+namespace incipit::device {
+
+enum class Kind { host, cuda };
+
+/// What a machine that computes can do: memory of its own, and operations on it.
+///
+/// Operations may return before they are done; they take effect in the order of the calls, which must
+/// come from one thread at a time. All pointers in an operation's arguments are device memory. Every
+/// operation gives the same bytes for the same arguments, however many threads it may use. Operations
+/// whose arguments make no sense throw Error(defect); lack of memory is Error(machine).
+class Device {
+ public:
+  Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  virtual ~Device() = default;
+
+  [[nodiscard]] virtual Kind kind() const = 0;
+  /// The processor, as files record it.
+  [[nodiscard]] virtual std::string name() const = 0;
+  /// The libraries that decide the last bits of results, with their versions.
+  [[nodiscard]] virtual std::string libraries() const = 0;
+
+  /// At least 64-byte aligned; null for 0 bytes. What it holds is undefined.
+  [[nodiscard]] virtual void* allocate(std::size_t bytes) = 0;
+  virtual void release(void* memory) noexcept = 0;
+  /// Both are done on return. `upload` may be called from a second thread while operations run on other
+  /// memory.
+  virtual void upload(void* to, const void* host, std::size_t bytes) = 0;
+  virtual void download(void* host, const void* from, std::size_t bytes) = 0;
+  virtual void zero(void* memory, std::size_t bytes) = 0;
+  /// Waits for all operations.
+  virtual void synchronize() = 0;
+
+  virtual void matmul(const Matmul&) = 0;
+
+  virtual void gather_rows(const GatherRows&) = 0;
+  virtual void double_layer_norm(const DoubleLayerNorm&) = 0;
+  virtual void rotary_split(const RotarySplit&) = 0;
+  virtual void attention(const Attention&) = 0;
+  virtual void bias_activation(const BiasActivation&) = 0;
+  virtual void add_bias(const AddBias&) = 0;
+  virtual void count_nonfinite(const CountNonfinite&) = 0;
+
+  // The sparse autoencoder (science §2); in fp64 for comparison with exact references.
+  virtual void gather_centred(const GatherCentred<float>&) = 0;
+  virtual void gather_centred(const GatherCentred<double>&) = 0;
+  virtual void encode_top_k(const EncodeTopK<float>&) = 0;
+  virtual void encode_top_k(const EncodeTopK<double>&) = 0;
+  virtual void sae_decode(const SaeDecode<float>&) = 0;
+  virtual void sae_decode(const SaeDecode<double>&) = 0;
+  virtual void sae_gradient(const SaeGradient<float>&) = 0;
+  virtual void sae_gradient(const SaeGradient<double>&) = 0;
+  virtual void sae_auxiliary(const SaeAuxiliary<float>&) = 0;
+  virtual void sae_auxiliary(const SaeAuxiliary<double>&) = 0;
+  virtual void sae_adam(const SaeAdam<float>&) = 0;
+  virtual void sae_adam(const SaeAdam<double>&) = 0;
+  virtual void sae_idle(const SaeIdle<float>&) = 0;
+  virtual void sae_idle(const SaeIdle<double>&) = 0;
+  virtual void sae_dead(const SaeDead&) = 0;
+  virtual void sae_loss(const SaeLoss&) = 0;
+};
+
+/// An array of `size` T in a device's memory. The device must outlive it.
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Device& device, std::size_t size)
+      : device_(&device), data_(static_cast<T*>(device.allocate(size * sizeof(T)))), size_(size) {}
+  Buffer(Device& device, std::span<const T> values) : Buffer(device, values.size()) { upload(values); }
+  Buffer(Buffer&& other) noexcept
+      : device_(other.device_),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() {
+    if (data_ != nullptr) device_->release(data_);
+  }
+
+  [[nodiscard]] T* data() { return data_; }
+  [[nodiscard]] const T* data() const { return data_; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+  void upload(std::span<const T> values) { device_->upload(data_, values.data(), values.size_bytes()); }
+  void download(std::span<T> values) const { device_->download(values.data(), data_, values.size_bytes()); }
+  [[nodiscard]] std::vector<T> download() const {
+    std::vector<T> values(size_);
+    if (size_ > 0) download(std::span<T>(values));
+    return values;
+  }
+  void zero() {
+    if (size_ > 0) device_->zero(data_, size_ * sizeof(T));
+  }
+
+ private:
+  Device* device_ = nullptr;
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace incipit::device

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+namespace incipit::device {
+
+/// z = x · encoderᵀ + bias and its `keep` largest entries per row, in one pass over blocks: z is written only
+/// where asked for. A row's result depends on its place in its tile of 128 rows and on
+/// no other row: the same rows from a multiple of 128 on give the same bytes in a call of any length. A NaN
+/// in z counts as +∞, so that it is kept and shows in the loss. All pointers are device memory, matrices
+/// row-major; T is float or double.
+template <class T>
+struct EncodeTopK {
+  std::int64_t n = 0;
+  std::int64_t d = 0;
+  std::int64_t h = 0;
+  std::int64_t keep = 0;          ///< 1..h; 0 when only z is wanted
+  const T* x = nullptr;           ///< n×d, the input less the pre-bias
+  const T* encoder = nullptr;     ///< h×d
+  const T* bias = nullptr;        ///< h
+  std::int32_t* index = nullptr;  ///< n×keep, the largest z first, ties to the lower index
+  T* value = nullptr;             ///< n×keep, z at index
+  T* z = nullptr;                 ///< n×h, or nullptr
+};
+
+}  // namespace incipit::device

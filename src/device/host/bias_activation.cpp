@@ -1,0 +1,37 @@
+#include "device/bias_activation.hpp"
+
+#include "device/host/functions.hpp"
+#include "device/host/host_device.hpp"
+
+namespace incipit::device {
+namespace {
+
+template <class F>
+void apply(const BiasActivation& op, int threads, F f) {
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+  for (std::int64_t i = 0; i < op.rows; ++i) {
+    float* x = op.x + i * op.d;
+    if (op.bias == nullptr) {
+#pragma omp simd
+      for (std::int64_t j = 0; j < op.d; ++j) x[j] = f(x[j]);
+    } else {
+#pragma omp simd
+      for (std::int64_t j = 0; j < op.d; ++j) x[j] = f(x[j] + op.bias[j]);
+    }
+  }
+}
+
+}  // namespace
+
+void HostDevice::bias_activation(const BiasActivation& op) {
+  switch (op.f) {
+    case Nonlinearity::gelu:
+      return apply(op, threads_, [](float x) { return host::gelu(x); });
+    case Nonlinearity::gelu_tanh:
+      return apply(op, threads_, [](float x) { return host::gelu_tanh(x); });
+    case Nonlinearity::relu:
+      return apply(op, threads_, [](float x) { return x < 0.0F ? 0.0F : x; });
+  }
+}
+
+}  // namespace incipit::device

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+
+#include "device/device.hpp"
+
+namespace incipit::device {
+
+/// The CPU: OpenMP over fixed blocks, a BLAS run single-threaded inside them. Each operation's code is in
+/// the file of its name in this folder.
+class HostDevice : public Device {
+ public:
+  /// Sets the BLAS to one thread, for the whole process.
+  explicit HostDevice(int threads);
+
+  [[nodiscard]] Kind kind() const override { return Kind::host; }
+  [[nodiscard]] std::string name() const override;
+  [[nodiscard]] std::string libraries() const override;
+
+  [[nodiscard]] void* allocate(std::size_t bytes) override;
+  void release(void* memory) noexcept override;
+  void upload(void* to, const void* host, std::size_t bytes) override;
+  void download(void* host, const void* from, std::size_t bytes) override;
+  void zero(void* memory, std::size_t bytes) override;
+  void synchronize() override {}
+
+  void matmul(const Matmul&) override;
+
+  void gather_rows(const GatherRows&) override;
+  void double_layer_norm(const DoubleLayerNorm&) override;
+  void rotary_split(const RotarySplit&) override;
+  void attention(const Attention&) override;
+  void bias_activation(const BiasActivation&) override;
+  void add_bias(const AddBias&) override;
+  void count_nonfinite(const CountNonfinite&) override;
+
+  // The sparse autoencoder.
+  void gather_centred(const GatherCentred<float>&) override;
+  void gather_centred(const GatherCentred<double>&) override;
+  void encode_top_k(const EncodeTopK<float>&) override;
+  void encode_top_k(const EncodeTopK<double>&) override;
+  void sae_decode(const SaeDecode<float>&) override;
+  void sae_decode(const SaeDecode<double>&) override;
+  void sae_gradient(const SaeGradient<float>&) override;
+  void sae_gradient(const SaeGradient<double>&) override;
+  void sae_auxiliary(const SaeAuxiliary<float>&) override;
+  void sae_auxiliary(const SaeAuxiliary<double>&) override;
+  void sae_adam(const SaeAdam<float>&) override;
+  void sae_adam(const SaeAdam<double>&) override;
+  void sae_idle(const SaeIdle<float>&) override;
+  void sae_idle(const SaeIdle<double>&) override;
+  void sae_dead(const SaeDead&) override;
+  void sae_loss(const SaeLoss&) override;
+
+  [[nodiscard]] int threads() const { return threads_; }
+
+ private:
+  int threads_;
+};
+
+/// `threads` ≥ 1, else Error(usage).
+[[nodiscard]] std::unique_ptr<Device> make_host_device(int threads);
+
+}  // namespace incipit::device

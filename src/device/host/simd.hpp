@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace incipit::device::host {
+
+/// Vector loops with a fixed order of summation: four accumulators of 32 bytes, added up in one order, so
+/// that results are a function of the arguments alone, whatever the compiler makes of plain loops. T: float,
+/// double.
+template <class T>
+struct Simd {
+  using Vector [[gnu::vector_size(32)]] = T;
+  static constexpr std::int64_t lanes = 32 / sizeof(T);
+
+  static void load(Vector& vector, const T* from) { std::memcpy(&vector, from, sizeof vector); }
+  static void store(T* to, const Vector& vector) { std::memcpy(to, &vector, sizeof vector); }
+
+  /// The lanes of four accumulators added in pairs.
+  static double sum(const Vector (&part)[4]) {
+    double total = 0;
+    for (std::int64_t lane = 0; lane < lanes; ++lane)
+      total += (static_cast<double>(part[0][lane]) + static_cast<double>(part[1][lane])) +
+               (static_cast<double>(part[2][lane]) + static_cast<double>(part[3][lane]));
+    return total;
+  }
+};
+
+/// Σ a_i b_i
+template <class T>
+double dot(const T* a, const T* b, std::int64_t n) {
+  using S = Simd<T>;
+  typename S::Vector part[4] = {};
+  typename S::Vector left;
+  typename S::Vector right;
+  std::int64_t i = 0;
+  for (; i + 4 * S::lanes <= n; i += 4 * S::lanes) {
+    for (std::int64_t u = 0; u < 4; ++u) {
+      S::load(left, a + i + u * S::lanes);
+      S::load(right, b + i + u * S::lanes);
+      part[u] += left * right;
+    }
+  }
+  double tail = 0;
+  for (; i < n; ++i) tail += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return S::sum(part) + tail;
+}
+
+/// y += alpha · x
+template <class T>
+void axpy(T alpha, const T* x, T* y, std::int64_t n) {
+  using S = Simd<T>;
+  typename S::Vector source;
+  typename S::Vector target;
+  std::int64_t i = 0;
+  for (; i + S::lanes <= n; i += S::lanes) {
+    S::load(source, x + i);
+    S::load(target, y + i);
+    target += alpha * source;
+    S::store(y + i, target);
+  }
+  for (; i < n; ++i) y[i] += alpha * x[i];
+}
+
+}  // namespace incipit::device::host

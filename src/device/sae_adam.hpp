@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+
+namespace incipit::device {
+
+/// One Adam step on rows×d parameters, in one pass over parameter, gradient and both moments:
+///   m = β₁ m + (1−β₁) g,  v = β₂ v + (1−β₂) g²,  w −= rate · (m/(1−β₁ᵗ)) / (√(v/(1−β₂ᵗ)) + ε).
+/// With unit_rows, g loses its part parallel to its row before, and the row is scaled to unit norm after.
+/// All pointers are device memory, matrices row-major; T is float or double.
+template <class T>
+struct SaeAdam {
+  std::int64_t rows = 0;
+  std::int64_t d = 0;
+  bool unit_rows = false;
+  std::int64_t step = 0;  ///< t, from 1
+  double rate = 0;
+  double beta1 = 0;
+  double beta2 = 0;
+  double epsilon = 0;
+  const T* gradient = nullptr;  ///< rows×d
+  T* parameter = nullptr;       ///< rows×d
+  T* first = nullptr;           ///< rows×d, m
+  T* second = nullptr;          ///< rows×d, v
+};
+
+}  // namespace incipit::device

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "align/procrustes.hpp"
+#include "emergence/facts.hpp"
+#include "emergence/measures.hpp"
+#include "parallel/communicator.hpp"
+#include "store/writer.hpp"
+
+namespace incipit::emergence {
+
+/// What is done to a site's residuals before the anchor's SAE sees them (science §7).
+enum class Rung : int { raw, rescaled, aligned };
+inline constexpr int rungs = 3;
+inline constexpr std::array<std::string_view, rungs> rung_names = {"raw", "rescaled", "aligned"};
+
+/// A site on a curve.
+struct Point {
+  std::string model;
+  int64_t params = 0;
+  int64_t params_non_embedding = 0;
+  int64_t step = 0;
+  int64_t layer = 0;
+  double depth = 0;  ///< layer / number of blocks
+};
+
+/// An anchor's concepts along a list of sites: everything below anchors/NAME/curves/CURVE of files.md. Ranks
+/// fill points of their own, then gather; after that all have all.
+class Curve {
+ public:
+  /// `tau`: the thresholds of the sweep (may be empty).
+  Curve(std::string name, std::vector<Point> points, int32_t subjects, int64_t permutations,
+        std::vector<double> tau);
+
+  // What one rank found at a point. All parts of a point are set by one rank; what is never set stays NaN (0
+  // for counts), with the status no_site.
+  void set(int64_t point, Rung rung, const SiteMeasures& measures);
+  /// All rungs at once: dropped, degenerate.
+  void leave_out(int64_t point, Status reason);
+  void set_facts(int64_t point, const SiteFacts& facts);
+  /// Of the first rung that the site has.
+  void set_usage(int64_t point, const Usage& usage);
+  void set_probe_auc(int64_t point, const Estimates& estimates);
+  /// Measures on the rung `aligned` become unreliable (ok and silent do) where the alignment is.
+  void set_alignment(int64_t point, const align::Alignment& alignment);
+  /// probe_activation on the rung raw at each tau: [tau, C].
+  void set_tau(int64_t point, std::span<const double> probe_activation);
+
+  /// Collective. Error defect when two ranks set one point.
+  void gather(const parallel::Communicator& comm);
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::vector<Point>& points() const { return points_; }
+  [[nodiscard]] Estimate estimate(Measure measure, Rung rung, int64_t point, int32_t subject) const;
+  [[nodiscard]] Estimate probe_auc(int64_t point, int32_t subject) const;
+  [[nodiscard]] Status status(Rung rung, int64_t point, int32_t subject) const;
+  /// 95 % point of the maxima over the curve, one for each permutation (simultaneous band).
+  [[nodiscard]] double null_max(Measure measure, Rung rung, int32_t subject) const;
+  [[nodiscard]] double probe_auc_null_max(int32_t subject) const;
+
+  /// The curve's datasets below `group` ("anchors/time/curves/time"). Collective, after gather.
+  void write(store::Writer& writer, const std::string& group, const std::vector<std::string>& subjects) const;
+  /// The sweep over tau below `group` ("anchors/time/tau/time"). Collective, after gather.
+  void write_tau(store::Writer& writer, const std::string& group,
+                 const std::vector<std::string>& subjects) const;
+
+ private:
+  /// The maxima of one measure: all rungs, or the site alone.
+  using Maxima = std::vector<double>;
+
+  [[nodiscard]] double* cell(int64_t point, int64_t offset);
+  [[nodiscard]] const double* cell(int64_t point, int64_t offset) const;
+  [[nodiscard]] int64_t estimate_offset(int measure, int rung, int32_t subject) const;
+  [[nodiscard]] int64_t probe_auc_offset(int32_t subject) const;
+  [[nodiscard]] int64_t status_offset(int rung, int32_t subject) const;
+  void keep(int64_t point, int64_t offset, const Estimate& estimate);
+  [[nodiscard]] Estimate read(int64_t point, int64_t offset) const;
+  void raise(Maxima& maxima, int64_t slot, const Estimates& estimates) const;
+  [[nodiscard]] double level(const Maxima& maxima, int64_t slot) const;
+  [[nodiscard]] std::vector<double> column(int64_t offset) const;
+  void write_points(store::Writer& writer, const std::string& group) const;
+  void write_estimates(store::Writer& writer, const std::string& group) const;
+  void write_site(store::Writer& writer, const std::string& group) const;
+
+  std::string name_;
+  std::vector<Point> points_;
+  int32_t subjects_;
+  int64_t permutations_;
+  std::vector<double> tau_;
+  int64_t facts_offset_, alignment_offset_, tau_offset_, length_;
+  std::vector<double> cells_;  ///< [point, length_]: everything about a point, as ranks exchange it
+  std::vector<char> touched_;  ///< [point] set by this rank
+  std::array<Maxima, measures + 1> maxima_;  ///< [rung, C, P] each; the last is probe_auc's, [C, P]
+};
+
+}  // namespace incipit::emergence

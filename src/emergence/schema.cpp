@@ -1,0 +1,413 @@
+#include "emergence/schema.hpp"
+
+#include <array>
+
+#include "emergence/curve.hpp"
+#include "emergence/estimate_parts.hpp"
+
+namespace incipit::emergence {
+namespace {
+
+using Dims = std::vector<std::string>;
+using Entries = std::vector<SchemaEntry>;
+
+const std::string always = "always", optional_ = "optional";
+
+/// Entries that share a group and when it must be there.
+class Group {
+ public:
+  Group(Entries& entries, std::string path, std::string required)
+      : entries_(entries), path_(path.empty() ? "" : path + "/"), required_(std::move(required)) {}
+
+  void real(const std::string& name, const Dims& dims, const std::string& meaning) {
+    add(name, dims, "float64", "1", meaning);
+  }
+  void real32(const std::string& name, const Dims& dims, const std::string& meaning) {
+    add(name, dims, "float32", "1", meaning);
+  }
+  void count(const std::string& name, const Dims& dims, const std::string& meaning,
+             const std::string& units = "1") {
+    add(name, dims, "int64", units, meaning);
+  }
+  void code(const std::string& name, const Dims& dims, const std::string& meaning) {
+    add(name, dims, "int8", "1", meaning);
+  }
+  void text(const std::string& name, const Dims& dims, const std::string& meaning) {
+    add(name, dims, "string", "1", meaning);
+  }
+  void add(const std::string& name, const Dims& dims, const std::string& type, const std::string& units,
+           const std::string& meaning) {
+    entries_.push_back({path_ + name, dims, type, units, meaning, required_});
+  }
+
+ private:
+  Entries& entries_;
+  std::string path_, required_;
+};
+
+/// A measure and all that stands beside it.
+void add_estimates(Group& group, const std::string& name, const Dims& dims, const std::string& meaning) {
+  for (const EstimatePart& part : estimate_parts)
+    group.real(name + part.suffix, dims, meaning + part.meaning);
+}
+
+Dims without_point(const Dims& dims) {
+  Dims out;
+  for (const auto& dim : dims)
+    if (dim != "point") out.push_back(dim);
+  return out;
+}
+
+void add_curve_estimates(Group& group, const std::string& name, const Dims& dims,
+                         const std::string& meaning) {
+  add_estimates(group, name, dims, meaning);
+  group.real(name + "_null_max", without_point(dims), meaning + null_max_meaning);
+}
+
+void add_alignment(Group& group, const std::string& prefix, const std::string& dim) {
+  group.real(prefix + "residual", {dim},
+             "residual of the map to the anchor on the judge part, by the anchor's spread");
+  group.real(
+      prefix + "residual_floor", {dim},
+      "residual of the anchor on its own top principal components, as many as the site has dimensions");
+  group.real(prefix + "residual_shuffled", {dim},
+             "5th percentile of the residual over 100 shuffled correspondences");
+  group.real(prefix + "outside", {dim}, "share of the site's variance outside the map's span");
+  group.real(prefix + "retrieval", {dim}, "share of probes mapped nearest to their own vector at the anchor");
+  group.real(prefix + "cka", {dim}, "linear CKA with the anchor, unbiased HSIC");
+  group.real(prefix + "cka_biased", {dim}, "linear CKA with the anchor, biased HSIC");
+  group.real(prefix + "cosine_correlation", {dim}, "correlation of pairwise cosines between site and anchor");
+  group.real(prefix + "effective_rank", {dim}, "effective rank of the cross-covariance with the anchor");
+  group.code(prefix + "reliable", {dim}, "1 where the map passes the signatures of failure");
+}
+
+/// anchors/{anchor}/curves/{curve} and what has the same names.
+void add_curve(Entries& entries, const std::string& path, const std::string& required) {
+  Group group(entries, path, required);
+  const Dims cell = {"rung", "point", "subject"};
+  group.text("rung", {"rung"}, "input of the anchor's SAE: raw, rescaled, aligned");
+  group.text("subject", {"subject"}, "subject");
+  group.count("point", {"point"}, "number of the point on the curve");
+  group.text("model", {"point"}, "model");
+  group.count("params", {"point"}, "parameters of the model");
+  group.count("params_non_embedding", {"point"}, "parameters of the model without its embeddings");
+  group.count("step", {"point"}, "training step", "step");
+  group.count("layer", {"point"}, "layer; 0 is the embedding output");
+  group.real("depth", {"point"}, "layer by number of blocks");
+  for (size_t m = 0; m < measure_names.size(); ++m)
+    add_curve_estimates(group, std::string(measure_names[m]), cell, measure_meanings[m]);
+  add_curve_estimates(group, "probe_auc", {"point", "subject"}, probe_auc_meaning);
+  group.code(
+      "status", cell,
+      "0 ok, 1 no such site, 2 no matched latent, 3 nothing fires, 4 dropped by the audit, 5 degenerate, "
+      "6 unreliable alignment");
+  group.count("distinct", {"point"}, "bitwise distinct vectors among the judge probes");
+  group.real("norm", {"point"}, "mean norm of the residuals");
+  group.real("perplexity", {"point"}, "usage perplexity of the latents, on the first rung the site has");
+  group.real("silent", {"point"}, "share of probes on which no latent fires, on the first rung the site has");
+  group.count("alignment_rank", {"point"}, "rank of the map to the anchor; 0 without one");
+  group.real("alignment_scale", {"point"}, "scale of the map to the anchor");
+  group.code("alignment_projected", {"point"}, "1 where the site has more dimensions than the anchor");
+  add_alignment(group, "alignment_", "point");
+}
+
+/// What a curve may have beside it: asked for, or of later stages.
+void add_curve_extras(Entries& entries, const std::string& path) {
+  Group curve(entries, path, optional_);
+  curve.count("winner", {"point", "probe"}, "latent with the largest pre-activation");
+  curve.real("margin", {"point", "probe"}, "its pre-activation less the next");
+  Group drift(entries, path + "/drift", optional_);
+  drift.real("cka", {"point"}, "linear CKA with the point before, unbiased HSIC");
+  drift.real("residual", {"point"}, "Procrustes residual against the point before");
+  drift.real("cosine", {"point"}, "mean cosine with the point before");
+  drift.real("norm_ratio", {"point"}, "mean norm by that of the point before");
+  drift.real("loss", {"point"}, "next-token loss of the probes");
+  Group attribution(entries, path + "/attribution", optional_);
+  attribution.text("component", {"component"}, "embedding, attention or MLP of a block");
+  for (const char* end : {"", "_low", "_high"})
+    attribution.real(std::string("contribution") + end, {"point", "component", "subject"},
+                     std::string("contribution to the matched pre-activation, centred over probes") +
+                         (*end == '\0'                 ? ""
+                          : std::string(end) == "_low" ? ", lower end of the 95 % interval"
+                                                       : ", upper end of the 95 % interval"));
+  Group conclusions(entries, path + "/conclusions", optional_);
+  conclusions.real("onset", {"subject"}, "where the contrast rises for good");
+  conclusions.real("onset_low", {"subject"}, "lower end of the onset's bracket");
+  conclusions.real("onset_high", {"subject"}, "upper end of the onset's bracket");
+  conclusions.real("level", {"subject"}, "final contrast, mean of the last three points");
+  conclusions.real("p", {"subject"}, "p of the final contrast");
+  conclusions.real("q", {"subject"}, "the same after Benjamini and Hochberg");
+  conclusions.real("dip", {"subject"}, "depth of the deepest dip");
+  conclusions.real("dip_p", {"subject"}, "p of the dip");
+  conclusions.text("dip_rung", {"subject"}, "what restores the concept in the dip");
+  conclusions.real("threshold_low", {"subject"}, "parameters of the largest model below the threshold");
+  conclusions.real("threshold_high", {"subject"}, "parameters of the smallest model above the threshold");
+}
+
+/// latents/, with examples and judgements, below a group.
+void add_labels(Entries& entries, const std::string& path, const std::string& required) {
+  Group latents(entries, path + "latents", required);
+  latents.count("latent", {"latent"}, "latent of the SAE");
+  latents.text("subject", {"subject"}, "subject");
+  latents.text("label", {"latent"}, "label; empty for a dead latent");
+  latents.code("status", {"latent"}, "0 interpretable, 1 uninterpretable, 2 unsupported, 3 dead");
+  const std::array<std::pair<const char*, const char*>, 9> reals = {{
+      {"f1", "F1 of the label on verify probes, half of them firing; NaN: not judged"},
+      {"f1_low", "one-sided lower 95 % bound of F1"},
+      {"precision", "precision on the judged verify probes"},
+      {"precision_at_rate", "precision at the true firing rate"},
+      {"recall", "recall on the judged verify probes"},
+      {"balanced_accuracy", "balanced accuracy on the judged verify probes"},
+      {"f1_always_yes", "F1 of a teacher that always says yes, same probes"},
+      {"f1_coin", "expected F1 of a teacher that tosses a coin, same probes"},
+      {"fire_rate", "share of fit probes on which the latent fires"},
+  }};
+  for (const auto& [name, meaning] : reals) latents.real(name, {"latent"}, meaning);
+  latents.count("support", {"latent"}, "verify probes on which the latent fires");
+  latents.count("groups", {"latent"}, "groups among them");
+  latents.count("unparsed", {"latent"}, "answers that could not be read, counted as wrong");
+  latents.real("fire_rate_by_subject", {"latent", "subject"},
+               "share of the subject's fit probes on which it fires");
+  Group examples(entries, path + "latents/examples", required);
+  examples.count("latent", {"example"}, "latent whose example this is");
+  examples.count("probe", {"example"}, "fit probe shown to the teacher, by its place in the deck's order");
+  examples.real("activation", {"example"}, "activation; 0 for a negative");
+  examples.text("text", {"example"}, "text of the probe");
+  Group judgements(entries, path + "latents/judgements", required);
+  judgements.count("latent", {"judgement"}, "latent whose label was judged");
+  judgements.count("probe", {"judgement"}, "verify probe judged, by its place in the deck's order");
+  judgements.code("fires", {"judgement"}, "1 if the latent fires on the probe");
+  judgements.code("near", {"judgement"}, "1 if the latent is silent and a nearest latent fires");
+  judgements.code("answer", {"judgement"}, "0 no, 1 yes, 2 unparsed");
+  judgements.real("score", {"judgement"}, "the teacher's score; its scale is the teacher's own");
+}
+
+void add_matches(Entries& entries, const std::string& path, const std::string& required) {
+  Group latents(entries, path + "latents", required);
+  latents.real32("similarity", {"latent", "subject"},
+                 "cosine of label and subject, the largest over its phrases");
+  latents.code("matched", {"latent", "subject"}, "1 if interpretable and similarity reaches tau");
+  Group tau(entries, path + "tau", required);
+  tau.real("tau", {"tau"}, "matching threshold");
+  tau.real("decoy_rate", {"tau"}, "share of (label, decoy phrase) pairs that match");
+  tau.count("matched", {"tau", "subject"}, "number of matched latents");
+}
+
+std::vector<Schema::Attribute> match_attributes(const std::string& path) {
+  return {{path + "latents", "tau", "threshold used"},
+          {path + "latents", "tau_auto", "1 if it was set by the decoys"},
+          {path + "latents", "decoy_rate", "share of decoy phrases that match at it"},
+          {path + "latents", "decoy_pairs", "number of (label, decoy phrase) pairs"}};
+}
+
+Schema activations() {
+  Schema out{"activations", "extract", "one checkpoint's residuals at the last token of every probe", {}, {}};
+  Group root(out.entries, "", always);
+  root.add("layer", {"layer"}, "int32", "1", "0 the embedding output, l the residual stream after block l");
+  root.text("probe_id", {"probe_id"}, "probes in the deck's order");
+  root.add("tokens", {"probe_id"}, "int32", "token", "length of the probe");
+  root.add("residual", {"layer", "probe_id", "d"}, "float32|float16", "1",
+           "residual stream at the last token");
+  Group more(out.entries, "", optional_);
+  more.add("attention_out", {"layer", "probe_id", "d"}, "float32|float16", "1",
+           "what the block's attention added; row 0 is zero");
+  more.add("mlp_out", {"layer", "probe_id", "d"}, "float32|float16", "1",
+           "what the block's MLP added; row 0 is zero");
+  out.attributes = {{"", "model", "model"}, {"", "step", "training step"}};
+  return out;
+}
+
+void add_sae(Entries& entries, const std::string& path, const std::string& required) {
+  Group sae(entries, path, required);
+  sae.real32("encoder", {"latent", "d"}, "encoder rows");
+  sae.real32("encoder_bias", {"latent"}, "encoder bias");
+  sae.real32("decoder", {"latent", "d"}, "decoder rows, of unit norm");
+  sae.real32("pre_bias", {"d"}, "taken from the input, added to the output");
+  sae.real32("mean", {"d"}, "mean residual of the fit part");
+  sae.real32("scale", {}, "root mean square deviation from the mean, per dimension");
+  Group history(entries, path.empty() ? "history" : path + "/history", required);
+  history.count("step", {"step"}, "optimizer steps done");
+  history.real("loss", {"step"}, "loss");
+  history.real("fvu", {"step"}, "fraction of variance unexplained with k latents");
+  history.real("fvu_multi", {"step"}, "the same with min(4k, h) latents");
+  history.real("auxk", {"step"}, "share of the residual that dead latents leave");
+  history.real("dead", {"step"}, "share of dead latents");
+}
+
+Schema sae() {
+  Schema out{"sae", "train", "one anchor's sparse autoencoders, one per seed", {}, {}};
+  add_sae(out.entries, "", always);
+  add_sae(out.entries, "seeds/{seed}", "seeds/{seed}");
+  out.attributes = {{"", "k", "latents kept"},
+                    {"", "sae_seed", "seed of this SAE"},
+                    {"", "verify_fvu", "fraction of variance unexplained of the verify part"},
+                    {"", "unconverged", "1 if that still moved at the end"}};
+  return out;
+}
+
+Schema labels() {
+  Schema out{"labels", "interpret", "one anchor's labels and how they were verified", {}, {}};
+  add_labels(out.entries, "", always);
+  out.attributes = {{"latents", "teacher", "who labelled and judged"}};
+  return out;
+}
+
+Schema match() {
+  Schema out{"match", "match", "one anchor's latents against the subjects", {}, match_attributes("")};
+  Group root(out.entries, "", always);
+  root.text("subject", {"subject"}, "subject");
+  root.text("phrases", {"subject", "phrase"}, "phrases a label is compared with; empty ones fill up");
+  root.code("read", {"subject"}, "1 for subjects that the family was trained on");
+  root.text("decoys", {"decoy"}, "phrases of no subject");
+  Group latents(out.entries, "latents", always);
+  latents.count("latent", {"latent"}, "latent of the SAE");
+  latents.text("subject", {"subject"}, "subject");
+  latents.text("label", {"latent"}, "label; empty for a dead latent");
+  latents.code("interpretable", {"latent"}, "1 if the label was verified and may be matched");
+  add_matches(out.entries, "", always);
+  out.attributes.push_back({"", "encoder", "sentence encoder"});
+  return out;
+}
+
+Schema alignment() {
+  Schema out{"align", "align", "the maps from the sites of one anchor's curves into its space", {}, {}};
+  Group root(out.entries, "", always);
+  root.count("site", {"site"}, "number of the site; its map is maps/SITE");
+  root.text("model", {"site"}, "model of the site");
+  root.count("step", {"site"}, "training step of the site", "step");
+  root.count("layer", {"site"}, "layer of the site");
+  root.count("d_site", {"site"}, "dimensions at the site");
+  root.count("d_reference", {"site"}, "dimensions at the anchor");
+  root.count("rank", {"site"}, "rank of the map; 0 where there is none");
+  root.real("scale", {"site"}, "scale c of the map");
+  root.code("projected", {"site"}, "1 where the site has more dimensions than the anchor");
+  add_alignment(root, "", "site");
+  Group map(out.entries, "maps/{site}", "maps/{site}");
+  map.real32("left", {"d_site", "component"}, "left factor of the map W = left * transpose(right)");
+  map.real32("right", {"d_reference", "component"}, "right factor of the map W = left * transpose(right)");
+  map.real("mean_site", {"d_site"}, "mean of the fit part at the site");
+  return out;
+}
+
+void add_token_baseline(Entries& entries, const std::string& anchor) {
+  const std::string path = anchor + "/controls/token_baseline";
+  Group group(entries, path, path);
+  group.text("baseline", {"baseline"}, "what the classifier sees of the text: last_word, bag_of_words");
+  group.text("subject", {"subject"}, "subject");
+  add_estimates(group, "contrast", {"baseline", "subject"},
+                "share of the subject's probes that are given to it, less the mean over the other subjects");
+  add_estimates(group, "auc", {"baseline", "subject"}, "area under the ROC curve of the subject's log odds");
+  group.real("accuracy", {"baseline"}, "share of probes given to their subject, mean over subjects");
+}
+
+Schema emergence() {
+  Schema out{"emergence", "track", "the run's result; complete in itself", {}, {}};
+  Group root(out.entries, "", always);
+  root.text("subject", {"subject"}, "subject");
+  root.text("phrases", {"subject", "phrase"}, "phrases a label is compared with; empty ones fill up");
+  root.code("read", {"subject"}, "1 for subjects that the family was trained on");
+  Group probes(out.entries, "probes", always);
+  probes.text("id", {"probe"}, "name of the probe");
+  probes.add("subject", {"probe"}, "int32", "1", "number of the probe's subject");
+  probes.text("group", {"probe"}, "group; its probes are never split");
+  probes.code("part", {"probe"}, "0 fit, 1 verify, 2 judge; -1 all three (split none)");
+  probes.add("tokens", {"probe"}, "int32", "token", "length");
+  probes.text("last_token", {"probe"}, "last token, where the residual is taken");
+  Group audit(out.entries, "audit", "audit");
+  audit.text("model", {"checkpoint"}, "model");
+  audit.count("step", {"checkpoint"}, "training step", "step");
+  audit.text("status", {"checkpoint"}, "ok, or what is wrong");
+  audit.text("reason", {"checkpoint"}, "evidence");
+
+  const std::string anchor = "anchors/{anchor}";
+  add_labels(out.entries, anchor + "/", anchor);
+  add_matches(out.entries, anchor + "/", anchor);
+  const std::string curve = anchor + "/curves/{curve}";
+  add_curve(out.entries, curve, curve);
+  add_curve_extras(out.entries, curve);
+  const std::string sweep = anchor + "/tau/{curve}";
+  Group tau(out.entries, sweep, sweep);
+  tau.real("tau", {"tau"}, "matching threshold");
+  tau.count("point", {"point"}, "number of the point on the curve");
+  tau.text("subject", {"subject"}, "subject");
+  tau.real("probe_activation", {"tau", "point", "subject"},
+           std::string(measure_meanings[0]) + ", on the rung raw");
+  add_token_baseline(out.entries, anchor);
+  // The other controls: first_step, random_weights, ceiling, random_latents, seeds, each curve by its name.
+  add_curve(out.entries, anchor + "/controls/{control}/{curve}", anchor + "/controls/{control}/{curve}");
+
+  out.attributes = match_attributes(anchor + "/");
+  out.attributes.push_back({anchor, "model", "model of the anchor"});
+  out.attributes.push_back({anchor, "step", "training step of the anchor"});
+  out.attributes.push_back({anchor, "layer", "layer of the anchor"});
+  out.attributes.push_back({anchor + "/latents", "teacher", "who labelled and judged"});
+  return out;
+}
+
+Schema common() {
+  Schema out{"common", "every stage", "what every file has", {}, {}};
+  Group root(out.entries, "", always);
+  root.text("deck", {}, "the resolved deck without its operational keys");
+  root.text("inputs/path", {"input"}, "weight, tokenizer and probe files read");
+  root.text("inputs/sha256", {"input"}, "their hashes");
+  const std::array<std::pair<const char*, const char*>, 12> names = {{
+      {"format", "incipit/KIND"},
+      {"format_version", "major.minor"},
+      {"program_version", "version of the program"},
+      {"commit", "its commit"},
+      {"libraries", "libraries that decide the last bits"},
+      {"device", "processor that computed"},
+      {"cpu", "type of CPU core"},
+      {"precision", "precision of the forward pass"},
+      {"seed", "run.seed"},
+      {"split", "probes.split"},
+      {"fingerprint", "of the deck keys and files this file comes from"},
+      {"created", "UTC"},
+  }};
+  for (const auto& [name, meaning] : names) out.attributes.push_back({"", name, meaning});
+  return out;
+}
+
+std::string joined(const Dims& dims) {
+  std::string out;
+  for (const auto& dim : dims) out += (out.empty() ? "" : ", ") + dim;
+  return out.empty() ? "one number" : out;
+}
+
+/// A bar would end a cell of a table.
+std::string alternatives(const std::string& type) {
+  std::string out = type;
+  if (const auto bar = out.find('|'); bar != std::string::npos) out.replace(bar, 1, " or ");
+  return out;
+}
+
+}  // namespace
+
+const std::vector<Schema>& schemas() {
+  static const std::vector<Schema> all = {activations(), sae(), labels(), match(), alignment(), emergence()};
+  return all;
+}
+
+const Schema& common_schema() {
+  static const Schema schema = common();
+  return schema;
+}
+
+std::string schema_tables(const Schema& schema) {
+  std::string out =
+      "| dataset | dimensions | type | units | meaning | required |\n| --- | --- | --- | --- | --- | --- |\n";
+  for (const SchemaEntry& e : schema.entries) {
+    const std::string with =
+        e.required == always || e.required == optional_ ? e.required : "with `" + e.required + "`";
+    out += "| `" + e.path + "` | " + joined(e.dims) + " | " + alternatives(e.type) + " | " + e.units + " | " +
+           e.meaning + " | " + with + " |\n";
+  }
+  if (schema.attributes.empty()) return out;
+  out += "\n| attribute of | name | meaning |\n| --- | --- | --- |\n";
+  for (const auto& a : schema.attributes)
+    out += "| " + (a.object.empty() ? "the file" : "`" + a.object + "`") + " | `" + a.name + "` | " +
+           a.meaning + " |\n";
+  return out;
+}
+
+}  // namespace incipit::emergence

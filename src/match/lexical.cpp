@@ -1,0 +1,156 @@
+#include "match/lexical.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <unordered_map>
+#include <utility>
+
+#include "corpus/words.hpp"
+#include "match/svd.hpp"
+
+namespace incipit::match {
+namespace {
+
+/// How much a subject's document counts beside a probe, and a phrase's word in it beside the average word of its
+/// probes: enough that the space has a direction for each subject and the phrases' words lie along it.
+constexpr double subject_weight = 8;
+constexpr double phrase_weight = 4;
+
+std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+
+using Weights = std::map<int32_t, double>;  // by column; ordered, since sums are taken over it
+
+}  // namespace
+
+struct LexicalEncoder::State {
+  State(const corpus::Probes& probes, const Subjects& subjects, uint64_t seed, int threads, int64_t rank);
+
+  /// How often each known word occurs.
+  [[nodiscard]] Weights counts(std::string_view text) const;
+  /// counts → (1 + ln count)·idf, scaled to `norm`.
+  [[nodiscard]] Weights weighted(const Weights& counts, double norm) const;
+  void learn_words(const std::vector<std::string>& texts);
+  void add_document(const Weights& row, SparseMatrix& matrix) const;
+
+  std::unordered_map<std::string, int32_t> column;
+  std::vector<double> idf;
+  RightVectors space;
+};
+
+void LexicalEncoder::State::learn_words(const std::vector<std::string>& texts) {
+  std::vector<int32_t> documents, last;
+  int32_t number = 0;
+  for (const std::string& text : texts) {
+    for (const std::string& word : corpus::words(text)) {
+      if (corpus::is_function_word(word)) continue;
+      const auto [place, is_new] = column.emplace(word, static_cast<int32_t>(documents.size()));
+      if (is_new) {
+        documents.push_back(0);
+        last.push_back(-1);
+      }
+      const auto c = static_cast<std::size_t>(place->second);
+      documents[c] += last[c] != number;
+      last[c] = number;
+    }
+    ++number;
+  }
+  // A word of nearly every text says nothing: its weight goes to 0.
+  for (const int32_t n : documents) idf.push_back(std::log((1.0 + number) / (1.0 + n)));
+}
+
+Weights LexicalEncoder::State::counts(std::string_view text) const {
+  Weights counts;
+  for (const std::string& word : corpus::words(text)) {
+    const auto place = column.find(word);
+    if (place != column.end()) counts[place->second] += 1;
+  }
+  return counts;
+}
+
+Weights LexicalEncoder::State::weighted(const Weights& counts, double norm) const {
+  Weights row;
+  double squares = 0;
+  for (const auto& [word, times] : counts) {
+    const double value = (times > 1 ? 1 + std::log(times) : times) * idf[static_cast<std::size_t>(word)];
+    row[word] = value;
+    squares += value * value;
+  }
+  for (auto& [word, value] : row) value *= squares > 0 ? norm / std::sqrt(squares) : 0;
+  return row;
+}
+
+void LexicalEncoder::State::add_document(const Weights& row, SparseMatrix& matrix) const {
+  std::vector<int32_t> columns;
+  std::vector<float> values;
+  for (const auto& [word, value] : row) {
+    columns.push_back(word);
+    values.push_back(static_cast<float>(value));
+  }
+  matrix.add_row(columns, values);
+}
+
+LexicalEncoder::State::State(const corpus::Probes& probes, const Subjects& subjects, uint64_t seed, int threads,
+                             int64_t rank) {
+  const std::vector<int64_t> fit = probes.of(corpus::Part::fit);
+  std::vector<std::string> texts;
+  for (const int64_t probe : fit) texts.push_back(probes.all[at(probe)].text);
+  for (const Subject& subject : subjects.all) {
+    for (const std::string& phrase : subject.phrases) texts.push_back(phrase);
+  }
+  learn_words(texts);
+
+  SparseMatrix matrix;
+  matrix.columns = static_cast<int64_t>(idf.size());
+  std::map<std::string, Weights> of_subject;  // mean word counts of its fit probes
+  std::map<std::string, double> size;
+  for (const int64_t probe : fit) ++size[probes.subjects[at(probes.subject[at(probe)])]];
+  for (const int64_t probe : fit) {
+    const Weights words = counts(probes.all[at(probe)].text);
+    add_document(weighted(words, 1), matrix);
+    const std::string& subject = probes.subjects[at(probes.subject[at(probe)])];
+    for (const auto& [word, times] : words) of_subject[subject][word] += times;
+  }
+  for (const Subject& subject : subjects.all) {
+    Weights document = of_subject[subject.name];
+    double total = 0;
+    for (const auto& [word, times] : document) total += times;
+    const double average = document.empty() ? 1 : total / static_cast<double>(document.size());
+    for (const std::string& phrase : subject.phrases) {
+      for (const auto& [word, times] : counts(phrase)) document[word] += phrase_weight * average * times;
+    }
+    add_document(weighted(document, subject_weight), matrix);
+  }
+  space = truncated_svd(matrix, rank, seed, threads);
+}
+
+LexicalEncoder::LexicalEncoder(const corpus::Probes& probes, const Subjects& subjects, uint64_t seed, int threads,
+                               int64_t rank)
+    : state_(std::make_unique<State>(probes, subjects, seed, std::max(threads, 1), rank)) {}
+
+LexicalEncoder::~LexicalEncoder() = default;
+
+std::string LexicalEncoder::name() const { return "lexical 1"; }
+
+int64_t LexicalEncoder::dimensions() const { return state_->space.rank; }
+
+std::vector<float> LexicalEncoder::embed(std::span<const std::string> texts) {
+  const int64_t rank = dimensions();
+  std::vector<float> rows(texts.size() * at(rank));
+  for (std::size_t t = 0; t < texts.size(); ++t) {
+    std::vector<double> sum(at(rank));
+    for (const auto& [word, value] : state_->weighted(state_->counts(texts[t]), 1)) {
+      for (int64_t k = 0; k < rank; ++k) sum[at(k)] += value * state_->space.vector[at(word * rank + k)];
+    }
+    double squares = 0;
+    for (const double x : sum) squares += x * x;
+    // Below this nothing of the text lies in the space and its direction would be rounding noise.
+    if (squares < 1e-12) continue;
+    for (int64_t k = 0; k < rank; ++k) {
+      rows[t * at(rank) + at(k)] = static_cast<float>(sum[at(k)] / std::sqrt(squares));
+    }
+  }
+  return rows;
+}
+
+}  // namespace incipit::match

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "checkpoint/config.hpp"
+#include "checkpoint/weights.hpp"
+#include "device/device.hpp"
+#include "model/tensor_stream.hpp"
+
+namespace incipit::model {
+
+/// The weights of one block on a device, to be filled again and again while a checkpoint streams past.
+/// Matrices are [outputs, inputs], as in the files, but for the query, key and value weights: the files
+/// hold them as [heads, 3, head_size], here all queries come first, then all keys, then all values, so
+/// that a product can make some of them only.
+class BlockWeights {
+ public:
+  BlockWeights(device::Device& device, const checkpoint::Config& config);
+
+  /// Reads block `block` (0-based) of the checkpoint. Errors as TensorStream.
+  void read(TensorStream& stream, const checkpoint::Weights& weights, std::int64_t block);
+
+  /// Device bytes of one block.
+  [[nodiscard]] static std::size_t bytes(const checkpoint::Config& config);
+
+  float* norm1 = nullptr;       ///< [d] before attention
+  float* norm1_bias = nullptr;  ///< [d]
+  float* norm2 = nullptr;       ///< [d] before the MLP
+  float* norm2_bias = nullptr;  ///< [d]
+  float* qkv = nullptr;         ///< [3·d, d]
+  float* qkv_bias = nullptr;    ///< [3·d] or null
+  float* dense = nullptr;       ///< [d, d]
+  float* dense_bias = nullptr;  ///< [d] or null
+  float* up = nullptr;          ///< [mlp, d]
+  float* up_bias = nullptr;     ///< [mlp]
+  float* down = nullptr;        ///< [d, mlp]
+  float* down_bias = nullptr;   ///< [d]
+
+ private:
+  void read_by_head(TensorStream& stream, const checkpoint::Tensor& tensor, float* to) const;
+
+  std::int64_t heads_;
+  std::int64_t head_size_;
+  device::Buffer<float> storage_;
+};
+
+}  // namespace incipit::model

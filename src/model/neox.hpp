@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "checkpoint/config.hpp"
+#include "checkpoint/weights.hpp"
+#include "corpus/packs.hpp"
+#include "device/device.hpp"
+
+namespace incipit::model {
+
+/// The forward pass of a GPT-NeoX checkpoint up to the residual streams of the last tokens (design §5).
+///
+/// Semantics are those of Hugging Face's GPTNeoX without dropout: a block adds attention and MLP of its two
+/// layer norms to the residual, in parallel or one after the other. The final layer norm and the
+/// unembedding are not read.
+class Neox {
+ public:
+  /// `rows` is [probes, d] in host memory: the residual after block `layer` (0: the embedding, before the
+  /// final layer norm in any case) at the last token of every probe of every pack, in the packs' order.
+  using Sink = std::function<void(int layer, std::span<const float> rows)>;
+
+  /// The device, the weights and the configuration must outlive the model. Throws as
+  /// checkpoint::check_tensors does; Error(data) for a shape that GPT-NeoX cannot have.
+  Neox(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config);
+
+  /// Runs one wave: all packs stay in memory while the weights stream past once, layer ℓ+1 being read by a
+  /// second thread while layer ℓ runs. Calls `sink` for each of `layers` (ascending, each within
+  /// 0..config.layers) and stops after the last of them, whose block is computed past keys and values for
+  /// last tokens only.
+  ///
+  /// A pack's rows depend on nothing but the pack, the weights and which layer is the last.
+  /// Error(numbers) names file, tensor and index of a non-finite weight, or layer and probe of a non-finite
+  /// residual; Error(data) a token beyond the vocabulary; Error(io) a file that cannot be read.
+  void run(std::span<const corpus::Pack> packs, std::span<const int> layers, const Sink& sink);
+
+  /// Device and host bytes a run takes whatever the wave holds: two layers in fp32 and the workspace of a
+  /// pack of `pack_tokens`.
+  [[nodiscard]] static std::size_t bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens);
+  /// Bytes that a wave of these packs takes beside them.
+  [[nodiscard]] static std::size_t bytes_per_wave(const checkpoint::Config& config,
+                                                  std::span<const corpus::Pack> packs);
+
+ private:
+  device::Device& device_;
+  const checkpoint::Weights& weights_;
+  const checkpoint::Config& config_;
+};
+
+}  // namespace incipit::model

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "device/device.hpp"
+#include "sae/sae.hpp"
+
+namespace incipit::sae {
+
+/// The latents that fire on each probe: kept and a > 0 (science §2), the largest activation first.
+struct Codes {
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+  std::vector<std::int32_t> latent;  ///< n×k; −1 where nothing fires: these stand at the end of a row
+  std::vector<float> activation;     ///< n×k; 0 where nothing fires
+};
+
+/// Codes of n probes. u: n×d in the SAE's input space, (x − mean)/scale or what a rung of science §7 puts
+/// in its place. Probes i, i + 1, … of a call get the same bytes
+/// in a call of their own where i is a multiple of 128. The n×h matrix is never held whole.
+/// Error(Exit::numbers) when u holds a non-finite number.
+Codes encode(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n);
+
+/// z of every latent, n×h, for measures over all latents (auc); the caller works in blocks of probes.
+std::vector<float> preactivations(device::Device& device, const Sae& sae, std::span<const float> u,
+                                  std::int64_t n);
+
+/// Σ‖u − û‖² / (n·d): FVU(k) of science §2 over the given rows.
+double fvu(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n);
+
+}  // namespace incipit::sae

@@ -1,0 +1,143 @@
+#include "device/rotary_split.hpp"
+
+#include <cmath>
+
+#include "error.hpp"
+#include "every_device.hpp"
+#include "same_bytes.hpp"
+
+namespace incipit::device {
+namespace {
+
+struct Case {
+  std::int64_t rows, heads, head_size, rotary_dims;
+  bool bias = true;
+  bool q = true, k = true, v = true;
+};
+
+struct Problem {
+  explicit Problem(const Case& c_) : c(c_), sections(c_.q + c_.k + c_.v) {
+    const auto width = static_cast<std::size_t>(sections * c.heads * c.head_size);
+    in = normals(static_cast<std::size_t>(c.rows) * width, 10);
+    bias = normals(width, 11);
+    const std::int64_t half = c.rotary_dims / 2;
+    for (int place = 0; place < 50; ++place) {
+      for (std::int64_t j = 0; j < half; ++j) {
+        const double angle = place * std::pow(10.0, -static_cast<double>(j) / static_cast<double>(half));
+        cos.push_back(static_cast<float>(std::cos(angle)));
+        sin.push_back(static_cast<float>(std::sin(angle)));
+      }
+    }
+    for (std::int64_t row = 0; row < c.rows; ++row)
+      position.push_back(static_cast<std::int32_t>((row * 7) % 50));
+  }
+  Case c;
+  std::int64_t sections;
+  std::vector<float> in, bias, cos, sin;
+  std::vector<std::int32_t> position;
+};
+
+/// The outputs that were asked for, one after the other.
+std::vector<float> run(Device& device, const Problem& problem) {
+  const Case& c = problem.c;
+  const Buffer<float> in(device, std::span<const float>(problem.in));
+  const Buffer<float> bias(device, std::span<const float>(problem.bias));
+  const Buffer<float> cos(device, std::span<const float>(problem.cos));
+  const Buffer<float> sin(device, std::span<const float>(problem.sin));
+  const Buffer<std::int32_t> position(device, std::span<const std::int32_t>(problem.position));
+  const std::int64_t size = c.rows * c.heads * c.head_size;
+  Buffer<float> out(device, static_cast<std::size_t>(problem.sections * size));
+  float* next = out.data();
+  const auto place = [&](bool wanted) {
+    float* here = wanted ? next : nullptr;
+    if (wanted) next += size;
+    return here;
+  };
+  RotarySplit op{.rows = c.rows,
+                 .heads = c.heads,
+                 .head_size = c.head_size,
+                 .rotary_dims = c.rotary_dims,
+                 .in = in.data(),
+                 .bias = c.bias ? bias.data() : nullptr,
+                 .position = position.data(),
+                 .cos = cos.data(),
+                 .sin = sin.data()};
+  op.q = place(c.q);
+  op.k = place(c.k);
+  op.v = place(c.v);
+  device.rotary_split(op);
+  return out.download();
+}
+
+std::vector<double> reference(const Problem& problem) {
+  const Case& c = problem.c;
+  const std::int64_t half = c.rotary_dims / 2;
+  const std::int64_t width = problem.sections * c.heads * c.head_size;
+  std::vector<bool> rotated;
+  if (c.q) rotated.push_back(true);
+  if (c.k) rotated.push_back(true);
+  if (c.v) rotated.push_back(false);
+  std::vector<double> out;
+  for (std::int64_t s = 0; s < problem.sections; ++s) {
+    for (std::int64_t h = 0; h < c.heads; ++h) {
+      for (std::int64_t row = 0; row < c.rows; ++row) {
+        const auto value = [&](std::int64_t j) {
+          const std::int64_t column = (s * c.heads + h) * c.head_size + j;
+          const double bias = c.bias ? problem.bias[static_cast<std::size_t>(column)] : 0.0;
+          return bias + problem.in[static_cast<std::size_t>(row * width + column)];
+        };
+        for (std::int64_t j = 0; j < c.head_size; ++j) {
+          if (!rotated[static_cast<std::size_t>(s)] || j >= c.rotary_dims) {
+            out.push_back(value(j));
+            continue;
+          }
+          const auto angle =
+              static_cast<std::size_t>(problem.position[static_cast<std::size_t>(row)] * half + j % half);
+          const double cos = problem.cos[angle];
+          const double sin = problem.sin[angle];
+          out.push_back(j < half ? value(j) * cos - value(j + half) * sin
+                                 : value(j) * cos + value(j - half) * sin);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+class RotarySplitOn : public OnEveryDevice {};
+
+TEST_P(RotarySplitOn, AgreesWithPlainLoops) {
+  for (const Case& shape :
+       {Case{1, 1, 1, 0}, Case{3, 2, 5, 4}, Case{17, 3, 7, 2}, Case{33, 4, 16, 4}, Case{40, 12, 64, 16},
+        Case{9, 5, 80, 80}, Case{65, 1, 256, 64}, Case{4, 3, 9, 0}}) {
+    for (int outputs = 1; outputs < 8; ++outputs) {
+      Case c = shape;
+      c.q = (outputs & 1) != 0;
+      c.k = (outputs & 2) != 0;
+      c.v = (outputs & 4) != 0;
+      c.bias = outputs % 3 != 0;
+      SCOPED_TRACE(testing::Message() << c.rows << " " << c.heads << "x" << c.head_size << " " << outputs);
+      const Problem problem(c);
+      expect_near(run(*device_, problem), reference(problem), 1e-6);
+    }
+  }
+}
+
+TEST_P(RotarySplitOn, RefusesAnOddNumberOfRotaryDimensions) {
+  try {
+    device_->rotary_split({.heads = 1, .head_size = 8, .rotary_dims = 3});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Exit::defect);
+  }
+}
+
+INCIPIT_ON_EVERY_DEVICE(RotarySplitOn);
+
+TEST(RotarySplit, SameBytesForAnyThreads) {
+  const Problem problem(Case{301, 3, 20, 10});
+  expect_same_bytes_for_any_threads([&](Device& device) { return run(device, problem); });
+}
+
+}  // namespace
+}  // namespace incipit::device

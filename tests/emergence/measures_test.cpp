@@ -1,0 +1,237 @@
+#include "emergence/measures.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "data.hpp"
+#include "emergence/auc.hpp"
+#include "emergence/latent_activation.hpp"
+#include "error.hpp"
+
+namespace incipit::emergence {
+namespace {
+
+/// Scores with ties: tenths.
+std::vector<double> tied_scores(const JudgeSet& judge, uint64_t stream) {
+  Random random(4, Purpose::test, stream);
+  std::vector<double> out;
+  for (int64_t i = 0; i < judge.n(); ++i)
+    for (int32_t c = 0; c < judge.subjects; ++c)
+      out.push_back(
+          std::floor(10 * (random.uniform() + (judge.subject[static_cast<size_t>(i)] == c ? 0.3 : 0.0))) /
+          10);
+  return out;
+}
+
+struct Case {
+  int32_t subjects;
+  int64_t groups;
+  std::vector<int64_t> sizes;
+  int64_t k;
+  int32_t h;
+};
+
+class Measures : public ::testing::TestWithParam<Case> {};
+
+void expect_equal(double found, double expected, const char* what) {
+  if (std::isnan(expected))
+    EXPECT_TRUE(std::isnan(found)) << what << " is " << found;
+  else
+    EXPECT_NEAR(found, expected, 1e-9) << what;
+}
+
+/// All draws of one measure by plain loops, and what they say.
+struct PlainDraws {
+  std::vector<test::Plain> bootstrap, permutation;
+};
+
+TEST_P(Measures, EqualThePlainLoopsInValueIntervalAndNull) {
+  const Case& given = GetParam();
+  const JudgeSet judge = test::judge_set(given.subjects, given.groups, given.sizes);
+  const Resampling resampling = make_resampling(judge, {23, 19}, 6);
+  const sae::Codes codes = test::codes(judge, given.k, given.h, 0.4, 1),
+                   home = test::codes(judge, given.k, given.h, 0.8, 2);
+  const auto scores = tied_scores(judge, 3);
+  Matched matched(static_cast<size_t>(given.subjects));
+  for (int32_t c = 0; c < given.subjects; ++c)
+    for (int32_t j = c; j < given.h; j += given.subjects) matched[static_cast<size_t>(c)].push_back(j);
+  if ((given.h - 1) % given.subjects != 0) matched[0].push_back(given.h - 1);  // in two sets
+  const StrengthReference reference = strength_reference(home, matched, judge, resampling);
+  const SiteMeasures found = measure_codes(codes, scores, matched, judge, resampling, reference);
+
+  for (int32_t c = 0; c < given.subjects; ++c) {
+    const auto all = [&](const test::Draw& draw, const test::Draw& anchor) {
+      test::Plain plain = test::measure(codes, scores, matched, judge, draw, c);
+      const double at_home = test::measure(home, scores, matched, judge, anchor, c).strength;
+      plain.strength = at_home > 0 ? plain.strength / at_home : nan;
+      return plain;
+    };
+    const test::Draw observed = test::observed(judge);
+    const test::Plain value = all(observed, observed);
+    PlainDraws draws;
+    for (int64_t b = 0; b < resampling.bootstrap; ++b) {
+      const auto draw = test::bootstrap_draw(judge, resampling, b);
+      draws.bootstrap.push_back(all(draw, draw));
+    }
+    for (int64_t p = 0; p < resampling.permutations; ++p)
+      draws.permutation.push_back(all(test::permutation_draw(judge, resampling, p), observed));
+    const std::array<double test::Plain::*, measures> fields = {
+        &test::Plain::probe_activation, &test::Plain::contrast, &test::Plain::latent_activation,
+        &test::Plain::selectivity,      &test::Plain::strength, &test::Plain::auc};
+    for (size_t m = 0; m < fields.size(); ++m) {
+      const char* name = measure_names[m].data();
+      std::vector<double> boot, null;
+      for (const auto& d : draws.bootstrap) boot.push_back(d.*fields[m]);
+      for (const auto& d : draws.permutation) null.push_back(d.*fields[m]);
+      const Estimate expected = m == 0 ? estimate_share(value.*fields[m], boot, null, given.groups)
+                                       : estimate(value.*fields[m], boot, null);
+      const Estimate& is = found.measure[m].subject[static_cast<size_t>(c)];
+      expect_equal(is.value, expected.value, name);
+      expect_equal(is.low, expected.low, name);
+      expect_equal(is.high, expected.high, name);
+      expect_equal(is.null_mean, expected.null_mean, name);
+      expect_equal(is.null_low, expected.null_low, name);
+      expect_equal(is.null_high, expected.null_high, name);
+      expect_equal(is.p, expected.p, name);
+      for (size_t p = 0; p < null.size(); ++p)
+        expect_equal(found.measure[m].null[static_cast<size_t>(c) * null.size() + p],
+                     std::isnan(is.value) ? nan : null[p], name);
+    }
+    EXPECT_EQ(found.status[static_cast<size_t>(c)], Status::ok);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Measures,
+                         ::testing::Values(Case{2, 2, {1}, 1, 2}, Case{3, 9, {1}, 1, 7},
+                                           Case{3, 7, {2, 5, 1}, 3, 20}, Case{5, 6, {4}, 8, 11}));
+
+TEST(MeasureCodes, OfMixedGroupsCountProbesBySubjectAndGroupsByTheFirst) {
+  const std::vector<int32_t> subject = {0, 1, 0, 0, 1, 1, 1, 0}, group = {0, 0, 1, 1, 2, 2, 3, 3},
+                             group_subject = {0, 0, 1, 1};
+  const JudgeSet judge = make_judge_set(2, subject, group, group_subject);
+  const Resampling resampling = make_resampling(judge, {31, 17}, 2);
+  const sae::Codes codes = test::codes(judge, 2, 4, 0.5, 8);
+  const auto scores = tied_scores(judge, 9);
+  const Matched matched = {{0, 2}, {1}};
+  const auto found = measure_codes(codes, scores, matched, judge, resampling,
+                                   strength_reference(codes, matched, judge, resampling));
+  for (int32_t c = 0; c < 2; ++c) {
+    std::vector<double> boot, null;
+    for (int64_t b = 0; b < 31; ++b)
+      boot.push_back(
+          test::measure(codes, scores, matched, judge, test::bootstrap_draw(judge, resampling, b), c)
+              .contrast);
+    for (int64_t p = 0; p < 17; ++p)
+      null.push_back(
+          test::measure(codes, scores, matched, judge, test::permutation_draw(judge, resampling, p), c)
+              .contrast);
+    const double value = test::measure(codes, scores, matched, judge, test::observed(judge), c).contrast;
+    const Estimate expected = estimate(value, boot, null),
+                   &is = found[Measure::contrast].subject[static_cast<size_t>(c)];
+    expect_equal(is.value, expected.value, "contrast");
+    expect_equal(is.low, expected.low, "low");
+    expect_equal(is.null_high, expected.null_high, "null_high");
+    expect_equal(is.p, expected.p, "p");
+  }
+}
+
+TEST(MeasureCodes, SaysWhyThereIsNothing) {
+  const JudgeSet judge = test::judge_set(3, 4, {2});
+  const Resampling resampling = make_resampling(judge, {10, 10}, 1);
+  sae::Codes codes = test::codes(judge, 1, 3, 1.0, 5);
+  const Matched matched = {{0}, {}, {7}};  // 7 never fires
+  auto scores = std::vector<double>(judge.subject.size() * 3, 0.25);
+  for (size_t i = 1; i < scores.size(); i += 3) scores[i] = nan;
+  const auto found = measure_codes(codes, scores, matched, judge, resampling,
+                                   strength_reference(codes, matched, judge, resampling));
+  EXPECT_EQ(found.status, (std::vector<Status>{Status::ok, Status::no_latent, Status::silent}));
+  for (const Estimates& estimates : found.measure) {
+    const Estimate& none = estimates.subject[1];
+    EXPECT_TRUE(std::isnan(none.value) && std::isnan(none.low) && std::isnan(none.null_mean) &&
+                std::isnan(none.p));
+    for (size_t p = 0; p < 10; ++p) EXPECT_TRUE(std::isnan(estimates.null[10 + p]));
+  }
+  const auto silent = [&](Measure m) { return found[m].subject[2].value; };
+  EXPECT_EQ(silent(Measure::probe_activation), 0);
+  EXPECT_EQ(silent(Measure::contrast), 0);
+  EXPECT_EQ(silent(Measure::latent_activation), 0);
+  EXPECT_TRUE(std::isnan(silent(Measure::selectivity)));
+  EXPECT_TRUE(std::isnan(silent(Measure::strength)));  // 0 of 0 at the anchor
+  EXPECT_EQ(silent(Measure::auc), 0.5);
+  EXPECT_GT(found[Measure::probe_activation].subject[2].high, 0.1);
+  EXPECT_EQ(found[Measure::probe_activation].subject[0].value, 1);
+  EXPECT_LT(found[Measure::probe_activation].subject[0].low, 1);
+}
+
+TEST(MeasureCodes, OfOneSubjectHasNoContrast) {
+  const JudgeSet judge = test::judge_set(1, 4, {1});
+  const Resampling resampling = make_resampling(judge, {5, 5}, 1);
+  const sae::Codes codes = test::codes(judge, 1, 1, 1.0, 5);
+  const std::vector<double> scores(4, 1.0);
+  const Matched matched = {{0}};
+  const auto found = measure_codes(codes, scores, matched, judge, resampling,
+                                   strength_reference(codes, matched, judge, resampling));
+  EXPECT_EQ(found[Measure::probe_activation].subject[0].value, 1);
+  EXPECT_TRUE(std::isnan(found[Measure::contrast].subject[0].value));
+  EXPECT_TRUE(std::isnan(found[Measure::auc].subject[0].value));
+  EXPECT_EQ(found[Measure::strength].subject[0].value, 1);
+}
+
+TEST(MeasureCodes, RefusesWhatDoesNotFit) {
+  const JudgeSet judge = test::judge_set(2, 3, {1});
+  const Resampling resampling = make_resampling(judge, {1, 1}, 1);
+  const sae::Codes codes = test::codes(judge, 1, 2, 1.0, 5);
+  const Matched matched = {{0}, {1}};
+  const auto reference = strength_reference(codes, matched, judge, resampling);
+  EXPECT_THROW((void)measure_codes(codes, std::vector<double>(3), matched, judge, resampling, reference),
+               Error);
+  EXPECT_THROW((void)measure_auc(std::vector<double>(3), judge, resampling), Error);
+}
+
+TEST(ChanceToFire, IsHypergeometric) {
+  const auto chance = chance_to_fire(9, 4);
+  ASSERT_EQ(chance.size(), 10U);
+  for (int64_t fired = 0; fired <= 9; ++fired)
+    EXPECT_NEAR(chance[static_cast<size_t>(fired)],
+                1 - test::choose(9.0 - static_cast<double>(fired), 4) / test::choose(9, 4), 1e-12);
+  EXPECT_EQ(chance[0], 0);
+  EXPECT_EQ(chance[9], 1);
+}
+
+TEST(Usage, IsTheEntropyOfFirings) {
+  sae::Codes codes{4, 2, {0, 1, 0, -1, 1, 0, -1, -1}, std::vector<float>(8, 1.0F)};
+  const Usage found = usage(codes, 5);
+  const double h = -(0.6 * std::log(0.6) + 0.4 * std::log(0.4));
+  EXPECT_NEAR(found.perplexity, std::exp(h), 1e-12);
+  EXPECT_NEAR(found.silent, 0.25, 1e-12);
+  codes.latent.assign(8, -1);
+  EXPECT_TRUE(std::isnan(usage(codes, 5).perplexity));
+  EXPECT_EQ(usage(codes, 5).silent, 1);
+}
+
+TEST(ProbeActivation, AtAnotherTau) {
+  const std::vector<float> similarity = {0.5F, 0.1F, 0.9F, 0.4F, 0.9F, 0.9F};  // [3, 2]
+  const std::vector<int8_t> interpretable = {1, 1, 0};
+  const Matched low = match_at(similarity, interpretable, 2, 0.4),
+                high = match_at(similarity, interpretable, 2, 0.6);
+  EXPECT_EQ(low, (Matched{{0, 1}, {1}}));
+  EXPECT_EQ(high, (Matched{{1}, {}}));
+  const JudgeSet judge = test::judge_set(2, 2, {1});
+  const sae::Codes codes{4, 1, {0, 1, 1, -1}, {1, 1, 1, 0}};
+  EXPECT_EQ(probe_activation(codes, low, judge), (std::vector<double>{1.0, 0.5}));
+  const auto at_high = probe_activation(codes, high, judge);
+  EXPECT_EQ(at_high[0], 0.5);
+  EXPECT_TRUE(std::isnan(at_high[1]));
+}
+
+TEST(Auc, CountsPairsAndTies) {
+  EXPECT_EQ(auc(std::vector<double>{1, 2, 3, 4}, std::vector<uint8_t>{0, 0, 1, 1}), 1.0);
+  EXPECT_EQ(auc(std::vector<double>{1, 1, 1}, std::vector<uint8_t>{0, 1, 1}), 0.5);
+  EXPECT_EQ(auc(std::vector<double>{3, 1, 2}, std::vector<uint8_t>{0, 0, 1}), 0.5);
+  EXPECT_TRUE(std::isnan(auc(std::vector<double>{3, 1}, std::vector<uint8_t>{1, 1})));
+  EXPECT_TRUE(std::isnan(auc(std::vector<double>{nan, 1}, std::vector<uint8_t>{1, 0})));
+}
+
+}  // namespace
+}  // namespace incipit::emergence

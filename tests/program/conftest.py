@@ -1,0 +1,61 @@
+"""Whole-program tests: they start the installed binary as a user would, and look at exit codes, messages and files.
+
+INCIPIT_BIN names the binary (default: build/dev/src/incipit)."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("INCIPIT_BIN", ROOT / "build" / "dev" / "src" / "incipit"))
+
+
+class Result:
+    def __init__(self, done):
+        self.code = done.returncode
+        self.out = done.stdout
+        self.err = done.stderr
+
+    @property
+    def text(self):
+        return self.out + self.err
+
+
+def environment():
+    env = dict(os.environ)
+    env.update(
+        OMPI_ALLOW_RUN_AS_ROOT="1",
+        OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+        OMPI_MCA_rmaps_base_oversubscribe="1",
+        OMPI_MCA_mpi_yield_when_idle="1",
+        PYTHONDONTWRITEBYTECODE="1",
+    )
+    return env
+
+
+def command(*words, ranks=None):
+    launcher = [] if ranks is None else ["mpirun", "-n", str(ranks)]
+    return [*launcher, str(BIN), *map(str, words)]
+
+
+def incipit(*words, ranks=None, cwd=None, timeout=300):
+    done = subprocess.run(
+        command(*words, ranks=ranks), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout
+    )
+    return Result(done)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def binary():
+    assert BIN.exists(), f"{BIN} is not built; set INCIPIT_BIN"
+    return BIN
+
+
+@pytest.fixture
+def family(tmp_path):
+    """A small random family with the bundled tokenizer, and a deck for it."""
+    import little
+
+    return little.Family(tmp_path)

@@ -1,0 +1,159 @@
+"""A little random GPT-NeoX family, its probes and its deck: enough to run the whole job in a second or two."""
+
+import json
+import pathlib
+import shutil
+import struct
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+SUBJECTS = {
+    "animals": "cat dog horse cow sheep goat lion tiger wolf bear fox deer mouse rat otter seal whale hare toad newt".split(),
+    "colours": "red green blue yellow orange purple brown black white grey pink crimson scarlet teal navy olive beige ivory gold amber".split(),
+    "tools": "hammer saw drill wrench pliers chisel plane file clamp vice level square awl mallet spanner trowel rasp lathe anvil hoist".split(),
+}
+TEMPLATES = ["a word about {}", "this is a {}", "here we describe the {}", "{} is what we mean", "nothing but the {}", "see {} below"]
+
+
+def tensors(d, layers, vocab, mlp, seed):
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape):
+        return (0.08 * rng.standard_normal(shape)).astype(np.float32)
+
+    out = {"gpt_neox.embed_in.weight": normal(vocab, d)}
+    for layer in range(layers):
+        p = f"gpt_neox.layers.{layer}."
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            out[p + norm + ".weight"] = 1 + normal(d)
+            out[p + norm + ".bias"] = normal(d)
+        for name, rows, columns in (
+            ("attention.query_key_value", 3 * d, d),
+            ("attention.dense", d, d),
+            ("mlp.dense_h_to_4h", mlp, d),
+            ("mlp.dense_4h_to_h", d, mlp),
+        ):
+            out[p + name + ".weight"] = normal(rows, columns)
+            out[p + name + ".bias"] = normal(rows)
+    out["gpt_neox.final_layer_norm.weight"] = 1 + normal(d)
+    out["gpt_neox.final_layer_norm.bias"] = normal(d)
+    out["embed_out.weight"] = normal(vocab, d)
+    return out
+
+
+def write_safetensors(path, arrays):
+    header, blobs, at = {}, [], 0
+    for name, array in arrays.items():
+        blob = np.ascontiguousarray(array).tobytes()
+        kind = {"float32": "F32", "float16": "F16"}[str(array.dtype)]
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [at, at + len(blob)]}
+        blobs.append(blob)
+        at += len(blob)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+
+
+class Family:
+    def __init__(self, folder, steps=(0, 10, 100), models=(("small", 16, 2), ("large", 32, 3))):
+        self.folder = pathlib.Path(folder)
+        self.path = self.folder / "family"
+        self.models = [name for name, _, _ in models]
+        self.steps = list(steps)
+        for m, (name, d, layers) in enumerate(models):
+            for s, step in enumerate(steps):
+                self.write_checkpoint(name, step, d, layers, seed=100 * m + s)
+        shutil.copy(ROOT / "inputs" / "nano" / "tokenizer.json", self.path / "tokenizer.json")
+        self.write_probes()
+        self.write_subjects()
+        self.deck = self.folder / "deck.ini"
+        self.write_deck()
+
+    def checkpoint(self, model, step):
+        return self.path / model / f"step{step}"
+
+    def write_checkpoint(self, name, step, d, layers, seed, **config):
+        folder = self.checkpoint(name, step)
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = tensors(d, layers, 4096, 2 * d, seed)
+        write_safetensors(folder / "model.safetensors", arrays)
+        values = dict(
+            architectures=["GPTNeoXForCausalLM"], model_type="gpt_neox", vocab_size=4096, hidden_size=d,
+            num_hidden_layers=layers, num_attention_heads=2, intermediate_size=2 * d, hidden_act="gelu", rotary_pct=0.25,
+            rotary_emb_base=10000, max_position_embeddings=64, layer_norm_eps=1e-5, use_parallel_residual=True,
+        )
+        values.update(config)
+        (folder / "config.json").write_text(json.dumps(values))
+        return arrays
+
+    def probes(self):
+        for subject, terms in SUBJECTS.items():
+            for term in terms:
+                for t, template in enumerate(TEMPLATES):
+                    yield {"id": f"{subject}/{term}/{t}", "subject": subject, "group": term, "text": template.format(term)}
+
+    def write_probes(self, probes=None):
+        lines = [json.dumps(p) for p in (self.probes() if probes is None else probes)]
+        (self.folder / "probes.jsonl").write_text("\n".join(lines) + "\n")
+
+    def write_subjects(self):
+        subjects = {s: {"phrases": [s, " ".join(terms[:4])], "read": True} for s, terms in SUBJECTS.items()}
+        text = {"subjects": subjects, "decoys": ["rainy weather", "a long walk", "cheap tickets", "loud music", "wet shoes"]}
+        (self.folder / "subjects.json").write_text(json.dumps(text))
+
+    def write_deck(self, extra="", name="deck.ini"):
+        path = self.folder / name
+        path.write_text(
+            f"""
+[family]
+path = family
+[probes]
+path = probes.jsonl
+[anchor.time]
+[anchor.scale]
+[anchor.space]
+layer = 0
+[sae]
+latents = 8
+steps = 60
+batch = 32
+[interpret]
+f1 = 0.5
+min_support = 2
+[match]
+subjects = subjects.json
+[track]
+bootstrap = 60
+permutations = 60
+{extra}
+"""
+        )
+        return path
+
+
+def datasets(path):
+    """Every dataset of an HDF5 file but those of `timing`, as (type, shape, bytes)."""
+    import h5py
+
+    found = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset) and not name.startswith("timing"):
+            value = item[()]
+            found[name] = (str(item.dtype), item.shape, np.asarray(value).tobytes())
+
+    with h5py.File(path, "r") as file:
+        file.visititems(visit)
+    return found
+
+
+def all_datasets(output):
+    output = pathlib.Path(output)
+    return {str(p.relative_to(output)): datasets(p) for p in sorted(output.rglob("*.h5"))}
+
+
+def leftovers(output):
+    """Files that should not be there once a job has ended."""
+    return [p.name for p in pathlib.Path(output).rglob("*") if ".tmp-" in p.name or p.name.endswith(".lock")]

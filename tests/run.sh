@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Builds Incipit and runs its tests: what CI runs, in under 30 minutes on two cores.
+#   tests/run.sh [--all]      --all: the long tests too, and every unit test under the sanitizers
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+. jobs/setup.sh
+
+all=no
+for word in "$@"; do
+  case $word in
+    --all) all=yes ;;
+    *)
+      echo "usage: tests/run.sh [--all]" >&2
+      exit 64
+      ;;
+  esac
+done
+
+logs=build/tests
+mkdir -p "$logs"
+results=()
+notes=()
+failures=0
+
+# record NAME CODE SECONDS
+record() {
+  local verdict=passed
+  if [ "$2" -ne 0 ]; then
+    verdict="FAILED ($logs/$1.log)"
+    failures=$((failures + 1))
+  fi
+  results+=("$(printf '  %-14s %5d s  %s' "$1" "$3" "$verdict")")
+}
+
+# step NAME COMMAND...: output goes to a log; its end is shown when the command fails. Later steps run all the same.
+step() {
+  local name=$1 begin=$SECONDS code=0
+  shift
+  say "$name"
+  "$@" >"$logs/$name.log" 2>&1 || code=$?
+  [ "$code" -eq 0 ] || tail -n 60 "$logs/$name.log"
+  record "$name" "$code" $((SECONDS - begin))
+  return "$code"
+}
+
+build() { cmake --preset dev -DPython3_EXECUTABLE="$(command -v "$PYTHON")" && cmake --build --preset dev; }
+
+style() {
+  find src tests -name '*.hpp' -print0 -o -name '*.cpp' -print0 | xargs -0 clang-format --dry-run -Werror
+}
+
+lint() {
+  # Bounded, so that a slow machine stays within the half hour; what was found until then counts. The path-walking
+  # analyzer costs eight times all other checks together and is left to --all.
+  local code=0 bound=600 checks='-clang-analyzer-*'
+  [ "$all" = no ] || { bound=0 checks=; }
+  timeout "$bound" run-clang-tidy -quiet -p build/dev -j "$cores" -checks="$checks" "$root/src/.*\.cpp$" || code=$?
+  [ "$code" -eq 124 ] || return "$code"
+  notes+=("lint stopped after $bound s: not every file was looked at")
+}
+
+sanitize() {
+  cmake --preset asan -DPython3_EXECUTABLE="$(command -v "$PYTHON")" || return
+  local chosen='^(checkpoint|corpus|deck|device|sae)_'
+  [ "$all" = no ] || chosen='_test$'
+  local tests
+  mapfile -t tests < <(ctest --preset asan -N -L unit | sed -n 's/^ *Test *#[0-9]*: //p' | grep -E "$chosen")
+  [ "${#tests[@]}" -gt 0 ] || { echo "no unit tests found"; return 1; }
+  cmake --build --preset asan --target "${tests[@]}" &&
+    ctest --preset asan -j "$cores" -R "^($(IFS='|' && echo "${tests[*]}"))$"
+}
+
+kernels() {
+  cmake -S kernels -B build/kernels -G Ninja && cmake --build build/kernels
+}
+
+python_tests() {
+  local folders=()
+  local folder
+  for folder in tests/program analysis/tests; do
+    [ ! -d "$folder" ] || folders+=("$folder")
+  done
+  local marks=()
+  [ "$all" = yes ] || marks=(-m "not long")
+  INCIPIT_BIN=$root/build/dev/src/incipit "$PYTHON" -m pytest -q -p no:cacheprovider "${marks[@]}" "${folders[@]}"
+}
+
+unit_tests() {
+  local labels=()
+  [ "$all" = yes ] || labels=(-LE long)
+  ctest --preset dev -j "$cores" "${labels[@]}"
+}
+
+ensure_packages "${setup_build_packages[@]}" "${setup_test_packages[@]}"
+if ! ensure_python "${setup_report_packages[@]}" "${setup_test_python_packages[@]}" -- \
+  "${setup_report_modules[@]}" "${setup_test_modules[@]}"; then
+  echo "no Python with ${setup_report_modules[*]} ${setup_test_modules[*]}, and none could be installed" >&2
+  exit 69
+fi
+prepare_mpi
+export OMP_NUM_THREADS=1
+
+step build build || exit 1
+step style style || true
+step lint lint || true
+step sanitize sanitize || true
+if [ -d kernels ] && command -v nvcc >/dev/null 2>&1; then
+  step kernels kernels || true
+fi
+step python-tests python_tests || true
+step ctest unit_tests || true
+
+printf '\n%s\n\n' "tests/run.sh took $SECONDS s"
+printf '%s\n' "${results[@]}"
+[ "${#notes[@]}" -eq 0 ] || printf '  note: %s\n' "${notes[@]}"
+printf '\n'
+tail -n 1 "$logs/python-tests.log"
+grep -A 100 'tests passed' "$logs/ctest.log" || tail -n 5 "$logs/ctest.log"
+[ "$failures" -eq 0 ]

@@ -1,0 +1,233 @@
+#include "sae/train.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "device/host/host_device.hpp"
+#include "error.hpp"
+#include "random.hpp"
+#include "sae/encode.hpp"
+
+namespace incipit::sae {
+namespace {
+
+/// Probes around `clusters` centres, as residuals lie: an offset, a scale, some noise.
+std::vector<float> clustered(std::int64_t n, std::int64_t d, std::int64_t clusters, std::uint64_t stream) {
+  Random centre_random(1, Purpose::test, 100);
+  std::vector<double> centres(clusters * d);
+  for (double& value : centres) value = centre_random.normal();
+  Random random(1, Purpose::test, stream);
+  std::vector<float> rows(n * d);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto from = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(clusters)));
+    for (std::int64_t c = 0; c < d; ++c)
+      rows[i * d + c] = static_cast<float>(5 + 2 * (centres[from * d + c] + 0.3 * random.normal()));
+  }
+  return rows;
+}
+
+constexpr std::int64_t d = 32;
+const SaeOptions small{.latents = 24, .k = 1, .steps = 400, .batch = 64};
+
+template <class F>
+Exit code_of(const F& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return Exit::done;
+}
+
+TEST(Train, FindsTheClusters) {
+  const auto host = device::make_host_device(1);
+  const std::vector<float> fit = clustered(600, d, 20, 1);
+  const std::vector<float> verify = clustered(300, d, 20, 2);
+  const Sae sae = train(*host, fit, verify, d, small, 1);
+
+  const History& history = sae.history;
+  ASSERT_EQ(history.step.size(), 100U);
+  EXPECT_EQ(history.step.back(), 400);
+  for (const auto* series : {&history.loss, &history.fvu, &history.fvu_multi, &history.auxk, &history.dead})
+    ASSERT_EQ(series->size(), history.step.size());
+  EXPECT_LT(history.loss.back(), history.loss.front());
+  EXPECT_LT(history.fvu_multi.back(), history.fvu.back());
+  for (std::size_t i = 0; i < history.step.size(); ++i)
+    EXPECT_NEAR(history.loss[i], history.fvu[i] + history.fvu_multi[i] / 8 + history.auxk[i] / 32, 1e-12);
+
+  // The noise is 0.09/1.09 of the variance; a latent holds one direction, so a little more stays.
+  EXPECT_LT(sae.verify_fvu, 0.2);
+  EXPECT_LT(history.dead.back(), 0.25);
+  EXPECT_FALSE(sae.unconverged);
+  for (std::int64_t j = 0; j < sae.h; ++j) {
+    double norm = 0;
+    for (std::int64_t c = 0; c < d; ++c) norm += std::pow(static_cast<double>(sae.decoder[j * d + c]), 2);
+    EXPECT_NEAR(norm, 1, 1e-5);
+  }
+}
+
+TEST(Train, SameBytesForAnyNumberOfThreads) {
+  const std::vector<float> fit = clustered(600, d, 20, 1);
+  const auto run = [&](int threads) {
+    return train(*device::make_host_device(threads), fit, {}, d, small, 7);
+  };
+  const Sae one = run(1);
+  const Sae two = run(2);
+  EXPECT_EQ(one.encoder, two.encoder);
+  EXPECT_EQ(one.encoder_bias, two.encoder_bias);
+  EXPECT_EQ(one.decoder, two.decoder);
+  EXPECT_EQ(one.pre_bias, two.pre_bias);
+  EXPECT_EQ(one.history.loss, two.history.loss);
+  EXPECT_EQ(one.verify_fvu, two.verify_fvu);
+}
+
+TEST(Train, TheSeedMatters) {
+  const auto host = device::make_host_device(1);
+  const std::vector<float> fit = clustered(600, d, 20, 1);
+  EXPECT_NE(train(*host, fit, {}, d, small, 1).decoder, train(*host, fit, {}, d, small, 2).decoder);
+}
+
+TEST(Train, DeadLatentsAreFewerFromData) {
+  const auto host = device::make_host_device(1);
+  const std::vector<float> fit = clustered(2000, d, 60, 1);
+  SaeOptions options{.latents = 64, .k = 1, .steps = 300, .batch = 128, .dead_after = 2000};
+  const double from_data = train(*host, fit, {}, d, options, 1).history.dead.back();
+  options.init = "random";
+  const double from_random = train(*host, fit, {}, d, options, 1).history.dead.back();
+  EXPECT_LT(from_data, 0.2);
+  EXPECT_LT(from_data, from_random);
+}
+
+TEST(Train, SmallPartsAndExtremeShapes) {
+  const auto host = device::make_host_device(1);
+  // A batch larger than the fit part, more latents than probes, k = h.
+  const std::vector<float> few = clustered(5, d, 3, 1);
+  const Sae more = train(*host, few, few, d, {.latents = 16, .k = 2, .steps = 10, .batch = 256}, 1);
+  EXPECT_EQ(more.history.step.size(), 10U);
+  EXPECT_NO_THROW(train(*host, few, {}, d, {.latents = 3, .k = 3, .steps = 1, .batch = 2}, 1));
+  EXPECT_NO_THROW(train(*host, clustered(9, 1, 3, 1), {}, 1,
+                        {.latents = 1, .k = 1, .steps = 3, .batch = 2, .dead_after = 1}, 1));
+}
+
+TEST(Train, SaysWhatIsWrong) {
+  const auto host = device::make_host_device(1);
+  std::vector<float> fit = clustered(50, d, 3, 1);
+  EXPECT_EQ(code_of([&] { train(*host, fit, {}, d, {.latents = 4, .k = 5}, 1); }), Exit::usage);
+  EXPECT_EQ(code_of([&] { train(*host, std::span(fit).first(d), {}, d, small, 1); }), Exit::data);
+  EXPECT_EQ(code_of([&] { train(*host, std::vector<float>(50 * d, 2.0F), {}, d, small, 1); }), Exit::data);
+  EXPECT_EQ(code_of([&] { train(*host, fit, {}, d, small, 1, {.stop = [] { return true; }}); }), Exit::again);
+  // One probe so far out that its batches blow up beside the others.
+  std::vector<float> verify = fit;
+  verify[3] = INFINITY;
+  EXPECT_EQ(code_of([&] { train(*host, fit, verify, d, small, 1); }), Exit::numbers);
+  fit[3] = NAN;
+  EXPECT_EQ(code_of([&] { train(*host, fit, {}, d, small, 1); }), Exit::numbers);
+}
+
+TEST(Train, DivergenceIsNamedWithItsStep) {
+  // Normalised over many equal probes, a few huge ones exceed FVU 10 in the batch they fall into.
+  const auto host = device::make_host_device(1);
+  std::vector<float> fit = clustered(4000, d, 1, 1);
+  for (std::int64_t i = 0; i < 3; ++i)
+    for (std::int64_t c = 0; c < d; ++c) fit[i * d + c] = static_cast<float>(c % 2 == i % 2 ? 1e6 : -1e6);
+  const SaeOptions options{.latents = 2, .k = 1, .steps = 4000, .batch = 2, .init = "random"};
+  try {
+    train(*host, fit, {}, d, options, 1);
+    FAIL() << "did not diverge";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Exit::numbers);
+    EXPECT_NE(std::string(error.what()).find("at step "), std::string::npos) << error.what();
+  }
+}
+
+TEST(Train, ReportsProgress) {
+  const auto host = device::make_host_device(1);
+  std::vector<std::int64_t> steps;
+  train(*host, clustered(50, d, 3, 1), {}, d, {.latents = 4, .steps = 5}, 1,
+        {.progress = [&](std::int64_t done) { steps.push_back(done); }});
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{1, 2, 3, 4, 5}));
+}
+
+Sae random_sae(std::int64_t h, std::int64_t k) {
+  Random random(4, Purpose::test, 4);
+  Sae sae{.h = h, .d = d, .k = k};
+  const auto draw = [&](std::int64_t n) {
+    std::vector<float> values(n);
+    for (float& value : values) value = static_cast<float>(random.normal());
+    return values;
+  };
+  sae.encoder = draw(h * d);
+  sae.decoder = draw(h * d);
+  sae.encoder_bias = draw(h);
+  sae.pre_bias = draw(d);
+  for (float& bias : sae.encoder_bias) bias -= 9;
+  return sae;
+}
+
+TEST(Encode, EqualsTheDefinition) {
+  const auto host = device::make_host_device(2);
+  for (const auto& [n, h, k] :
+       {std::array<std::int64_t, 3>{1, 5, 1}, {1500, 40, 1}, {70, 40, 3}, {70, 40, 40}}) {
+    const Sae sae = random_sae(h, k);
+    const std::vector<float> u = clustered(n, d, 4, 3);
+    const std::vector<float> z = preactivations(*host, sae, u, n);
+    const Codes codes = encode(*host, sae, u, n);
+    ASSERT_EQ(codes.n, n);
+    ASSERT_EQ(codes.k, k);
+    double square = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      std::vector<double> left(d);
+      for (std::int64_t c = 0; c < d; ++c)
+        left[c] = static_cast<double>(u[i * d + c]) - static_cast<double>(sae.pre_bias[c]);
+      std::vector<std::pair<double, std::int32_t>> order;
+      for (std::int64_t j = 0; j < h; ++j) {
+        double expected = sae.encoder_bias[j];
+        for (std::int64_t c = 0; c < d; ++c)
+          expected += left[c] * static_cast<double>(sae.encoder[j * d + c]);
+        ASSERT_NEAR(z[i * h + j], expected, 1e-4 * (1 + std::abs(expected)));
+        order.emplace_back(-static_cast<double>(z[i * h + j]), static_cast<std::int32_t>(j));
+      }
+      std::sort(order.begin(), order.end());
+      for (std::int64_t t = 0; t < k; ++t) {
+        const bool fires = order[t].first < 0;
+        ASSERT_EQ(codes.latent[i * k + t], fires ? order[t].second : -1);
+        ASSERT_EQ(codes.activation[i * k + t], fires ? static_cast<float>(-order[t].first) : 0);
+        if (!fires) continue;
+        for (std::int64_t c = 0; c < d; ++c)
+          left[c] += order[t].first * static_cast<double>(sae.decoder[order[t].second * d + c]);
+      }
+      for (const double value : left) square += value * value;
+    }
+    EXPECT_NEAR(fvu(*host, sae, u, n) / (square / static_cast<double>(n * d)), 1, 1e-5);
+  }
+}
+
+TEST(Encode, TilesOfProbesStandAlone) {
+  const auto host = device::make_host_device(1);
+  const Sae sae = random_sae(70, 2);
+  constexpr std::int64_t n = 1100;
+  const std::vector<float> u = clustered(n, d, 4, 3);
+  const Codes all = encode(*host, sae, u, n);
+  for (const std::int64_t first : {0, 128, 896, 1024}) {
+    const std::int64_t rows = first == 128 ? 600 : 3;
+    const Codes some = encode(*host, sae, std::span(u).subspan(first * d, rows * d), rows);
+    for (std::int64_t i = 0; i < rows * 2; ++i) {
+      ASSERT_EQ(some.latent[i], all.latent[first * 2 + i]);
+      ASSERT_EQ(some.activation[i], all.activation[first * 2 + i]);
+    }
+  }
+}
+
+TEST(Encode, NonFiniteInputIsAnError) {
+  const auto host = device::make_host_device(1);
+  std::vector<float> u = clustered(3, d, 2, 3);
+  u[d + 1] = NAN;
+  EXPECT_EQ(code_of([&] { encode(*host, random_sae(4, 1), u, 3); }), Exit::numbers);
+  EXPECT_EQ(code_of([&] { preactivations(*host, random_sae(4, 1), u, 3); }), Exit::numbers);
+  EXPECT_EQ(code_of([&] { encode(*host, random_sae(4, 1), u, 4); }), Exit::defect);
+}
+
+}  // namespace
+}  // namespace incipit::sae
