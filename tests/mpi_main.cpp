@@ -15,16 +15,22 @@ namespace {
 /// Collects this rank's failures as text.
 class Failures : public testing::EmptyTestEventListener {
  public:
+  // Remembered here: during OnTestPartResult GoogleTest holds the lock that asking it for the test would
+  // need.
+  void OnTestStart(const testing::TestInfo& test) override {
+    test_ = std::string(test.test_suite_name()) + "." + test.name() + ": ";
+  }
+  void OnTestEnd(const testing::TestInfo& /*test*/) override { test_.clear(); }
   void OnTestPartResult(const testing::TestPartResult& result) override {
     if (!result.failed()) return;
-    const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
-    text_ << (test == nullptr ? "" : std::string(test->test_suite_name()) + "." + test->name() + ": ")
-          << (result.file_name() == nullptr ? "?" : result.file_name()) << ":" << result.line_number() << "\n"
+    text_ << test_ << (result.file_name() == nullptr ? "?" : result.file_name()) << ":"
+          << result.line_number() << "\n"
           << result.message() << "\n";
   }
   [[nodiscard]] std::string text() const { return text_.str(); }
 
  private:
+  std::string test_;
   std::ostringstream text_;
 };
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "command/activations.hpp"
@@ -16,12 +17,15 @@
 namespace incipit::command {
 namespace {
 
-/// Codes of all probes at an anchor, in the deck's order; each rank encodes its block.
+/// Codes of all probes at an anchor, in the deck's order; each rank encodes its share of whole blocks.
 sae::Codes encode_all(Session& session, std::size_t a, const sae::Sae& sae) {
   const auto& world = session.world;
   const auto& anchor = session.study.anchors[a];
   const auto probes = static_cast<std::int64_t>(session.study.probes.all.size());
-  const auto block = parallel::block_of(probes, world.size(), world.rank());
+  const auto blocks =
+      parallel::block_of((probes + sae::encode_block - 1) / sae::encode_block, world.size(), world.rank());
+  const parallel::BlockRange block{std::min(probes, blocks.begin * sae::encode_block),
+                                   std::min(probes, blocks.end * sae::encode_block)};
   sae::Codes mine;
   parallel::together(world, "encode", [&] {
     const Activations activations(session.ledger->activations(anchor.site).path, probes);

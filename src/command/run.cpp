@@ -29,9 +29,9 @@ void run(const parallel::Communicator& world, const std::vector<std::string>& wo
   const auto deck = read_deck(world, words);
   if (!deck) return;
   const auto session = open_session(world, *deck, "run");
-  if (session->pending(Stage::track, deck->run.redo).front()) {
-    const bool again = deck->run.redo;
-    refuse_stale(*session);
+  const bool again = deck->run.redo;
+  refuse_stale(*session);  // stage by stage, so that the first that differs is named
+  if (session->pending(Stage::track, again).front()) {
     extract(*session, again);
     train(*session, again);
     interpret(*session, again);

@@ -371,7 +371,7 @@ Schema common() {
 std::string joined(const Dims& dims) {
   std::string out;
   for (const auto& dim : dims) out += (out.empty() ? "" : ", ") + dim;
-  return out.empty() ? "one number" : out;
+  return out.empty() ? "one value" : out;
 }
 
 /// A bar would end a cell of a table.

@@ -151,12 +151,6 @@ class Validation {
     return out;
   }
 
-  /// A control of its own schema is no instance of the general pattern.
-  bool belongs(const std::string& path, const SchemaEntry& entry) const {
-    const SchemaEntry* meant = entry_of(path);
-    return meant == nullptr || meant->path == entry.path;
-  }
-
   void check_presence(const SchemaEntry& entry) {
     if (entry.required == "optional") return;
     if (entry.required == "always") {
@@ -168,7 +162,7 @@ class Validation {
       const Names bound = split(group);
       std::copy(bound.begin(), bound.end(), names.begin());
       const std::string path = join(names);
-      if (belongs(path, entry) && !reader_.has(path)) fault("{}: missing", path);
+      if (!reader_.has(path)) fault("{}: missing", path);
     }
   }
 

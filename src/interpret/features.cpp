@@ -86,8 +86,14 @@ std::array<Hashes, 3> features_of(std::string_view text) {
   return {word_features(words), piece_features(words), edge_features(text, words)};
 }
 
+struct Count {
+  int32_t texts = 0, groups = 0, last_group = -1;
+};
+
+}  // namespace
+
 std::string common_ending(const corpus::Probes& probes, std::span<const int64_t> chosen) {
-  if (chosen.empty()) return "";
+  if (chosen.size() < 2) return "";
   std::string_view ending = probes.all[static_cast<std::size_t>(chosen.front())].text;
   for (const int64_t probe : chosen) {
     const std::string_view text = probes.all[static_cast<std::size_t>(probe)].text;
@@ -103,11 +109,10 @@ std::string common_ending(const corpus::Probes& probes, std::span<const int64_t>
   return std::string(ending);
 }
 
-struct Count {
-  int32_t texts = 0, groups = 0, last_group = -1;
-};
-
-}  // namespace
+std::string_view without_ending(std::string_view text, std::string_view ending) {
+  if (text.ends_with(ending)) text.remove_suffix(ending.size());
+  return text;
+}
 
 TextFeatures::TextFeatures(const corpus::Probes& probes, std::span<const int64_t> chosen)
     : ending_(common_ending(probes, chosen)) {
@@ -118,7 +123,7 @@ TextFeatures::TextFeatures(const corpus::Probes& probes, std::span<const int64_t
   std::unordered_map<uint64_t, Count> counts;
   std::vector<uint64_t> order;  // of first appearance, so that columns do not hang on the map's order
   for (const int64_t probe : by_group) {
-    for (Hashes& block : features_of(without_ending(probes.all[static_cast<std::size_t>(probe)].text))) {
+    for (Hashes& block : features_of(without_ending(probes.all[static_cast<std::size_t>(probe)].text, ending_))) {
       for (const auto& [hash, times] : counted(std::move(block))) {
         Count& count = counts[hash];
         if (count.texts == 0) order.push_back(hash);
@@ -137,14 +142,9 @@ TextFeatures::TextFeatures(const corpus::Probes& probes, std::span<const int64_t
   }
 }
 
-std::string_view TextFeatures::without_ending(std::string_view text) const {
-  if (text.ends_with(ending_)) text.remove_suffix(ending_.size());
-  return text;
-}
-
 SparseRow TextFeatures::row(std::string_view text) const {
   std::vector<std::pair<int32_t, float>> entries;
-  for (Hashes& block : features_of(without_ending(text))) {
+  for (Hashes& block : features_of(without_ending(text, ending_))) {
     const std::size_t begin = entries.size();
     double squares = 0;
     for (const auto& [hash, times] : counted(std::move(block))) {

@@ -17,6 +17,11 @@ struct SparseRow {
   std::vector<float> value;
 };
 
+/// What all the chosen texts end in, in whole characters: a template's constant says nothing about a text. Empty for
+/// fewer than two texts.
+[[nodiscard]] std::string common_ending(const corpus::Probes& probes, std::span<const int64_t> chosen);
+[[nodiscard]] std::string_view without_ending(std::string_view text, std::string_view ending);
+
 /// Texts as sparse TF-IDF vectors for telling them apart by what they are made of. Three blocks: words and pairs of
 /// neighbouring words; pieces of 3 to 5 characters within words; how the text ends (its last 1 to 8 characters, its
 /// last words) and begins. Each block has unit norm, so that a product of two rows is the sum of three cosines.
@@ -34,8 +39,6 @@ class TextFeatures {
 
  private:
   static constexpr std::size_t blocks_ = 3;
-
-  [[nodiscard]] std::string_view without_ending(std::string_view text) const;
 
   std::string ending_;
   std::unordered_map<uint64_t, int32_t> column_;  // of a feature's hash

@@ -147,7 +147,7 @@ std::string LexicalTeacher::name() const { return "lexical 1"; }
 std::vector<std::string> LexicalTeacher::label(std::span<const Brief> briefs) {
   std::vector<std::string> labels(briefs.size());
   for_each(briefs.size(), state_->threads, [&](std::size_t i, std::size_t) {
-    labels[i] = state_->terms.best(briefs[i].firing, label_terms);
+    labels[i] = state_->terms.name(briefs[i].firing, label_terms);
   });
   return labels;
 }

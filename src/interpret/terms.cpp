@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "corpus/words.hpp"
+#include "interpret/features.hpp"
 
 namespace incipit::interpret {
 namespace {
@@ -14,6 +15,9 @@ namespace {
 bool is_number(std::string_view word) {
   return std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
+
+/// A term is named if its score is at least this share of the best one's.
+constexpr double weakest = 0.15;
 
 /// A single Latin letter is a variable or an option's name.
 bool says_something(const std::string& word) {
@@ -30,8 +34,10 @@ TermTable::TermTable(const corpus::Probes& probes, std::span<const int64_t> chos
     if (is_new) terms_.push_back({first, second, plain, 0});
     return place->second;
   };
+  const std::string ending = common_ending(probes, chosen);
   for (const int64_t probe : chosen) {
-    const std::vector<std::string> words = corpus::words(probes.all[static_cast<std::size_t>(probe)].text);
+    const std::string_view text = without_ending(probes.all[static_cast<std::size_t>(probe)].text, ending);
+    const std::vector<std::string> words = corpus::words(text);
     std::vector<int32_t>& found = of_probe_[probe];
     for (std::size_t i = 0; i < words.size(); ++i) {
       const bool plain = says_something(words[i]);
@@ -46,7 +52,7 @@ TermTable::TermTable(const corpus::Probes& probes, std::span<const int64_t> chos
   }
 }
 
-std::string TermTable::best(std::span<const int64_t> members, std::size_t count) const {
+std::string TermTable::name(std::span<const int64_t> members, std::size_t count) const {
   std::map<int32_t, int32_t> inside;
   for (const int64_t probe : members) {
     for (const int32_t term : of_probe_.at(probe)) ++inside[term];
@@ -57,7 +63,7 @@ std::string TermTable::best(std::span<const int64_t> members, std::size_t count)
   for (const auto& [number, times] : inside) {
     const Term& term = terms_[static_cast<std::size_t>(number)];
     if (times * all <= term.texts * in && in < all) continue;
-    const double score = times / in * std::log(1 + all / term.texts);
+    const double score = in < all ? times / in * std::log(times / in * all / term.texts) : times / in;
     const std::string spelling = term.second.empty() ? term.first : term.first + " " + term.second;
     keys.emplace_back(!term.plain, -score, term.second.empty(), spelling, number);
   }
@@ -65,8 +71,10 @@ std::string TermTable::best(std::span<const int64_t> members, std::size_t count)
   std::string label;
   std::set<std::string> used;
   std::size_t taken = 0;
+  const double best = keys.empty() ? 0 : std::get<1>(keys.front());
   for (const auto& [poor, score, word, spelling, number] : keys) {
     if (taken == count || (poor && taken > 0)) break;
+    if (taken > 0 && score > weakest * best) break;
     const Term& term = terms_[static_cast<std::size_t>(number)];
     if (used.contains(term.first) || used.contains(term.second)) continue;
     label += (taken > 0 ? ", " : "") + spelling;

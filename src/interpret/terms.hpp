@@ -18,10 +18,10 @@ class TermTable {
   TermTable(const corpus::Probes& probes, std::span<const int64_t> chosen);
 
   /// At most `count` terms of the probes `members` (some of `chosen`), best first, joined by ", ". A term's score is
-  /// class-based TF-IDF over texts, n_in/N_in · ln(1 + N/n); only terms more frequent inside than outside; ties go to
-  /// the pair, then by spelling. Terms that share a word with a better one are left out. Function words and numbers
+  /// class-based TF-IDF over texts, its share p_in of the members times ln(p_in / p), p its share of all; only terms with
+  /// p_in > p and a score not far below the best. Ties go to the pair, then by spelling. Terms that share a word with a better one are left out. Function words and numbers
   /// are taken only where there is nothing else.
-  [[nodiscard]] std::string best(std::span<const int64_t> members, std::size_t count) const;
+  [[nodiscard]] std::string name(std::span<const int64_t> members, std::size_t count) const;
 
  private:
   struct Term {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "corpus/words.hpp"
@@ -14,8 +15,12 @@ namespace {
 
 /// How much a subject's document counts beside a probe, and a phrase's word in it beside the average word of its
 /// probes: enough that the space has a direction for each subject and the phrases' words lie along it.
-constexpr double subject_weight = 8;
-constexpr double phrase_weight = 4;
+constexpr double subject_weight = 16;
+constexpr double phrase_weight = 10;
+/// Directions beyond one for each subject. More of them would tell apart terms and templates within a subject, which
+/// lowers the cosine of two words of one subject without gain: on half of MMLU-Pro's fit part 14 directions give the
+/// right subject to 70 % of unseen questions, 22 to 59 %.
+constexpr int64_t spare_directions = 2;
 
 std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -26,24 +31,47 @@ using Weights = std::map<int32_t, double>;  // by column; ordered, since sums ar
 struct LexicalEncoder::State {
   State(const corpus::Probes& probes, const Subjects& subjects, uint64_t seed, int threads, int64_t rank);
 
+  /// The words of a text that carry a topic, plurals folded into a singular that is known.
+  [[nodiscard]] std::vector<std::string> topic_words(std::string_view text) const;
   /// How often each known word occurs.
   [[nodiscard]] Weights counts(std::string_view text) const;
   /// counts → (1 + ln count)·idf, scaled to `norm`.
   [[nodiscard]] Weights weighted(const Weights& counts, double norm) const;
   void learn_words(const std::vector<std::string>& texts);
-  void add_document(const Weights& row, SparseMatrix& matrix) const;
+  [[nodiscard]] Weights subject_document(const Subject& subject, const Weights& own, const Weights& average) const;
+  static void add_document(const Weights& row, SparseMatrix& matrix);
 
+  std::unordered_set<std::string> spelt;  // every word as it stands in the documents
   std::unordered_map<std::string, int32_t> column;
   std::vector<double> idf;
   RightVectors space;
 };
 
+std::vector<std::string> LexicalEncoder::State::topic_words(std::string_view text) const {
+  std::vector<std::string> kept;
+  for (std::string& word : corpus::words(text)) {
+    if (corpus::is_function_word(word)) continue;
+    // Phrases speak of "contracts" where probes say "contract". Only a form that occurs is taken for the singular.
+    if (word.ends_with("ies") && spelt.contains(word.substr(0, word.size() - 3) + "y")) {
+      word.replace(word.size() - 3, 3, "y");
+    } else if (word.ends_with("s") && spelt.contains(word.substr(0, word.size() - 1))) {
+      word.pop_back();
+    } else if (word.ends_with("es") && spelt.contains(word.substr(0, word.size() - 2))) {
+      word.resize(word.size() - 2);
+    }
+    kept.push_back(std::move(word));
+  }
+  return kept;
+}
+
 void LexicalEncoder::State::learn_words(const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) {
+    for (std::string& word : corpus::words(text)) spelt.insert(std::move(word));
+  }
   std::vector<int32_t> documents, last;
   int32_t number = 0;
   for (const std::string& text : texts) {
-    for (const std::string& word : corpus::words(text)) {
-      if (corpus::is_function_word(word)) continue;
+    for (const std::string& word : topic_words(text)) {
       const auto [place, is_new] = column.emplace(word, static_cast<int32_t>(documents.size()));
       if (is_new) {
         documents.push_back(0);
@@ -56,12 +84,13 @@ void LexicalEncoder::State::learn_words(const std::vector<std::string>& texts) {
     ++number;
   }
   // A word of nearly every text says nothing: its weight goes to 0.
+  idf.reserve(documents.size());
   for (const int32_t n : documents) idf.push_back(std::log((1.0 + number) / (1.0 + n)));
 }
 
 Weights LexicalEncoder::State::counts(std::string_view text) const {
   Weights counts;
-  for (const std::string& word : corpus::words(text)) {
+  for (const std::string& word : topic_words(text)) {
     const auto place = column.find(word);
     if (place != column.end()) counts[place->second] += 1;
   }
@@ -80,7 +109,7 @@ Weights LexicalEncoder::State::weighted(const Weights& counts, double norm) cons
   return row;
 }
 
-void LexicalEncoder::State::add_document(const Weights& row, SparseMatrix& matrix) const {
+void LexicalEncoder::State::add_document(const Weights& row, SparseMatrix& matrix) {
   std::vector<int32_t> columns;
   std::vector<float> values;
   for (const auto& [word, value] : row) {
@@ -90,38 +119,57 @@ void LexicalEncoder::State::add_document(const Weights& row, SparseMatrix& matri
   matrix.add_row(columns, values);
 }
 
+/// What the subject's probes say more often than those of the average subject, and its phrases.
+Weights LexicalEncoder::State::subject_document(const Subject& subject, const Weights& own,
+                                                const Weights& average) const {
+  Weights document;
+  double total = 0;
+  for (const auto& [word, times] : own) {
+    const double more = times - average.at(word);
+    if (more <= 0) continue;
+    document[word] = more;
+    total += more;
+  }
+  const double typical = document.empty() ? 1 : total / static_cast<double>(document.size());
+  for (const std::string& phrase : subject.phrases) {
+    for (const auto& [word, times] : counts(phrase)) document[word] += phrase_weight * typical * times;
+  }
+  return weighted(document, subject_weight);
+}
+
 LexicalEncoder::State::State(const corpus::Probes& probes, const Subjects& subjects, uint64_t seed, int threads,
                              int64_t rank) {
   const std::vector<int64_t> fit = probes.of(corpus::Part::fit);
   std::vector<std::string> texts;
   for (const int64_t probe : fit) texts.push_back(probes.all[at(probe)].text);
-  for (const Subject& subject : subjects.all) {
-    for (const std::string& phrase : subject.phrases) texts.push_back(phrase);
-  }
+  for (const Subject& subject : subjects.all) texts.insert(texts.end(), subject.phrases.begin(), subject.phrases.end());
   learn_words(texts);
 
   SparseMatrix matrix;
   matrix.columns = static_cast<int64_t>(idf.size());
-  std::map<std::string, Weights> of_subject;  // mean word counts of its fit probes
-  std::map<std::string, double> size;
-  for (const int64_t probe : fit) ++size[probes.subjects[at(probes.subject[at(probe)])]];
+  std::vector<double> size(probes.subjects.size());
+  std::vector<Weights> said(probes.subjects.size());  // by subject: how often its fit probes say each word
   for (const int64_t probe : fit) {
     const Weights words = counts(probes.all[at(probe)].text);
     add_document(weighted(words, 1), matrix);
-    const std::string& subject = probes.subjects[at(probes.subject[at(probe)])];
-    for (const auto& [word, times] : words) of_subject[subject][word] += times;
+    const std::size_t c = at(probes.subject[at(probe)]);
+    ++size[c];
+    for (const auto& [word, times] : words) said[c][word] += times;
+  }
+  Weights mean;  // per probe, over subjects
+  for (std::size_t c = 0; c < said.size(); ++c) {
+    for (const auto& [word, times] : said[c]) mean[word] += times / size[c] / static_cast<double>(said.size());
   }
   for (const Subject& subject : subjects.all) {
-    Weights document = of_subject[subject.name];
-    double total = 0;
-    for (const auto& [word, times] : document) total += times;
-    const double average = document.empty() ? 1 : total / static_cast<double>(document.size());
-    for (const std::string& phrase : subject.phrases) {
-      for (const auto& [word, times] : counts(phrase)) document[word] += phrase_weight * average * times;
-    }
-    add_document(weighted(document, subject_weight), matrix);
+    const auto place = std::find(probes.subjects.begin(), probes.subjects.end(), subject.name);
+    const auto c = static_cast<std::size_t>(place - probes.subjects.begin());
+    const bool has_probes = place != probes.subjects.end();
+    Weights average = mean;
+    for (auto& [word, times] : average) times *= has_probes ? size[c] : 0;
+    add_document(subject_document(subject, has_probes ? said[c] : Weights(), average), matrix);
   }
-  space = truncated_svd(matrix, rank, seed, threads);
+  const auto directions = static_cast<int64_t>(subjects.all.size()) + spare_directions;
+  space = truncated_svd(matrix, rank > 0 ? rank : directions, seed, threads);
 }
 
 LexicalEncoder::LexicalEncoder(const corpus::Probes& probes, const Subjects& subjects, uint64_t seed, int threads,

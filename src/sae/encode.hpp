@@ -17,9 +17,13 @@ struct Codes {
   std::vector<float> activation;     ///< n×k; 0 where nothing fires
 };
 
+/// Whoever shares probes out over ranks cuts at multiples of this many: then their codes are the same bytes however
+/// they are shared.
+inline constexpr std::int64_t encode_block = 128;
+
 /// Codes of n probes. u: n×d in the SAE's input space, (x − mean)/scale or what a rung of science §7 puts
 /// in its place. Probes i, i + 1, … of a call get the same bytes
-/// in a call of their own where i is a multiple of 128. The n×h matrix is never held whole.
+/// in a call of their own where i is a multiple of encode_block. The n×h matrix is never held whole.
 /// Error(Exit::numbers) when u holds a non-finite number.
 Codes encode(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n);
 

@@ -100,7 +100,7 @@ class Family:
 
     def write_subjects(self):
         subjects = {s: {"phrases": [s, " ".join(terms[:4])], "read": True} for s, terms in SUBJECTS.items()}
-        text = {"subjects": subjects, "decoys": ["rainy weather", "a long walk", "cheap tickets", "loud music", "wet shoes"]}
+        text = {"subjects": subjects, "decoys": ["a word we mean", "plane tickets", "square dance", "describe this", "cat food", "silver fox hotel"]}
         (self.folder / "subjects.json").write_text(json.dumps(text))
 
     def write_deck(self, extra="", name="deck.ini"):

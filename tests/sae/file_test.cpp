@@ -59,7 +59,9 @@ TEST(SaeFile, ComesBackAsItWas) {
   world.barrier();
   const std::vector<Sae> seeds{sample(7, 3, 0.25F, 10), sample(7, 3, 0.5F, 11), sample(7, 3, 0.75F, 9)};
   {
-    store::Writer writer(world, path, {.kind = "sae", .fingerprint = "f", .seed = 10});
+    store::Header header;
+    header.kind = "sae";
+    store::Writer writer(world, path, header);
     write_saes(writer, seeds);
     writer.commit();
   }

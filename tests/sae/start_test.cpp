@@ -39,7 +39,7 @@ TEST(StartDirections, AreUnitVectorsFromTheSeed) {
       ASSERT_EQ(rows.size(), static_cast<std::size_t>(h * d));
       for (std::int64_t j = 0; j < h; ++j) EXPECT_NEAR(dot(&rows[j * d], &rows[j * d], d), 1, 1e-12);
       EXPECT_EQ(rows, start_directions(u, centre, h, init, 5));
-      EXPECT_NE(rows, start_directions(u, centre, h, init, 7));
+      EXPECT_NE(rows, start_directions(u, centre, h, init, 8));
     }
   }
 }

@@ -1,6 +1,7 @@
 #include "device/sae_decode.hpp"
 
-#include <algorithm>
+#include <iterator>
+#include <vector>
 
 #include "device/host/host_device.hpp"
 #include "device/host/simd.hpp"
@@ -8,13 +9,14 @@
 namespace incipit::device {
 namespace {
 
+/// out = from − Σ a · decoder row over the places [begin, end).
 template <class T>
 void subtract_latents(const SaeDecode<T>& op, std::int64_t row, std::int64_t begin, std::int64_t end,
-                      T* out) {
-  for (std::int64_t t = begin; t < end; ++t) {
-    const T value = op.value[row * op.keep + t];
-    if (value > 0) host::axpy(-value, op.decoder + op.index[row * op.keep + t] * op.d, out, op.d);
-  }
+                      const T* from, T* out, std::vector<host::Term<T>>& terms) {
+  terms.clear();
+  for (std::int64_t t = row * op.keep + begin; t < row * op.keep + end; ++t)
+    if (op.value[t] > 0) terms.push_back({-op.value[t], op.decoder + op.index[t] * op.d});
+  host::combine(from, terms.data(), std::ssize(terms), out, op.d);
 }
 
 template <class T>
@@ -33,20 +35,25 @@ void write_slopes(const SaeDecode<T>& op, std::int64_t row) {
 }
 
 template <class T>
-void run(const SaeDecode<T>& op, int threads) {
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (std::int64_t row = 0; row < op.n; ++row) {
-    T* residual = op.residual + row * op.d;
-    std::copy_n(op.x + row * op.d, op.d, residual);
-    subtract_latents(op, row, 0, op.k, residual);
-    op.square[row] = host::dot(residual, residual, op.d);
-    if (op.residual_multi == nullptr) continue;
+void decode_row(const SaeDecode<T>& op, std::int64_t row, std::vector<host::Term<T>>& terms) {
+  T* residual = op.residual + row * op.d;
+  subtract_latents(op, row, 0, op.k, op.x + row * op.d, residual, terms);
+  op.square[row] = host::dot(residual, residual, op.d);
+  if (op.residual_multi == nullptr) return;
 
-    T* multi = op.residual_multi + row * op.d;
-    std::copy_n(residual, op.d, multi);
-    subtract_latents(op, row, op.k, op.keep, multi);
-    op.square_multi[row] = host::dot(multi, multi, op.d);
-    if (op.slope != nullptr) write_slopes(op, row);
+  T* multi = op.residual_multi + row * op.d;
+  subtract_latents<T>(op, row, op.k, op.keep, residual, multi, terms);
+  op.square_multi[row] = host::dot(multi, multi, op.d);
+  if (op.slope != nullptr) write_slopes(op, row);
+}
+
+template <class T>
+void run(const SaeDecode<T>& op, int threads) {
+#pragma omp parallel num_threads(threads)
+  {
+    std::vector<host::Term<T>> terms;
+#pragma omp for schedule(static)
+    for (std::int64_t row = 0; row < op.n; ++row) decode_row(op, row, terms);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "device/sae_gradient.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "device/host/host_device.hpp"
@@ -9,8 +10,8 @@
 namespace incipit::device {
 namespace {
 
-/// Columns worked on at once: the sums of a latent stay in the first-level cache.
-constexpr std::int64_t block_columns = 1024;
+/// Columns of the pre-bias summed by one thread at a time.
+constexpr std::int64_t block_columns = 256;
 
 /// The firing pairs (row, t), as row·keep + t, sorted by latent and then by row: latent j's are
 /// pairs[start[j]] … pairs[start[j + 1] − 1].
@@ -34,42 +35,44 @@ Segments sort_by_latent(const SaeGradient<T>& op) {
   return segments;
 }
 
+/// Terms of the sums at hand, kept by each thread from one latent to the next.
 template <class T>
-void sum_latent(const SaeGradient<T>& op, const Segments& segments, std::int64_t j) {
-  const std::int64_t begin = segments.start[j];
-  const std::int64_t end = segments.start[j + 1];
-  for (std::int64_t column = 0; column < op.d; column += block_columns) {
-    const std::int64_t width = std::min(block_columns, op.d - column);
-    T* encoder = op.encoder + j * op.d + column;
-    T* decoder = op.decoder + j * op.d + column;
-    std::fill_n(encoder, width, T{0});
-    std::fill_n(decoder, width, T{0});
-    for (std::int64_t p = begin; p < end; ++p) {
-      const std::int64_t pair = segments.pairs[p];
-      const std::int64_t offset = pair / op.keep * op.d + column;
-      const T activation = op.value[pair];
-      host::axpy(op.slope[pair], op.x + offset, encoder, width);
-      host::axpy(-2 * op.weight_multi * activation, op.residual_multi + offset, decoder, width);
-      if (pair % op.keep < op.k)
-        host::axpy(-2 * op.weight * activation, op.residual + offset, decoder, width);
-    }
-  }
+struct Terms {
+  std::vector<host::Term<T>> encoder, decoder;
+};
+
+template <class T>
+void sum_latent(const SaeGradient<T>& op, const Segments& segments, std::int64_t j, Terms<T>& terms) {
+  terms.encoder.clear();
+  terms.decoder.clear();
   double bias = 0;
-  for (std::int64_t p = begin; p < end; ++p) bias += static_cast<double>(op.slope[segments.pairs[p]]);
+  for (std::int64_t p = segments.start[j]; p < segments.start[j + 1]; ++p) {
+    const std::int64_t pair = segments.pairs[p];
+    const std::int64_t offset = pair / op.keep * op.d;
+    const T activation = op.value[pair];
+    terms.encoder.push_back({op.slope[pair], op.x + offset});
+    terms.decoder.push_back({-2 * op.weight_multi * activation, op.residual_multi + offset});
+    if (pair % op.keep < op.k) terms.decoder.push_back({-2 * op.weight * activation, op.residual + offset});
+    bias += static_cast<double>(op.slope[pair]);
+  }
+  const T* zeros = nullptr;
+  host::combine(zeros, terms.encoder.data(), std::ssize(terms.encoder), op.encoder + j * op.d, op.d);
+  host::combine(zeros, terms.decoder.data(), std::ssize(terms.decoder), op.decoder + j * op.d, op.d);
   op.encoder_bias[j] = static_cast<T>(bias);
 }
 
 template <class T>
-void sum_pre_bias(const SaeGradient<T>& op, std::int64_t column, std::int64_t width) {
-  T* pre_bias = op.pre_bias + column;
-  std::fill_n(pre_bias, width, T{0});
+void sum_pre_bias(const SaeGradient<T>& op, std::int64_t column, std::int64_t width, Terms<T>& terms) {
+  terms.decoder.clear();
   for (std::int64_t row = 0; row < op.n; ++row) {
-    host::axpy(-2 * op.weight, op.residual + row * op.d + column, pre_bias, width);
-    host::axpy(-2 * op.weight_multi, op.residual_multi + row * op.d + column, pre_bias, width);
+    terms.decoder.push_back({-2 * op.weight, op.residual + row * op.d + column});
+    terms.decoder.push_back({-2 * op.weight_multi, op.residual_multi + row * op.d + column});
   }
   for (std::int64_t j = 0; j < op.h; ++j)
     if (op.encoder_bias[j] != 0)
-      host::axpy(-op.encoder_bias[j], op.weights + j * op.d + column, pre_bias, width);
+      terms.decoder.push_back({-op.encoder_bias[j], op.weights + j * op.d + column});
+  const T* zeros = nullptr;
+  host::combine(zeros, terms.decoder.data(), std::ssize(terms.decoder), op.pre_bias + column, width);
 }
 
 template <class T>
@@ -77,11 +80,12 @@ void run(const SaeGradient<T>& op, int threads) {
   const Segments segments = sort_by_latent(op);
 #pragma omp parallel num_threads(threads)
   {
+    Terms<T> terms;
 #pragma omp for schedule(dynamic, 8)
-    for (std::int64_t j = 0; j < op.h; ++j) sum_latent(op, segments, j);
+    for (std::int64_t j = 0; j < op.h; ++j) sum_latent(op, segments, j, terms);
 #pragma omp for schedule(static)
-    for (std::int64_t column = 0; column < op.d; column += block_columns / 4)
-      sum_pre_bias(op, column, std::min(block_columns / 4, op.d - column));
+    for (std::int64_t column = 0; column < op.d; column += block_columns)
+      sum_pre_bias(op, column, std::min(block_columns, op.d - column), terms);
   }
 }
 

@@ -62,4 +62,43 @@ void axpy(T alpha, const T* x, T* y, std::int64_t n) {
   for (; i < n; ++i) y[i] += alpha * x[i];
 }
 
+/// One row of a sum of rows.
+template <class T>
+struct Term {
+  T factor;
+  const T* row;
+};
+
+/// out = from + Σ factor · row, in the order of the terms; `from` may be null (zeros) or out itself. The sums
+/// stay in registers for eight terms at a time.
+template <class T>
+void combine(const T* from, const Term<T>* terms, std::int64_t count, T* out, std::int64_t n) {
+  using S = Simd<T>;
+  constexpr std::int64_t most_terms = 8;
+  constexpr std::int64_t wide = 8;
+  for (std::int64_t begin = 0; begin == 0 || begin < count; begin += most_terms) {
+    const std::int64_t end = begin + most_terms < count ? begin + most_terms : count;
+    std::int64_t i = 0;
+    for (; i + wide * S::lanes <= n; i += wide * S::lanes) {
+      typename S::Vector sum[wide] = {};
+      typename S::Vector source;
+      if (from != nullptr)
+        for (std::int64_t u = 0; u < wide; ++u) S::load(sum[u], from + i + u * S::lanes);
+      for (std::int64_t t = begin; t < end; ++t) {
+        for (std::int64_t u = 0; u < wide; ++u) {
+          S::load(source, terms[t].row + i + u * S::lanes);
+          sum[u] += terms[t].factor * source;
+        }
+      }
+      for (std::int64_t u = 0; u < wide; ++u) S::store(out + i + u * S::lanes, sum[u]);
+    }
+    for (; i < n; ++i) {
+      T sum = from != nullptr ? from[i] : T{0};
+      for (std::int64_t t = begin; t < end; ++t) sum += terms[t].factor * terms[t].row[i];
+      out[i] = sum;
+    }
+    from = out;
+  }
+}
+
 }  // namespace incipit::device::host

@@ -1,0 +1,146 @@
+#include "emergence/curve.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "error.hpp"
+#include "parallel/communicator.hpp"
+#include "store/reader.hpp"
+#include "store/writer.hpp"
+
+namespace incipit::emergence {
+namespace {
+
+constexpr int32_t subjects = 2;
+constexpr int64_t draws = 40;
+
+/// Every number tells where it belongs.
+double number(int64_t point, int measure, int rung, int32_t subject) {
+  return static_cast<double>(1000 * point + 100 * measure + 10 * rung + subject);
+}
+
+SiteMeasures made(int64_t point, int rung) {
+  SiteMeasures out = no_measures(subjects, draws, Status::ok);
+  for (int m = 0; m < measures; ++m)
+    for (int32_t c = 0; c < subjects; ++c) {
+      const double v = number(point, m, rung, c);
+      out.measure[static_cast<size_t>(m)].subject[static_cast<size_t>(c)] = {v,    v - 1, v + 1, 0.5,
+                                                                             0.25, 0.75,  0.01};
+      // Permutation p of point q is largest at the point p % 4.
+      for (int64_t p = 0; p < draws; ++p)
+        out.measure[static_cast<size_t>(m)].null[static_cast<size_t>(c * draws + p)] =
+            static_cast<double>(p) + (p % 4 == point ? 0.5 : 0.0) + 100 * m;
+    }
+  return out;
+}
+
+std::vector<Point> points() {
+  std::vector<Point> out;
+  for (int64_t p = 0; p < 5; ++p) out.push_back({"model", 1000 + p, 900, 1 << p, 6, 1.0});
+  return out;
+}
+
+Curve filled(const parallel::Communicator& comm) {
+  Curve curve("time", points(), subjects, draws, {0.1, 0.3});
+  for (int64_t p = 0; p < 4; ++p) {  // the fifth is left as it is
+    if (p % comm.size() != comm.rank()) continue;
+    if (p == 1) {
+      curve.leave_out(p, Status::degenerate);
+      curve.set_facts(p, {3, 1.5, true});
+      continue;
+    }
+    for (int r = 0; r < rungs; ++r) curve.set(p, static_cast<Rung>(r), made(p, r));
+    curve.set_facts(p, {100 + p, 2.5, false});
+    curve.set_usage(p, {7.0, 0.125});
+    curve.set_probe_auc(p, {made(p, 0).measure[5].subject, made(p, 0).measure[5].null});
+    align::Alignment alignment;
+    alignment.rank = 4;
+    alignment.scale = 0.5;
+    alignment.judgement.cka = 0.9;
+    alignment.judgement.reliable = p != 3;
+    curve.set_alignment(p, alignment);
+    curve.set_tau(p, std::vector<double>{0.1 + static_cast<double>(p), 0.2, 0.3, nan});
+  }
+  curve.gather(comm);
+  return curve;
+}
+
+TEST(Curve, EveryRankHasEveryPointAfterwards) {
+  const auto comm = parallel::Communicator::world();
+  const Curve curve = filled(comm);
+  for (const int64_t p : {0, 2, 3})
+    for (int m = 0; m < measures; ++m)
+      for (int r = 0; r < rungs; ++r)
+        for (int32_t c = 0; c < subjects; ++c) {
+          const Estimate found = curve.estimate(static_cast<Measure>(m), static_cast<Rung>(r), p, c);
+          ASSERT_EQ(found.value, number(p, m, r, c));
+          ASSERT_EQ(found.high, number(p, m, r, c) + 1);
+          ASSERT_EQ(found.p, 0.01);
+        }
+  EXPECT_TRUE(std::isnan(curve.estimate(Measure::auc, Rung::raw, 1, 0).value));
+  EXPECT_EQ(curve.status(Rung::raw, 1, 1), Status::degenerate);
+  EXPECT_EQ(curve.status(Rung::aligned, 0, 0), Status::ok);
+  EXPECT_EQ(curve.status(Rung::aligned, 3, 0), Status::unreliable);
+  EXPECT_EQ(curve.status(Rung::raw, 3, 0), Status::ok);
+  EXPECT_EQ(curve.status(Rung::aligned, 4, 0), Status::no_site);
+}
+
+TEST(Curve, TakesTheBandFromMaximaOverThePoints) {
+  const Curve curve = filled(parallel::Communicator::world());
+  std::vector<double> most;
+  for (int64_t p = 0; p < draws; ++p)
+    most.push_back(static_cast<double>(p) + (p % 4 != 1 ? 0.5 : 0.0) + 200);  // no point 1: degenerate
+  EXPECT_EQ(curve.null_max(Measure::latent_activation, Rung::rescaled, 1), quantile(most, 0.95));
+  for (double& v : most) v += 300;
+  EXPECT_EQ(curve.probe_auc_null_max(0), quantile(most, 0.95));
+  const Curve empty("space", points(), subjects, draws, {});
+  EXPECT_TRUE(std::isnan(empty.null_max(Measure::contrast, Rung::raw, 0)));
+}
+
+TEST(Curve, RefusesAPointOfTwoRanks) {
+  const auto comm = parallel::Communicator::world();
+  Curve curve("time", points(), subjects, draws, {});
+  curve.leave_out(2, Status::dropped);
+  if (comm.size() == 1)
+    EXPECT_NO_THROW(curve.gather(comm));
+  else
+    EXPECT_THROW(curve.gather(comm), Error);
+}
+
+TEST(Curve, WritesWhatItHolds) {
+  const auto comm = parallel::Communicator::world();
+  const auto path = std::filesystem::path(INCIPIT_BINARY_DIR) / "tests" / "curve.h5";
+  const Curve curve = filled(comm);
+  {
+    store::Header header;
+    header.kind = "emergence";
+    store::Writer writer(comm, path, header);
+    curve.write(writer, "anchors/a/curves/time", {"biology", "math"});
+    curve.write_tau(writer, "anchors/a/tau/time", {"biology", "math"});
+    writer.commit();
+  }
+  const store::Reader file(path, "emergence");
+  const std::string group = "anchors/a/curves/time/";
+  const auto contrast = file.read<double>(group + "contrast_low", {rungs, 5, subjects});
+  EXPECT_EQ(contrast[static_cast<size_t>((2 * 5 + 3) * subjects + 1)], number(3, 1, 2, 1) - 1);
+  EXPECT_TRUE(std::isnan(contrast[static_cast<size_t>((0 * 5 + 1) * subjects)]));
+  const auto status = file.read<int8_t>(group + "status", {rungs, 5, subjects});
+  EXPECT_EQ(status[static_cast<size_t>((2 * 5 + 3) * subjects)], 6);
+  EXPECT_EQ(status[static_cast<size_t>(4 * subjects)], 1);
+  EXPECT_EQ(file.read<int64_t>(group + "distinct"), (std::vector<int64_t>{100, 3, 102, 103, 0}));
+  EXPECT_EQ(file.read<int64_t>(group + "alignment_rank"), (std::vector<int64_t>{4, 0, 4, 4, 0}));
+  EXPECT_EQ(file.read<int8_t>(group + "alignment_reliable"), (std::vector<int8_t>{1, 0, 1, 0, 0}));
+  EXPECT_TRUE(std::isnan(file.read<double>(group + "alignment_cka")[1]));
+  EXPECT_TRUE(std::isnan(file.read<double>(group + "silent")[4]));
+  EXPECT_EQ(file.read<int64_t>(group + "step")[3], 8);
+  EXPECT_EQ(file.strings(group + "rung"), (std::vector<std::string>{"raw", "rescaled", "aligned"}));
+  EXPECT_EQ(file.axes(group + "contrast"), (std::vector<std::string>{"rung", "point", "subject"}));
+  const auto tau = file.read<double>("anchors/a/tau/time/probe_activation", {2, 5, subjects});
+  EXPECT_EQ(tau[static_cast<size_t>((0 * 5 + 2) * subjects)], 2.1);
+  EXPECT_TRUE(std::isnan(tau[static_cast<size_t>((1 * 5 + 2) * subjects + 1)]));
+}
+
+}  // namespace
+}  // namespace incipit::emergence
