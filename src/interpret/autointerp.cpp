@@ -16,11 +16,13 @@ namespace incipit::interpret {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-constexpr std::size_t shown = 10;       // positives, and negatives, that a teacher is shown
-constexpr std::size_t judged_half = 25; // firing verify probes judged at most; as many silent ones
+constexpr std::size_t shown = 10;        // positives, and negatives, that a teacher is shown
+constexpr std::size_t judged_half = 25;  // firing verify probes judged at most; as many silent ones
 constexpr int64_t least_groups = 3;
 
-std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 /// `count` of the values (all if there are fewer), in random order.
 std::vector<int64_t> sample(std::vector<int64_t> values, std::size_t count, Random& random) {
@@ -32,8 +34,8 @@ std::vector<int64_t> sample(std::vector<int64_t> values, std::size_t count, Rand
   return values;
 }
 
-/// Half of `count` from `near`, the rest from all of `silent` but those, in that order. Where one runs out the
-/// other fills up. `near` is part of `silent`; both ascending.
+/// Half of `count` from `near`, the rest from all of `silent` but those, in that order. Where one runs out
+/// the other fills up. `near` is part of `silent`; both ascending.
 std::vector<int64_t> sample_negatives(const std::vector<int64_t>& near, const std::vector<int64_t>& silent,
                                       std::size_t count, Random& random) {
   count = std::min(count, silent.size());
@@ -68,8 +70,8 @@ std::vector<int64_t> neighbours(const Scene& scene, int64_t latent) {
   return chosen;
 }
 
-/// One probe of each of ten equal slices of the activations, the strongest slice first; within a slice a random
-/// one, of a group not shown yet if there is one.
+/// One probe of each of ten equal slices of the activations, the strongest slice first; within a slice a
+/// random one, of a group not shown yet if there is one.
 std::vector<Shown> choose_positives(const Scene& scene, int64_t latent, Random& random) {
   std::vector<Firing> firing = scene.fit.of(latent);
   std::stable_sort(firing.begin(), firing.end(),
@@ -112,7 +114,8 @@ void fill_rates(const Scene& scene, int64_t latent, LatentLabel& out) {
   for (const int64_t probe : scene.fit.probes()) ++all[at(scene.probes.subject[at(probe)])];
   for (const Firing& f : scene.fit.of(latent)) ++fires[at(scene.probes.subject[at(f.probe)])];
   out.fire_rate_by_subject.resize(subjects);
-  for (std::size_t c = 0; c < subjects; ++c) out.fire_rate_by_subject[c] = all[c] > 0 ? fires[c] / all[c] : nan;
+  for (std::size_t c = 0; c < subjects; ++c)
+    out.fire_rate_by_subject[c] = all[c] > 0 ? fires[c] / all[c] : nan;
   const std::size_t fit = scene.fit.probes().size();
   out.fire_rate = fit > 0 ? static_cast<double>(scene.fit.of(latent).size()) / static_cast<double>(fit) : nan;
 }
@@ -176,8 +179,8 @@ Tally tally(std::span<const Judgement> judgements) {
   return t;
 }
 
-/// Share of all silent verify probes that would be answered yes. Half of those judged were drawn from the near
-/// ones, which are rarer than that, so the near and the other ones are weighted by how many there are.
+/// Share of all silent verify probes that would be answered yes. Half of those judged were drawn from the
+/// near ones, which are rarer than that, so the near and the other ones are weighted by how many there are.
 double false_yes_rate(const Scene& scene, const std::vector<int64_t>& others, const LatentLabel& label) {
   double yes[2] = {0, 0}, asked[2] = {0, 0};
   for (const Judgement& j : label.judgements) {
@@ -218,8 +221,8 @@ Question make_question(const corpus::Probes& probes, const Brief& brief, const L
 }
 
 [[noreturn]] void wrong_count(const Teacher& teacher, std::size_t got, std::size_t wanted) {
-  throw Error(Exit::defect,
-              fmt::format("interpret: teacher {} gave {} answers, {} were asked", teacher.name(), got, wanted));
+  throw Error(Exit::defect, fmt::format("interpret: teacher {} gave {} answers, {} were asked",
+                                        teacher.name(), got, wanted));
 }
 
 std::vector<Example> examples_of(const Brief& brief) {
@@ -302,10 +305,14 @@ std::vector<int8_t> interpretable(std::span<const LatentLabel> labels) {
 
 const char* status_name(Status status) {
   switch (status) {
-    case Status::interpretable: return "interpretable";
-    case Status::uninterpretable: return "uninterpretable";
-    case Status::unsupported: return "unsupported";
-    case Status::dead: return "dead";
+    case Status::interpretable:
+      return "interpretable";
+    case Status::uninterpretable:
+      return "uninterpretable";
+    case Status::unsupported:
+      return "unsupported";
+    case Status::dead:
+      return "dead";
   }
   return "unknown";
 }

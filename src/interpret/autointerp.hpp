@@ -54,8 +54,8 @@ struct LatentLabel {
 };
 
 /// Labels and verifies the latents `range` of an SAE, in order. `codes` are those of all probes in the deck's
-/// order, at the anchor. Random choices depend on (seed, latent) alone, so any split into ranges gives the same
-/// answers. Error numbers/defect as the teacher throws; Error defect when shapes disagree.
+/// order, at the anchor. Random choices depend on (seed, latent) alone, so any split into ranges gives the
+/// same answers. Error numbers/defect as the teacher throws; Error defect when shapes disagree.
 std::vector<LatentLabel> interpret(Teacher& teacher, const corpus::Probes& probes, const sae::Codes& codes,
                                    const sae::Sae& sae, const InterpretOptions& options, uint64_t seed,
                                    parallel::BlockRange range);

@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::size_t shortest_piece = 3, longest_piece = 5, longest_ending = 8;
 
-/// FNV-1a, begun anew for each kind of feature. Among some 10^6 features of 64 bits a collision is a matter of
-/// 10^-7, and would only merge two of them.
+/// FNV-1a, begun anew for each kind of feature. Among some 10^6 features of 64 bits a collision is a matter
+/// of 10^-7, and would only merge two of them.
 class Hash {
  public:
   explicit Hash(char kind) { add(std::string_view(&kind, 1)); }
@@ -105,7 +105,8 @@ std::string common_ending(const corpus::Probes& probes, std::span<const int64_t>
     ending.remove_prefix(ending.size() - same);
   }
   // Not in the middle of a character.
-  while (!ending.empty() && (static_cast<unsigned char>(ending.front()) & 0xC0) == 0x80) ending.remove_prefix(1);
+  while (!ending.empty() && (static_cast<unsigned char>(ending.front()) & 0xC0) == 0x80)
+    ending.remove_prefix(1);
   return std::string(ending);
 }
 
@@ -123,7 +124,8 @@ TextFeatures::TextFeatures(const corpus::Probes& probes, std::span<const int64_t
   std::unordered_map<uint64_t, Count> counts;
   std::vector<uint64_t> order;  // of first appearance, so that columns do not hang on the map's order
   for (const int64_t probe : by_group) {
-    for (Hashes& block : features_of(without_ending(probes.all[static_cast<std::size_t>(probe)].text, ending_))) {
+    for (Hashes& block :
+         features_of(without_ending(probes.all[static_cast<std::size_t>(probe)].text, ending_))) {
       for (const auto& [hash, times] : counted(std::move(block))) {
         Count& count = counts[hash];
         if (count.texts == 0) order.push_back(hash);

@@ -17,18 +17,19 @@ struct SparseRow {
   std::vector<float> value;
 };
 
-/// What all the chosen texts end in, in whole characters: a template's constant says nothing about a text. Empty for
-/// fewer than two texts.
+/// What all the chosen texts end in, in whole characters: a template's constant says nothing about a text.
+/// Empty for fewer than two texts.
 [[nodiscard]] std::string common_ending(const corpus::Probes& probes, std::span<const int64_t> chosen);
 [[nodiscard]] std::string_view without_ending(std::string_view text, std::string_view ending);
 
-/// Texts as sparse TF-IDF vectors for telling them apart by what they are made of. Three blocks: words and pairs of
-/// neighbouring words; pieces of 3 to 5 characters within words; how the text ends (its last 1 to 8 characters, its
-/// last words) and begins. Each block has unit norm, so that a product of two rows is the sum of three cosines.
+/// Texts as sparse TF-IDF vectors for telling them apart by what they are made of. Three blocks: words and
+/// pairs of neighbouring words; pieces of 3 to 5 characters within words; how the text ends (its last 1 to 8
+/// characters, its last words) and begins. Each block has unit norm, so that a product of two rows is the sum
+/// of three cosines.
 ///
-/// Only features that occur in at least two groups of the texts learned from are kept, since others cannot carry
-/// over to a group not seen, and none that is in more than half of them. An ending that all texts have in common
-/// (a template's constant) is cut off first.
+/// Only features that occur in at least two groups of the texts learned from are kept, since others cannot
+/// carry over to a group not seen, and none that is in more than half of them. An ending that all texts have
+/// in common (a template's constant) is cut off first.
 class TextFeatures {
  public:
   /// Learns from `chosen`, indices into Probes::all.

@@ -11,7 +11,9 @@
 namespace incipit::interpret {
 namespace {
 
-std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 /// The numbers of a latent that are one dataset each; reading and writing share the list.
 struct RealField {
@@ -113,7 +115,8 @@ void write_examples(store::Writer& writer, const std::string& group, const Rows&
   const auto n = static_cast<int64_t>(rows.latent.size());
   const std::vector<std::string> axes = {"example"};
   writer.write(group + "latent", {n}, rows.latent, {"1", "latent whose example this is"}, axes);
-  writer.write(group + "probe", {n}, rows.probe, {"1", "fit probe shown, by its place in the deck's order"}, axes);
+  writer.write(group + "probe", {n}, rows.probe, {"1", "fit probe shown, by its place in the deck's order"},
+               axes);
   writer.write(group + "activation", {n}, rows.value,
                {"1", "activation in the SAE's input scale; 0 for a negative"}, axes);
   writer.strings(group + "text", {n}, rows.text, {"1", "text of the probe"}, axes);
@@ -123,11 +126,14 @@ void write_judgements(store::Writer& writer, const std::string& group, const Row
   const auto n = static_cast<int64_t>(rows.latent.size());
   const std::vector<std::string> axes = {"judgement"};
   writer.write(group + "latent", {n}, rows.latent, {"1", "latent whose label was judged"}, axes);
-  writer.write(group + "probe", {n}, rows.probe, {"1", "verify probe judged, by its place in the deck's order"}, axes);
+  writer.write(group + "probe", {n}, rows.probe,
+               {"1", "verify probe judged, by its place in the deck's order"}, axes);
   writer.write(group + "fires", {n}, rows.fires, {"1", "1 if the latent fires on the probe"}, axes);
-  writer.write(group + "near", {n}, rows.near, {"1", "1 if the latent is silent and a nearest latent fires"}, axes);
+  writer.write(group + "near", {n}, rows.near, {"1", "1 if the latent is silent and a nearest latent fires"},
+               axes);
   writer.write(group + "answer", {n}, rows.answer, {"1", "0 no, 1 yes, 2 unparsed"}, axes);
-  writer.write(group + "score", {n}, rows.value, {"1", "the teacher's score; its scale is the teacher's own"}, axes);
+  writer.write(group + "score", {n}, rows.value, {"1", "the teacher's score; its scale is the teacher's own"},
+               axes);
 }
 
 [[noreturn]] void disagree(const std::filesystem::path& path, const char* what) {
@@ -138,8 +144,8 @@ void write_judgements(store::Writer& writer, const std::string& group, const Row
 
 /// Hands row i of a group of rows to the latent it names.
 template <class F>
-void deal(const std::filesystem::path& path, const char* what, Labels& labels, const std::vector<int64_t>& latent,
-          std::size_t length, F&& f) {
+void deal(const std::filesystem::path& path, const char* what, Labels& labels,
+          const std::vector<int64_t>& latent, std::size_t length, F&& f) {
   if (length != latent.size()) disagree(path, what);
   for (std::size_t i = 0; i < latent.size(); ++i) {
     if (latent[i] < 0 || at(latent[i]) >= labels.latents.size()) disagree(path, what);
@@ -152,7 +158,9 @@ void read_examples(const store::Reader& reader, Labels& labels) {
   const auto probe = reader.read<int64_t>("latents/examples/probe");
   const auto activation = reader.read<double>("latents/examples/activation");
   deal(reader.path(), "examples", labels, latent, std::min(probe.size(), activation.size()),
-       [&](LatentLabel& label, std::size_t i) { label.examples.push_back({probe[i], activation[i]}); });
+       [&](LatentLabel& label, std::size_t i) {
+         label.examples.push_back({probe[i], activation[i]});
+       });
 }
 
 void read_judgements(const store::Reader& reader, Labels& labels) {

@@ -34,16 +34,16 @@ FiringIndex::FiringIndex(const corpus::Probes& probes, corpus::Part part, const 
                          int64_t latents)
     : probes_(probes.of(part)), firing_(static_cast<std::size_t>(latents)) {
   if (codes.n != static_cast<int64_t>(probes.all.size())) {
-    throw Error(Exit::defect,
-                fmt::format("interpret: {} codes for {} probes", codes.n, probes.all.size()));
+    throw Error(Exit::defect, fmt::format("interpret: {} codes for {} probes", codes.n, probes.all.size()));
   }
   for (const int64_t probe : probes_) {
     for (int64_t i = probe * codes.k; i < (probe + 1) * codes.k; ++i) {
       const int32_t latent = codes.latent[static_cast<std::size_t>(i)];
       if (latent < 0) continue;
       if (latent >= latents) {
-        throw Error(Exit::defect, fmt::format("interpret: probe {} fires latent {} of {}",
-                                              probes.all[static_cast<std::size_t>(probe)].id, latent, latents));
+        throw Error(Exit::defect,
+                    fmt::format("interpret: probe {} fires latent {} of {}",
+                                probes.all[static_cast<std::size_t>(probe)].id, latent, latents));
       }
       firing_[static_cast<std::size_t>(latent)].push_back(
           {probe, static_cast<double>(codes.activation[static_cast<std::size_t>(i)])});
@@ -51,7 +51,9 @@ FiringIndex::FiringIndex(const corpus::Probes& probes, corpus::Part part, const 
   }
 }
 
-std::vector<int64_t> FiringIndex::silent(int64_t latent) const { return without(probes_, of(latent)); }
+std::vector<int64_t> FiringIndex::silent(int64_t latent) const {
+  return without(probes_, of(latent));
+}
 
 std::vector<int64_t> FiringIndex::fired_by_others(int64_t latent, std::span<const int64_t> others) const {
   std::vector<int64_t> fired;

@@ -20,7 +20,9 @@ constexpr std::size_t label_terms = 5;
 constexpr std::size_t most_positives = 256, most_negatives = 256;
 constexpr std::array<double, 4> penalties = {0.1, 0.3, 1.0, 3.0};
 
-std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 std::vector<int64_t> sample(std::vector<int64_t> values, std::size_t count, Random& random) {
   count = std::min(count, values.size());
@@ -55,8 +57,8 @@ void for_each(std::size_t n, int threads, F&& f) {
   }
 }
 
-/// What a classifier is made from; weights make firing and silent probes count the same, and of the silent ones near
-/// and random ones, as they do among the probes to judge.
+/// What a classifier is made from; weights make firing and silent probes count the same, and of the silent
+/// ones near and random ones, as they do among the probes to judge.
 struct Lesson {
   std::vector<int64_t> probes;
   std::vector<double> target, weight;
@@ -96,8 +98,8 @@ struct LexicalTeacher::State {
   std::vector<int64_t> fit;
   TermTable terms;
   TextFeatures features;
-  std::vector<SparseRow> rows;               // of fit probes, by index into Probes::all
-  std::vector<std::vector<float>> scratch;   // per thread
+  std::vector<SparseRow> rows;              // of fit probes, by index into Probes::all
+  std::vector<std::vector<float>> scratch;  // per thread
 };
 
 Lesson LexicalTeacher::State::lesson(const Brief& brief) const {
@@ -142,7 +144,9 @@ LexicalTeacher::LexicalTeacher(const corpus::Probes& probes, uint64_t seed, int 
 
 LexicalTeacher::~LexicalTeacher() = default;
 
-std::string LexicalTeacher::name() const { return "lexical 1"; }
+std::string LexicalTeacher::name() const {
+  return "lexical 1";
+}
 
 std::vector<std::string> LexicalTeacher::label(std::span<const Brief> briefs) {
   std::vector<std::string> labels(briefs.size());

@@ -14,11 +14,24 @@ Json to_json(const LatentLabel& l) {
   for (const Judgement& j : l.judgements) {
     judgements.push_back({j.probe, j.fires, j.near, static_cast<int>(j.verdict.answer), j.verdict.score});
   }
-  return {l.latent,        l.label,     static_cast<int>(l.status), l.f1,
-          l.f1_low,        l.precision, l.precision_at_rate,        l.recall,
-          l.balanced_accuracy, l.support, l.groups,                 l.unparsed,
-          l.f1_always_yes, l.f1_coin,   l.fire_rate,                l.fire_rate_by_subject,
-          examples,        judgements};
+  return {l.latent,
+          l.label,
+          static_cast<int>(l.status),
+          l.f1,
+          l.f1_low,
+          l.precision,
+          l.precision_at_rate,
+          l.recall,
+          l.balanced_accuracy,
+          l.support,
+          l.groups,
+          l.unparsed,
+          l.f1_always_yes,
+          l.f1_coin,
+          l.fire_rate,
+          l.fire_rate_by_subject,
+          examples,
+          judgements};
 }
 
 LatentLabel from_json(const Json& j) {

@@ -21,8 +21,9 @@ namespace {
 
 void check(int info, const char* routine) {
   if (info != 0) {
-    throw Error(Exit::defect, fmt::format("interpret: {} says {} for a kernel that should be positive definite",
-                                          routine, info));
+    throw Error(
+        Exit::defect,
+        fmt::format("interpret: {} says {} for a kernel that should be positive definite", routine, info));
   }
 }
 
@@ -42,8 +43,8 @@ std::vector<double> inverse(std::vector<double> a, int n) {
 }
 
 /// (A_GG)⁻¹ v_G.
-std::vector<double> solve_block(const std::vector<double>& a, std::size_t n, std::span<const std::size_t> members,
-                                std::span<const double> v) {
+std::vector<double> solve_block(const std::vector<double>& a, std::size_t n,
+                                std::span<const std::size_t> members, std::span<const double> v) {
   const int size = static_cast<int>(members.size());
   std::vector<double> block, right;
   for (const std::size_t i : members) {
@@ -61,10 +62,12 @@ struct Cut {
   double threshold, expected_f1;
 };
 
-double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+double logistic(double x) {
+  return 1 / (1 + std::exp(-x));
+}
 
-/// Logistic curve p = logistic(slope·z + offset) through weighted outcomes, by Newton's method, with a slight pull of
-/// the slope towards 0 so that separable outcomes have an optimum.
+/// Logistic curve p = logistic(slope·z + offset) through weighted outcomes, by Newton's method, with a slight
+/// pull of the slope towards 0 so that separable outcomes have an optimum.
 struct Calibration {
   double slope = 0, offset = 0;
 
@@ -93,8 +96,8 @@ struct Calibration {
   }
 };
 
-/// Where the expected F1 is largest, if a score's probability is what a logistic curve through all scores says. The
-/// best rule says yes where p > F1/2.
+/// Where the expected F1 is largest, if a score's probability is what a logistic curve through all scores
+/// says. The best rule says yes where p > F1/2.
 Cut best_cut(std::span<const double> scores, std::span<const double> target, std::span<const double> weight) {
   const std::size_t n = scores.size();
   const double total = std::accumulate(weight.begin(), weight.end(), 0.0);
@@ -141,7 +144,8 @@ LeftOut leave_groups_out(std::span<const double> gram, std::span<const double> t
   }
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) { return group[i] < group[j]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t i, std::size_t j) { return group[i] < group[j]; });
   for (std::size_t begin = 0, end = 0; begin < n; begin = end) {
     while (end < n && group[order[end]] == group[order[begin]]) ++end;
     const std::span<const std::size_t> members(&order[begin], end - begin);

@@ -17,9 +17,10 @@ struct Ridge {
 /// Solves (K + 1 + λ·diag(1/weight))·coefficient = target for each λ of `penalties` and keeps the best.
 ///
 /// Predictions with a whole group left out come in closed form from A = (K + 1 + λ·diag(1/weight))⁻¹:
-/// f₋G(x_G) = y_G − (A_GG)⁻¹ (A·y)_G. A weighted logistic curve through them gives each score a probability, and
-/// the threshold is where the expected F1 under these probabilities is largest; the penalty is the one for which that
-/// is largest. (Probabilities rather than counts, since with few positives the best cut of the counts is mostly luck.)
+/// f₋G(x_G) = y_G − (A_GG)⁻¹ (A·y)_G. A weighted logistic curve through them gives each score a probability,
+/// and the threshold is where the expected F1 under these probabilities is largest; the penalty is the one
+/// for which that is largest. (Probabilities rather than counts, since with few positives the best cut of the
+/// counts is mostly luck.)
 ///
 /// gram: n×n row-major. target: ±1, both present. weight: > 0. group: probes of one group share a number.
 /// Error defect when LAPACK finds K not positive definite.

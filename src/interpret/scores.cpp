@@ -9,7 +9,9 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-double share(double part, double whole) { return whole > 0 ? part / whole : nan; }
+double share(double part, double whole) {
+  return whole > 0 ? part / whole : nan;
+}
 
 /// Probabilities of 0..n heads of a fair coin.
 std::vector<double> heads(int64_t n) {
@@ -39,7 +41,8 @@ double recall(const Tally& t) {
 }
 
 double balanced_accuracy(const Tally& t) {
-  return (recall(t) + share(static_cast<double>(t.true_no), static_cast<double>(t.true_no + t.false_yes))) / 2;
+  return (recall(t) + share(static_cast<double>(t.true_no), static_cast<double>(t.true_no + t.false_yes))) /
+         2;
 }
 
 double f1_low(const Tally& t, int64_t groups) {

@@ -8,7 +8,9 @@
 
 namespace incipit::interpret {
 
-std::vector<std::string> teacher_names() { return {"lexical"}; }
+std::vector<std::string> teacher_names() {
+  return {"lexical"};
+}
 
 std::unique_ptr<Teacher> make_teacher(const InterpretOptions& options, const corpus::Probes& probes,
                                       uint64_t seed, int threads) {

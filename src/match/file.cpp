@@ -41,8 +41,8 @@ void write_subjects(store::Writer& writer, const Subjects& subjects) {
   std::vector<int8_t> read;
   for (const Subject& subject : subjects.all) read.push_back(subject.read ? 1 : 0);
   writer.strings("subject", {n}, names_of(subjects), {"1", "subject"}, {"subject"});
-  writer.strings("phrases", {n, static_cast<int64_t>(width)}, table, {"1", "phrases of each subject; empty ones fill"},
-                 {"subject", "phrase"});
+  writer.strings("phrases", {n, static_cast<int64_t>(width)}, table,
+                 {"1", "phrases of each subject; empty ones fill"}, {"subject", "phrase"});
   writer.write("read", {n}, read, {"1", "1 if the family was trained on texts of the subject"}, {"subject"});
   writer.strings("decoys", {static_cast<int64_t>(subjects.decoys.size())}, subjects.decoys,
                  {"1", "phrases of no subject"}, {"decoy"});
@@ -96,8 +96,10 @@ void write_match(const parallel::Communicator& comm, const std::filesystem::path
   std::iota(index.begin(), index.end(), int64_t{0});
   write_subjects(writer, file.subjects);
   writer.write("latents/latent", {h}, index, {"1", "latent of the SAE"}, {"latent"});
-  writer.strings("latents/subject", {file.matches.subjects}, names_of(file.subjects), {"1", "subject"}, {"subject"});
-  writer.strings("latents/label", {h}, file.labels, {"1", "label of the latent; empty for a dead one"}, {"latent"});
+  writer.strings("latents/subject", {file.matches.subjects}, names_of(file.subjects), {"1", "subject"},
+                 {"subject"});
+  writer.strings("latents/label", {h}, file.labels, {"1", "label of the latent; empty for a dead one"},
+                 {"latent"});
   writer.write("latents/interpretable", {h}, file.interpretable,
                {"1", "1 if the label was verified and may be matched"}, {"latent"});
   write_match_group(writer, "", file.matches);

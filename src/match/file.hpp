@@ -10,8 +10,9 @@
 
 namespace incipit::match {
 
-/// What match/ANCHOR.h5 holds (kind "match"): subject, phrases, read; latents/{label, interpretable, similarity,
-/// matched}; tau/{tau, decoy_rate, matched}; scalars tau_used and decoy_rate as attributes of `latents`.
+/// What match/ANCHOR.h5 holds (kind "match"): subject, phrases, read; latents/{label, interpretable,
+/// similarity, matched}; tau/{tau, decoy_rate, matched}; scalars tau_used and decoy_rate as attributes of
+/// `latents`.
 struct MatchFile {
   std::string encoder;  ///< Encoder::name()
   Subjects subjects;

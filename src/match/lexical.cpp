@@ -13,16 +13,18 @@
 namespace incipit::match {
 namespace {
 
-/// How much a subject's document counts beside a probe, and a phrase's word in it beside the average word of its
-/// probes: enough that the space has a direction for each subject and the phrases' words lie along it.
+/// How much a subject's document counts beside a probe, and a phrase's word in it beside the average word of
+/// its probes: enough that the space has a direction for each subject and the phrases' words lie along it.
 constexpr double subject_weight = 16;
 constexpr double phrase_weight = 10;
-/// Directions beyond one for each subject. More of them would tell apart terms and templates within a subject, which
-/// lowers the cosine of two words of one subject without gain: on half of MMLU-Pro's fit part 14 directions give the
-/// right subject to 70 % of unseen questions, 22 to 59 %.
+/// Directions beyond one for each subject. More of them would tell apart terms and templates within a
+/// subject, which lowers the cosine of two words of one subject without gain: on half of MMLU-Pro's fit part
+/// 14 directions give the right subject to 70 % of unseen questions, 22 to 59 %.
 constexpr int64_t spare_directions = 2;
 
-std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 using Weights = std::map<int32_t, double>;  // by column; ordered, since sums are taken over it
 
@@ -38,7 +40,8 @@ struct LexicalEncoder::State {
   /// counts → (1 + ln count)·idf, scaled to `norm`.
   [[nodiscard]] Weights weighted(const Weights& counts, double norm) const;
   void learn_words(const std::vector<std::string>& texts);
-  [[nodiscard]] Weights subject_document(const Subject& subject, const Weights& own, const Weights& average) const;
+  [[nodiscard]] Weights subject_document(const Subject& subject, const Weights& own,
+                                         const Weights& average) const;
   static void add_document(const Weights& row, SparseMatrix& matrix);
 
   std::unordered_set<std::string> spelt;  // every word as it stands in the documents
@@ -51,7 +54,8 @@ std::vector<std::string> LexicalEncoder::State::topic_words(std::string_view tex
   std::vector<std::string> kept;
   for (std::string& word : corpus::words(text)) {
     if (corpus::is_function_word(word)) continue;
-    // Phrases speak of "contracts" where probes say "contract". Only a form that occurs is taken for the singular.
+    // Phrases speak of "contracts" where probes say "contract". Only a form that occurs is taken for the
+    // singular.
     if (word.ends_with("ies") && spelt.contains(word.substr(0, word.size() - 3) + "y")) {
       word.replace(word.size() - 3, 3, "y");
     } else if (word.ends_with("s") && spelt.contains(word.substr(0, word.size() - 1))) {
@@ -137,12 +141,13 @@ Weights LexicalEncoder::State::subject_document(const Subject& subject, const We
   return weighted(document, subject_weight);
 }
 
-LexicalEncoder::State::State(const corpus::Probes& probes, const Subjects& subjects, uint64_t seed, int threads,
-                             int64_t rank) {
+LexicalEncoder::State::State(const corpus::Probes& probes, const Subjects& subjects, uint64_t seed,
+                             int threads, int64_t rank) {
   const std::vector<int64_t> fit = probes.of(corpus::Part::fit);
   std::vector<std::string> texts;
   for (const int64_t probe : fit) texts.push_back(probes.all[at(probe)].text);
-  for (const Subject& subject : subjects.all) texts.insert(texts.end(), subject.phrases.begin(), subject.phrases.end());
+  for (const Subject& subject : subjects.all)
+    texts.insert(texts.end(), subject.phrases.begin(), subject.phrases.end());
   learn_words(texts);
 
   SparseMatrix matrix;
@@ -158,7 +163,8 @@ LexicalEncoder::State::State(const corpus::Probes& probes, const Subjects& subje
   }
   Weights mean;  // per probe, over subjects
   for (std::size_t c = 0; c < said.size(); ++c) {
-    for (const auto& [word, times] : said[c]) mean[word] += times / size[c] / static_cast<double>(said.size());
+    for (const auto& [word, times] : said[c])
+      mean[word] += times / size[c] / static_cast<double>(said.size());
   }
   for (const Subject& subject : subjects.all) {
     const auto place = std::find(probes.subjects.begin(), probes.subjects.end(), subject.name);
@@ -172,15 +178,19 @@ LexicalEncoder::State::State(const corpus::Probes& probes, const Subjects& subje
   space = truncated_svd(matrix, rank > 0 ? rank : directions, seed, threads);
 }
 
-LexicalEncoder::LexicalEncoder(const corpus::Probes& probes, const Subjects& subjects, uint64_t seed, int threads,
-                               int64_t rank)
+LexicalEncoder::LexicalEncoder(const corpus::Probes& probes, const Subjects& subjects, uint64_t seed,
+                               int threads, int64_t rank)
     : state_(std::make_unique<State>(probes, subjects, seed, std::max(threads, 1), rank)) {}
 
 LexicalEncoder::~LexicalEncoder() = default;
 
-std::string LexicalEncoder::name() const { return "lexical 1"; }
+std::string LexicalEncoder::name() const {
+  return "lexical 1";
+}
 
-int64_t LexicalEncoder::dimensions() const { return state_->space.rank; }
+int64_t LexicalEncoder::dimensions() const {
+  return state_->space.rank;
+}
 
 std::vector<float> LexicalEncoder::embed(std::span<const std::string> texts) {
   const int64_t rank = dimensions();

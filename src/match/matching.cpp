@@ -17,7 +17,9 @@ namespace {
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double decoy_share = 0.05;
 
-std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 /// Rows of unit norm or zero.
 struct Rows {
@@ -87,7 +89,8 @@ std::vector<double> decoy_cosines(Encoder& encoder, const Rows& labels, std::spa
 }
 
 /// Which labels the decoy rate is taken over: those that may match, or all if none may.
-std::vector<int8_t> counted_labels(std::span<const std::string> labels, std::span<const int8_t> interpretable) {
+std::vector<int8_t> counted_labels(std::span<const std::string> labels,
+                                   std::span<const int8_t> interpretable) {
   std::vector<int8_t> counted(interpretable.begin(), interpretable.end());
   if (std::find(counted.begin(), counted.end(), 1) != counted.end()) return counted;
   for (std::size_t j = 0; j < labels.size(); ++j) counted[j] = labels[j].empty() ? 0 : 1;
@@ -132,7 +135,8 @@ std::vector<int64_t> Matches::of(int64_t subject) const {
   return chosen;
 }
 
-std::vector<int64_t> Matches::of(int64_t subject, double other_tau, std::span<const int8_t> interpretable) const {
+std::vector<int64_t> Matches::of(int64_t subject, double other_tau,
+                                 std::span<const int8_t> interpretable) const {
   std::vector<int64_t> chosen;
   for (int64_t j = 0; j < latents; ++j) {
     const auto cosine_of = static_cast<double>(similarity[at(j * subjects + subject)]);
@@ -141,13 +145,16 @@ std::vector<int64_t> Matches::of(int64_t subject, double other_tau, std::span<co
   return chosen;
 }
 
-void check(const MatchOptions& options) { parse_tau(options.tau); }
+void check(const MatchOptions& options) {
+  parse_tau(options.tau);
+}
 
-Matches match_labels(Encoder& encoder, std::span<const std::string> labels, std::span<const int8_t> interpretable,
-                     const Subjects& subjects, const MatchOptions& options) {
+Matches match_labels(Encoder& encoder, std::span<const std::string> labels,
+                     std::span<const int8_t> interpretable, const Subjects& subjects,
+                     const MatchOptions& options) {
   if (labels.size() != interpretable.size()) {
-    throw Error(Exit::defect,
-                fmt::format("match: {} labels, {} flags of interpretability", labels.size(), interpretable.size()));
+    throw Error(Exit::defect, fmt::format("match: {} labels, {} flags of interpretability", labels.size(),
+                                          interpretable.size()));
   }
   const std::optional<double> tau = parse_tau(options.tau);
   Matches out;
@@ -159,12 +166,14 @@ Matches match_labels(Encoder& encoder, std::span<const std::string> labels, std:
       decoy_cosines(encoder, rows, counted_labels(labels, interpretable), subjects);
   out.tau_auto = !tau;
   // Without a label there is nothing to match, so any tau is as good as the other; 1 matches least.
-  const bool nothing = std::all_of(labels.begin(), labels.end(), [](const auto& label) { return label.empty(); });
+  const bool nothing =
+      std::all_of(labels.begin(), labels.end(), [](const auto& label) { return label.empty(); });
   if (!tau && decoys.empty() && !nothing) {
-    throw Error(Exit::data,
-                fmt::format("{}: match.tau = auto needs 'decoys' of which the encoder ({}) knows a word, found none "
-                            "among {}; add some, or give match.tau a number",
-                            options.subjects.string(), encoder.name(), subjects.decoys.size()));
+    throw Error(
+        Exit::data,
+        fmt::format("{}: match.tau = auto needs 'decoys' of which the encoder ({}) knows a word, found none "
+                    "among {}; add some, or give match.tau a number",
+                    options.subjects.string(), encoder.name(), subjects.decoys.size()));
   }
   out.tau = tau ? *tau : decoys.empty() ? 1.0 : cut_of(decoys);
   out.pairs = static_cast<int64_t>(decoys.size());

@@ -41,14 +41,14 @@ void check(const MatchOptions& options);
 
 /// `labels`: one per latent, empty for a latent without. `interpretable`: 1 where a latent may be matched.
 /// With `tau = auto`, tau is the value at which 5 % of the (label, decoy phrase) pairs match, over the labels
-/// of interpretable latents, or over all labels when none is interpretable. A decoy of which the encoder knows
-/// nothing is no pair. Error usage as `check`; Error data when auto is asked and no decoy is left.
+/// of interpretable latents, or over all labels when none is interpretable. A decoy of which the encoder
+/// knows nothing is no pair. Error usage as `check`; Error data when auto is asked and no decoy is left.
 Matches match_labels(Encoder& encoder, std::span<const std::string> labels,
                      std::span<const int8_t> interpretable, const Subjects& subjects,
                      const MatchOptions& options);
 
-/// The encoder a deck asks for. Error usage when `options.encoder` is neither `lexical` nor a folder that holds
-/// an encoder.
+/// The encoder a deck asks for. Error usage when `options.encoder` is neither `lexical` nor a folder that
+/// holds an encoder.
 std::unique_ptr<Encoder> make_encoder(const MatchOptions& options, const corpus::Probes& probes,
                                       const Subjects& subjects, uint64_t seed, int threads);
 

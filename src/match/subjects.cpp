@@ -44,7 +44,8 @@ std::vector<std::string> phrases_of(const json& list, const std::string& where) 
   std::vector<std::string> phrases;
   for (const json& phrase : list) {
     if (!phrase.is_string() || is_blank(phrase.get_ref<const std::string&>())) {
-      throw Error(Exit::data, fmt::format("{}: expected phrases, found {}", where, JsonObject::shown(phrase)));
+      throw Error(Exit::data,
+                  fmt::format("{}: expected phrases, found {}", where, JsonObject::shown(phrase)));
     }
     phrases.push_back(phrase.get<std::string>());
   }
@@ -69,7 +70,8 @@ Subjects load_subjects(const std::filesystem::path& path, std::span<const std::s
   const JsonObject top(root, file);
   only_keys(root, file, {"subjects", "decoys"});
   const json& entries = top.at("subjects");
-  if (!entries.is_object()) throw Error(Exit::data, file + ": key 'subjects': expected an object of subjects");
+  if (!entries.is_object())
+    throw Error(Exit::data, file + ": key 'subjects': expected an object of subjects");
   Subjects subjects;
   std::vector<std::string> missing;
   // Every entry is looked at, so that a mistake shows before a deck needs that subject.
@@ -82,9 +84,9 @@ Subjects load_subjects(const std::filesystem::path& path, std::span<const std::s
     }
   }
   if (!missing.empty()) {
-    throw Error(Exit::data, fmt::format("{}: no entry for {} that the probes have: {}; add phrases for {}", file,
-                                        missing.size() == 1 ? "a subject" : "subjects", fmt::join(missing, ", "),
-                                        missing.size() == 1 ? "it" : "them"));
+    throw Error(Exit::data, fmt::format("{}: no entry for {} that the probes have: {}; add phrases for {}",
+                                        file, missing.size() == 1 ? "a subject" : "subjects",
+                                        fmt::join(missing, ", "), missing.size() == 1 ? "it" : "them"));
   }
   if (top.has("decoys")) subjects.decoys = phrases_of(top.array("decoys"), file + ": key 'decoys'");
   return subjects;

@@ -15,10 +15,14 @@ extern "C" void dsyev_(const char* jobz, const char* uplo, const int* n, double*
 namespace incipit::match {
 namespace {
 
-std::size_t at(int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
-/// a (rows × columns, sparse) times b (columns × width), row-major. Each row is one thread's sum in a fixed order.
-std::vector<double> multiply(const SparseMatrix& a, const std::vector<double>& b, int64_t width, int threads) {
+/// a (rows × columns, sparse) times b (columns × width), row-major. Each row is one thread's sum in a fixed
+/// order.
+std::vector<double> multiply(const SparseMatrix& a, const std::vector<double>& b, int64_t width,
+                             int threads) {
   std::vector<double> c(at(a.rows * width));
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (int64_t i = 0; i < a.rows; ++i) {
@@ -67,8 +71,8 @@ Eigen eigen(std::vector<double> a, int64_t size) {
 }
 
 /// b [rows, width] times m [width, kept].
-std::vector<double> turn(const std::vector<double>& b, int64_t width, const std::vector<double>& m, int64_t kept,
-                         int threads) {
+std::vector<double> turn(const std::vector<double>& b, int64_t width, const std::vector<double>& m,
+                         int64_t kept, int threads) {
   const int64_t rows = static_cast<int64_t>(b.size()) / width;
   std::vector<double> c(at(rows * kept));
 #pragma omp parallel for schedule(static) num_threads(threads)
@@ -81,8 +85,8 @@ std::vector<double> turn(const std::vector<double>& b, int64_t width, const std:
   return c;
 }
 
-/// Orthonormal columns with the span of b's, by its Gram matrix; directions that b does not have are dropped. Done
-/// twice, since once loses half of the digits. Changes `width` to the number of columns left.
+/// Orthonormal columns with the span of b's, by its Gram matrix; directions that b does not have are dropped.
+/// Done twice, since once loses half of the digits. Changes `width` to the number of columns left.
 std::vector<double> orthonormal(std::vector<double> b, int64_t& width, int threads) {
   for (int round = 0; round < 2 && width > 0; ++round) {
     const Eigen e = eigen(gram(b, width, threads), width);
@@ -140,7 +144,8 @@ RightVectors truncated_svd(const SparseMatrix& a, int64_t rank, uint64_t seed, i
   Random random(seed, Purpose::lsa, 0);
   for (double& x : subspace) x = random.normal();
   for (int i = 0; i < turns; ++i) {
-    const std::vector<double> through = multiply(a, orthonormal(std::move(subspace), width, threads), width, threads);
+    const std::vector<double> through =
+        multiply(a, orthonormal(std::move(subspace), width, threads), width, threads);
     subspace = multiply(transposed, through, width, threads);
   }
   subspace = orthonormal(std::move(subspace), width, threads);

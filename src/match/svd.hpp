@@ -23,10 +23,10 @@ struct RightVectors {
   std::vector<double> vector;  ///< [columns, rank] row-major
 };
 
-/// Truncated singular value decomposition by randomised subspace iteration (N. Halko, P.-G. Martinsson, J. Tropp,
-/// SIAM Review 53, 2011, algorithms 4.4 and 5.1): a random subspace a little larger than the rank, turned eight times
-/// through AᵀA and orthonormalised each time. Exact where the rank asked is that of the matrix. Values below 10⁻⁶ of
-/// the first are dropped. Depends on (a, rank, seed) alone, not on threads.
+/// Truncated singular value decomposition by randomised subspace iteration (N. Halko, P.-G. Martinsson, J.
+/// Tropp, SIAM Review 53, 2011, algorithms 4.4 and 5.1): a random subspace a little larger than the rank,
+/// turned eight times through AᵀA and orthonormalised each time. Exact where the rank asked is that of the
+/// matrix. Values below 10⁻⁶ of the first are dropped. Depends on (a, rank, seed) alone, not on threads.
 [[nodiscard]] RightVectors truncated_svd(const SparseMatrix& a, int64_t rank, uint64_t seed, int threads);
 
 }  // namespace incipit::match

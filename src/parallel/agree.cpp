@@ -69,19 +69,34 @@ bool done_in_time(MPI_Request& request) {
   }
 }
 
-/// The lowest failing rank, or the number of ranks when none failed.
-int lowest_failing(const Communicator& comm, const Failure* mine) {
-  int lowest = comm.size();
-  const int my_vote = mine == nullptr ? comm.size() : comm.rank();
+/// What ranks bring to an agreement; every field's minimum over the ranks comes back.
+struct Votes {
+  std::int64_t failing;  // the lowest failing rank, or the number of ranks when none failed
+  std::int64_t mark, minus_mark, minus_value;
+};
+
+Votes vote(const Communicator& comm, const Failure* mine, std::int64_t mark, std::int64_t value) {
+  const Votes brought{mine == nullptr ? comm.size() : comm.rank(), mark, -mark, -value};
+  Votes result{};
+  constexpr int numbers = sizeof(Votes) / sizeof(std::int64_t);
   MPI_Request request = MPI_REQUEST_NULL;
-  check_mpi(MPI_Iallreduce(&my_vote, &lowest, 1, MPI_INT, MPI_MIN, comm.agreement_handle(), &request),
-            "MPI_Iallreduce");
+  check_mpi(
+      MPI_Iallreduce(&brought, &result, numbers, MPI_INT64_T, MPI_MIN, comm.agreement_handle(), &request),
+      "MPI_Iallreduce");
   if (mine == nullptr) {
     wait_for(request);
   } else if (!done_in_time(request)) {
     end_job(comm, *mine);
   }
-  return lowest;
+  return result;
+}
+
+/// Every rank throws what the speaker knows.
+[[noreturn]] void throw_agreed(const Communicator& comm, int speaker, const Failure& mine) {
+  int code = static_cast<int>(mine.code);
+  check_mpi(MPI_Bcast(&code, 1, MPI_INT, speaker, comm.agreement_handle()), "MPI_Bcast");
+  const std::string message = comm.broadcast(mine.message, speaker);
+  throw Agreed(static_cast<Exit>(code), message, comm.rank() == speaker, comm.agreement_handle());
 }
 
 }  // namespace
@@ -90,13 +105,18 @@ void agree(const Communicator& comm, std::exception_ptr mine, std::string_view p
   if (mine && agreed_already(comm, mine)) std::rethrow_exception(mine);
   Failure failure{Exit::done, ""};
   if (mine) failure = explain(mine, phase);
-  const int speaker = lowest_failing(comm, mine ? &failure : nullptr);
-  if (speaker == comm.size()) return;
+  const Votes votes = vote(comm, mine ? &failure : nullptr, 0, 0);
+  if (votes.failing < comm.size()) throw_agreed(comm, static_cast<int>(votes.failing), failure);
+}
 
-  int code = static_cast<int>(failure.code);
-  check_mpi(MPI_Bcast(&code, 1, MPI_INT, speaker, comm.agreement_handle()), "MPI_Bcast");
-  const std::string message = comm.broadcast(failure.message, speaker);
-  throw Agreed(static_cast<Exit>(code), message, comm.rank() == speaker, comm.agreement_handle());
+std::int64_t agree_alike(const Communicator& comm, std::string_view what, std::int64_t mark,
+                         std::int64_t value) {
+  const Votes votes = vote(comm, nullptr, mark, value);
+  if (votes.failing < comm.size()) throw_agreed(comm, static_cast<int>(votes.failing), {Exit::done, ""});
+  if (votes.mark != -votes.minus_mark) {
+    throw_agreed(comm, 0, {Exit::defect, "ranks do different things; rank 0: " + std::string(what)});
+  }
+  return -votes.minus_value;
 }
 
 }  // namespace incipit::parallel

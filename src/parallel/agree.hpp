@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -32,6 +33,12 @@ class Agreed : public Error {
 /// the whole job with its exit code. Ranks without a failure of their own wait without limit. An Agreed that
 /// this very communicator threw before is passed on without asking again.
 void agree(const Communicator& comm, std::exception_ptr mine, std::string_view phase);
+
+/// The same in a call that all ranks must make alike, and with one number to go with it: returns the largest
+/// `value`. `mark` ≥ 0 stands for what the call is about; when ranks come with different marks, all throw
+/// Agreed (defect) with rank 0's `what`. One message round for all three.
+std::int64_t agree_alike(const Communicator& comm, std::string_view what, std::int64_t mark,
+                         std::int64_t value);
 
 /// Runs f on every rank and agrees on how it went.
 template <class F>

@@ -32,7 +32,8 @@ namespace {
 constexpr std::size_t attribute_limit = 64000;  // object headers end at 64 KiB, and hold more than one text
 // netCDF-4's mark of a dataset that only stands for a dimension; readers hide it.
 constexpr const char* bare_dimension_mark = "This is a netCDF dimension but not a netCDF variable. %10lld";
-constexpr std::int64_t notes_margin = 64 << 10, notes_per_dataset = 4 << 10;  // bytes
+// Bytes on disk beyond the datasets' own.
+constexpr std::int64_t notes_margin = 64 << 10, notes_per_dataset = 4 << 10, reserve_ahead = 256 << 10;
 constexpr std::int64_t default_transfer_limit = std::int64_t{512} << 20;
 
 std::vector<hsize_t> extents(const std::vector<std::int64_t>& values) {
@@ -204,13 +205,14 @@ struct Writer::Impl {
 
   const parallel::Communicator& comm;
   std::filesystem::path final_path, temporary;
-  Handle file, transfer;
+  Handle file, transfer_list;
   std::vector<Dataset> datasets;
   std::map<std::string, std::size_t> dataset_at;
   std::vector<std::string> scales;  // in the order they were named
   std::vector<std::pair<std::string, double>> timings;
   std::string operational;
   std::int64_t transfer_limit = default_transfer_limit;
+  std::int64_t reserved_until = 0;  // bytes from the file's beginning
   std::string not_collective;
   bool all_collective = true;
   bool committed = false;
@@ -221,13 +223,11 @@ struct Writer::Impl {
     return final_path.string() + ": /" + path;
   }
 
-  /// The start of every call: all ranks are here, none has failed, and they were called alike.
-  void begin(const std::string& call) const {
-    parallel::agree(comm, nullptr, "");
-    const std::string digest = sha256(call).substr(0, 15);
-    const std::int64_t mark = std::stoll(digest, nullptr, 16);
-    if (comm.max(mark) == comm.min(mark)) return;
-    throw Error(Exit::defect, final_path.string() + ": ranks write different things; this one: " + call);
+  /// The start of every call: all ranks are here, none has failed, and they were called alike. Returns the
+  /// largest `value` of the ranks.
+  std::int64_t begin(const std::string& call, std::int64_t value = 0) const {
+    const std::int64_t mark = std::stoll(sha256(call).substr(0, 15), nullptr, 16);
+    return parallel::agree_alike(comm, final_path.string() + ": " + call, mark, value);
   }
 
   void open(const Header& header) {
@@ -235,9 +235,11 @@ struct Writer::Impl {
     temporary = comm.broadcast(temporary_beside(final_path).string());
     parallel::together(comm, "", [&] {
       // HDF5's account of a file that cannot be made names no reason; the system's does.
-      if (comm.root()) make_empty();
+      if (!comm.root()) return;
+      make_empty();
+      take_blocks(0, reserve_ahead, final_path.string());
     });
-    reserve(0, 0, final_path.string());
+    reserved_until = reserve_ahead;
     parallel::together(comm, "", [&] {
       start_hdf5();
       const Hints hints(header.mpi_hints);
@@ -245,7 +247,7 @@ struct Writer::Impl {
       const Handle access = access_list(comm.handle(), hints.get());
       file = Handle(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose,
                     Exit::io, "cannot create " + temporary.string());
-      transfer = collective_transfer();
+      transfer_list = collective_transfer();
     });
   }
 
@@ -364,49 +366,64 @@ struct Writer::Impl {
     datasets.push_back(std::move(entry));
   }
 
-  /// Takes blocks on disk for `bytes` from `offset` on and for HDF5's own notes behind them. A disk that
-  /// fills up in the midst of a collective write is worse: with Open MPI 4.1 all ranks then wait for each
-  /// other for ever. File systems that cannot reserve are left alone.
-  void reserve(std::int64_t offset, std::int64_t bytes, const std::string& what) const {
-    parallel::together(comm, "", [&] {
-      if (!comm.root()) return;
-      const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CLOEXEC);
-      const int status =
-          descriptor < 0 ? -1 : ::fallocate(descriptor, FALLOC_FL_KEEP_SIZE, offset, bytes + notes_margin);
-      const int reason = errno;
-      if (descriptor >= 0) ::close(descriptor);
-      if (status != 0 && (descriptor < 0 || reason == ENOSPC || reason == EDQUOT || reason == EFBIG)) {
-        throw Error(Exit::io, "cannot write " + what + " (" + std::to_string(bytes) +
-                                  " bytes): " + std::strerror(reason));
-      }
-    });
+  /// Takes the blocks on disk now. A disk that fills up in the midst of a collective write is worse: with
+  /// Open MPI 4.1 all ranks then wait for each other for ever. File systems that cannot reserve are left
+  /// alone. Rank 0 only.
+  void take_blocks(std::int64_t offset, std::int64_t bytes, const std::string& what) const {
+    const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CLOEXEC);
+    const int status = descriptor < 0 ? -1 : ::fallocate(descriptor, FALLOC_FL_KEEP_SIZE, offset, bytes);
+    const int reason = errno;
+    if (descriptor >= 0) ::close(descriptor);
+    if (status != 0 && (descriptor < 0 || reason == ENOSPC || reason == EDQUOT || reason == EFBIG)) {
+      throw Error(Exit::io, "cannot write " + what + " (" + std::to_string(bytes) +
+                                " bytes): " + std::strerror(reason));
+    }
   }
 
-  void reserve_dataset(hid_t made, const std::string& path, std::int64_t bytes) const {
+  /// Room for `bytes` at `offset` and for HDF5's own notes behind them; some way ahead, since asking is
+  /// collective.
+  void reserve(std::int64_t offset, std::int64_t bytes, const std::string& what) {
+    const std::int64_t needed = offset + bytes + notes_margin;
+    if (needed <= reserved_until) return;
+    const std::int64_t until = needed + reserve_ahead;
+    parallel::together(comm, "", [&] {
+      if (comm.root()) take_blocks(offset, until - offset, what);
+    });
+    reserved_until = until;
+  }
+
+  void reserve_dataset(hid_t made, const std::string& path, std::int64_t bytes) {
     const haddr_t offset = H5Dget_offset(made);
     if (bytes > 0 && offset != HADDR_UNDEF) reserve(static_cast<std::int64_t>(offset), bytes, in_file(path));
   }
 
-  /// For what attaching scales adds to each dataset.
+  /// For what attaching scales adds to each dataset. HDF5 itself does not know the file's size between a
+  /// collective write and the next flush.
   void reserve_scales() const {
-    // HDF5 itself does not know the size between a collective write and the next flush.
-    std::error_code unknown;
-    const auto size = std::filesystem::file_size(temporary, unknown);
-    const std::uintmax_t end = unknown ? 0 : size;
-    reserve(static_cast<std::int64_t>(end), notes_per_dataset * static_cast<std::int64_t>(datasets.size()),
-            final_path.string());
+    parallel::together(comm, "", [&] {
+      if (!comm.root()) return;
+      std::error_code unknown;
+      const auto size = std::filesystem::file_size(temporary, unknown);
+      take_blocks(unknown ? 0 : static_cast<std::int64_t>(size),
+                  notes_margin + notes_per_dataset * static_cast<std::int64_t>(datasets.size()),
+                  final_path.string());
+    });
   }
 
   void name_scale(const std::string& path) {
     if (std::find(scales.begin(), scales.end(), path) == scales.end()) scales.push_back(path);
   }
 
-  void transfer_slab(Dataset& entry, const std::vector<std::int64_t>& start,
-                     const std::vector<std::int64_t>& count, hid_t type, const void* values) {
-    const auto most =
-        std::max<std::int64_t>(1, transfer_limit / static_cast<std::int64_t>(entry.element_bytes));
-    const std::vector<Piece> pieces = cut_slab(start, count, most);
-    const std::int64_t rounds = comm.max(static_cast<std::int64_t>(pieces.size()));
+  [[nodiscard]] std::vector<Piece> pieces_of(const Dataset& entry, const std::vector<std::int64_t>& start,
+                                             const std::vector<std::int64_t>& count) const {
+    return cut_slab(
+        start, count,
+        std::max<std::int64_t>(1, transfer_limit / static_cast<std::int64_t>(entry.element_bytes)));
+  }
+
+  /// `rounds`: the largest number of pieces any rank has.
+  void transfer(Dataset& entry, const std::vector<Piece>& pieces, std::int64_t rounds, hid_t type,
+                const void* values) {
     if (rounds == 0) return;
     const Handle open(H5Dopen2(file.get(), entry.path.c_str(), H5P_DEFAULT), H5Dclose, Exit::io,
                       "cannot open " + in_file(entry.path));
@@ -414,7 +431,7 @@ struct Writer::Impl {
       const auto index = static_cast<std::size_t>(round);
       transfer_piece(entry, open.get(), index < pieces.size() ? &pieces[index] : nullptr, type, values);
     }
-    entry.written += elements_of(count);
+    for (const Piece& piece : pieces) entry.written += elements_of(piece.count);
   }
 
   /// Collective also for a rank that has no piece left.
@@ -436,32 +453,33 @@ struct Writer::Impl {
       }
       data += piece->first * static_cast<std::int64_t>(entry.element_bytes);
     }
-    const Verdict verdict = write_and_ask(open, type, memory_space.get(), file_space.get(), transfer.get(),
-                                          data, in_file(entry.path));
+    const Verdict verdict = write_and_ask(open, type, memory_space.get(), file_space.get(),
+                                          transfer_list.get(), data, in_file(entry.path));
     if (!verdict.collective && all_collective) {
       all_collective = false;
       not_collective = verdict.why;
     }
   }
 
-  /// Every rank holds everything; each writes its block of the first dimension.
+  /// What a rank writes of a dataset that all ranks hold: its block of the first dimension; a single number
+  /// is rank 0's.
+  [[nodiscard]] std::vector<Piece> share_of(const Dataset& entry, int rank) const {
+    if (entry.shape.empty()) return rank == 0 ? pieces_of(entry, {}, {}) : std::vector<Piece>{};
+    const parallel::BlockRange block = parallel::block_of(entry.shape[0], comm.size(), rank);
+    std::vector<std::int64_t> start(entry.shape.size(), 0), count = entry.shape;
+    start[0] = block.begin;
+    count[0] = block.size();
+    std::vector<Piece> pieces = pieces_of(entry, start, count);
+    const std::int64_t before = block.size() == 0 ? 0 : block.begin * (elements_of(count) / block.size());
+    for (Piece& piece : pieces) piece.first += before;
+    return pieces;
+  }
+
   void write_all(const std::string& path, hid_t type, const void* values) {
     Dataset& entry = dataset(path);
-    if (elements_of(entry.shape) == 0) return;
-    std::vector<std::int64_t> start(entry.shape.size(), 0), count = entry.shape;
-    std::int64_t row = 1;
-    bool any_here = comm.root();  // a single number is rank 0's
-    if (!entry.shape.empty()) {
-      const parallel::BlockRange block = parallel::block_of(entry.shape[0], comm.size(), comm.rank());
-      row = elements_of(entry.shape) / entry.shape[0];
-      start[0] = block.begin;
-      count[0] = block.size();
-      any_here = block.size() > 0;
-    }
-    if (!any_here) count.assign(std::max<std::size_t>(1, count.size()), 0);
-    const std::int64_t first = start.empty() ? 0 : start[0] * row;
-    transfer_slab(entry, start, count, type,
-                  static_cast<const char*>(values) + first * static_cast<std::int64_t>(entry.element_bytes));
+    // Rank 0's block is never shorter than another's.
+    const auto rounds = static_cast<std::int64_t>(share_of(entry, 0).size());
+    transfer(entry, share_of(entry, comm.rank()), rounds, type, values);
   }
 
   void put_strings(const std::string& path, const std::vector<std::int64_t>& shape,
@@ -577,7 +595,7 @@ struct Writer::Impl {
 
   void close() {
     check_hdf5(H5Fflush(file.get(), H5F_SCOPE_GLOBAL), Exit::io, "cannot flush " + final_path.string());
-    transfer = Handle();
+    transfer_list = Handle();
     check_hdf5(file.close(), Exit::io, "cannot close " + final_path.string());
   }
 
@@ -690,8 +708,9 @@ void Writer::write_slab(const std::string& path, const std::vector<std::int64_t>
                                   ": no hyperslab at " + shape_text(start) + " of " + shape_text(count) +
                                   " with " + std::to_string(values.size()) + " numbers");
   }
-  impl_->begin("slab " + path);
-  impl_->transfer_slab(entry, start, count, type.get(), values.data());
+  const std::vector<Piece> pieces = impl_->pieces_of(entry, start, count);
+  const std::int64_t rounds = impl_->begin("slab " + path, static_cast<std::int64_t>(pieces.size()));
+  impl_->transfer(entry, pieces, rounds, type.get(), values.data());
 }
 
 void Writer::strings(const std::string& path, const std::vector<std::int64_t>& shape,

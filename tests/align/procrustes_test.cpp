@@ -1,6 +1,7 @@
 #include "align/procrustes.hpp"
 
 #include <gtest/gtest.h>
+#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +10,7 @@
 
 #include "align/linear_algebra.hpp"
 #include "data.hpp"
+#include "device/host/host_device.hpp"
 #include "error.hpp"
 
 namespace incipit::align {
@@ -242,6 +244,30 @@ TEST(Align, RefusesWhatDoesNotFit) {
                                    test::groups_of(20, 1), 1);
             }),
             Exit::numbers);
+}
+
+TEST(Align, GivesTheSameBytesForAnyNumberOfThreads) {
+  const auto device = device::make_host_device(1);  // sets BLAS to one thread
+  const Matrix site = noise(1500, 530, 96);         // more than one tile and block
+  Matrix reference = test::turned(site, test::rotation(530, 21), 520, 1.0, 0.0);
+  add_noise(reference, 1.0, 97);
+  const Setting s = split(site, reference, 900);
+  const auto run = [&](int threads) {
+    omp_set_num_threads(threads);
+    Alignment found = s.align(3);
+    const auto u = apply(found, s.judge.rows(), 2.0);
+    found.left.insert(found.left.end(), u.begin(), u.end());
+    return found;
+  };
+  const int before = omp_get_max_threads();
+  const Alignment one = run(1), three = run(3);
+  omp_set_num_threads(before);
+  EXPECT_EQ(one.left, three.left);
+  EXPECT_EQ(one.right, three.right);
+  EXPECT_EQ(one.judgement.residual, three.judgement.residual);
+  EXPECT_EQ(one.judgement.residual_shuffled, three.judgement.residual_shuffled);
+  EXPECT_EQ(one.judgement.cka, three.judgement.cka);
+  EXPECT_EQ(one.judgement.cosine_correlation, three.judgement.cosine_correlation);
 }
 
 TEST(Apply, IsTheInputOfTheAnchorsSae) {

@@ -24,9 +24,15 @@ TEST(Words, AreComposedAndLowered) {
   EXPECT_EQ(words("E\u0301TUDE \u0416\u0423\u041A"), (Words{"\u00E9tude", "\u0436\u0443\u043A"}));
 }
 
-TEST(Words, IdeographsStandAlone) { EXPECT_EQ(words("\u7D30\u80DE x"), (Words{"\u7D30", "\u80DE", "x"})); }
+TEST(Words, IdeographsStandAlone) {
+  EXPECT_EQ(words("\u7D30\u80DE x"), (Words{"\u7D30", "\u80DE", "x"}));
+}
 
-TEST(Words, BrokenBytesPartWords) { EXPECT_EQ(words("ab\xFF" "cd"), (Words{"ab", "cd"})); }
+TEST(Words, BrokenBytesPartWords) {
+  EXPECT_EQ(words("ab\xFF"
+                  "cd"),
+            (Words{"ab", "cd"}));
+}
 
 TEST(Words, CodePointsAreWhereTheyBegin) {
   EXPECT_EQ(code_points("a\u00E9b"), (std::vector<std::size_t>{0, 1, 3, 4}));

@@ -1,6 +1,7 @@
 #include "emergence/measures.hpp"
 
 #include <gtest/gtest.h>
+#include <omp.h>
 
 #include <cmath>
 
@@ -187,6 +188,31 @@ TEST(MeasureCodes, RefusesWhatDoesNotFit) {
   EXPECT_THROW((void)measure_codes(codes, std::vector<double>(3), matched, judge, resampling, reference),
                Error);
   EXPECT_THROW((void)measure_auc(std::vector<double>(3), judge, resampling), Error);
+}
+
+TEST(MeasureCodes, GiveTheSameBytesForAnyNumberOfThreads) {
+  const JudgeSet judge = test::judge_set(5, 20, {1, 3});
+  const sae::Codes codes = test::codes(judge, 4, 30, 0.5, 5);
+  const auto scores = tied_scores(judge, 6);
+  Matched matched(5);
+  for (int32_t j = 0; j < 30; ++j) matched[static_cast<size_t>(j % 5)].push_back(j);
+  const auto run = [&](int threads) {
+    omp_set_num_threads(threads);
+    const Resampling resampling = make_resampling(judge, {60, 50}, 1);
+    const auto found = measure_codes(codes, scores, matched, judge, resampling,
+                                     strength_reference(codes, matched, judge, resampling));
+    std::vector<double> all;
+    for (const Estimates& estimates : found.measure) {
+      all.insert(all.end(), estimates.null.begin(), estimates.null.end());
+      for (const Estimate& e : estimates.subject)
+        all.insert(all.end(), {e.value, e.low, e.high, e.null_mean, e.p});
+    }
+    return all;
+  };
+  const int before = omp_get_max_threads();
+  const auto one = run(1), three = run(3);
+  omp_set_num_threads(before);
+  EXPECT_EQ(one, three);
 }
 
 TEST(ChanceToFire, IsHypergeometric) {

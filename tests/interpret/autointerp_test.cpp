@@ -20,7 +20,8 @@ using testing::Scene;
 /// Knows nothing but what it is told and writes down what it was shown.
 class Parrot : public Teacher {
  public:
-  explicit Parrot(std::function<Verdict(const Question&, const std::string&)> answer) : answer_(std::move(answer)) {}
+  explicit Parrot(std::function<Verdict(const Question&, const std::string&)> answer)
+      : answer_(std::move(answer)) {}
 
   std::string name() const override { return "parrot"; }
   std::vector<std::string> label(std::span<const Brief> briefs) override {
@@ -42,16 +43,24 @@ class Parrot : public Teacher {
   std::function<Verdict(const Question&, const std::string&)> answer_;
 };
 
-Verdict yes(const Question&, const std::string&) { return {Answer::yes, 1}; }
+Verdict yes(const Question&, const std::string&) {
+  return {Answer::yes, 1};
+}
 
 std::vector<LatentLabel> run(Teacher& teacher, const Scene& scene, InterpretOptions options = {},
                              parallel::BlockRange range = {0, 8}) {
   return interpret(teacher, scene.probes, scene.codes, scene.sae, options, 1, range);
 }
 
-corpus::Part part_of(const Scene& scene, int64_t probe) { return scene.probes.part[static_cast<std::size_t>(probe)]; }
-int32_t group_of(const Scene& scene, int64_t probe) { return scene.probes.group[static_cast<std::size_t>(probe)]; }
-int32_t fires(const Scene& scene, int64_t probe) { return scene.codes.latent[static_cast<std::size_t>(probe)]; }
+corpus::Part part_of(const Scene& scene, int64_t probe) {
+  return scene.probes.part[static_cast<std::size_t>(probe)];
+}
+int32_t group_of(const Scene& scene, int64_t probe) {
+  return scene.probes.group[static_cast<std::size_t>(probe)];
+}
+int32_t fires(const Scene& scene, int64_t probe) {
+  return scene.codes.latent[static_cast<std::size_t>(probe)];
+}
 
 TEST(Autointerp, ShowsFitProbesAndJudgesVerifyProbesOnly) {
   const Scene scene = make_scene();
@@ -127,7 +136,8 @@ TEST(Autointerp, AlwaysYesScoresWhatItShould) {
   EXPECT_DOUBLE_EQ(label.recall, 1);
   EXPECT_DOUBLE_EQ(label.balanced_accuracy, 0.5);
   // With everything answered yes, the precision in the population is the rate itself.
-  const double rate = static_cast<double>(label.support) / static_cast<double>(scene.probes.of(corpus::Part::verify).size());
+  const double rate =
+      static_cast<double>(label.support) / static_cast<double>(scene.probes.of(corpus::Part::verify).size());
   EXPECT_NEAR(label.precision_at_rate, rate, 1e-12);
   EXPECT_EQ(label.status, Status::uninterpretable);
 }
@@ -227,11 +237,12 @@ TEST(Autointerp, AnySplitIntoRangesGivesTheSame) {
   const Scene scene = make_scene();
   LexicalTeacher whole(scene.probes, 1, 1), parts(scene.probes, 1, 2);
   const std::string expected = pack_labels(run(whole, scene));
-  for (const std::vector<int64_t>& cuts :
-       {std::vector<int64_t>{0, 8}, std::vector<int64_t>{0, 3, 8}, std::vector<int64_t>{0, 1, 2, 2, 5, 7, 8}}) {
+  for (const std::vector<int64_t>& cuts : {std::vector<int64_t>{0, 8}, std::vector<int64_t>{0, 3, 8},
+                                           std::vector<int64_t>{0, 1, 2, 2, 5, 7, 8}}) {
     std::vector<LatentLabel> all;
     for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
-      for (LatentLabel& label : run(parts, scene, {}, {cuts[i], cuts[i + 1]})) all.push_back(std::move(label));
+      for (LatentLabel& label : run(parts, scene, {}, {cuts[i], cuts[i + 1]}))
+        all.push_back(std::move(label));
     }
     EXPECT_EQ(pack_labels(all), expected);
   }
@@ -240,7 +251,8 @@ TEST(Autointerp, AnySplitIntoRangesGivesTheSame) {
 TEST(Autointerp, PackingKeepsEverything) {
   const Scene scene = make_scene();
   Parrot parrot([](const Question&, const std::string& text) {
-    return Verdict{text.size() % 2 == 0 ? Answer::yes : Answer::unparsed, 0.1 * static_cast<double>(text.size())};
+    return Verdict{text.size() % 2 == 0 ? Answer::yes : Answer::unparsed,
+                   0.1 * static_cast<double>(text.size())};
   });
   const std::vector<LatentLabel> labels = run(parrot, scene);
   const std::vector<LatentLabel> back = unpack_labels(pack_labels(labels));

@@ -51,10 +51,11 @@ TEST(Lexical, SubwordsCarryOverToWordsNeverSeen) {
   corpus::Probes probes = testing::make_probes(200, 3, 4, 3);
   for (std::size_t i = 0; i < probes.all.size(); ++i) {
     const std::string stem = testing::made_up_words()[static_cast<std::size_t>(probes.group[i])];
-    probes.all[i].text = "the word is " + stem.substr(0, 6) + (probes.group[i] % 5 == 0 ? "ology" : "erdon") + " again";
+    probes.all[i].text =
+        "the word is " + stem.substr(0, 6) + (probes.group[i] % 5 == 0 ? "ology" : "erdon") + " again";
   }
-  const sae::Codes codes =
-      testing::make_codes(probes, [&](std::size_t i) { return probes.group[i] % 5 == 0 ? 0 : 1 + static_cast<int>(i % 3); });
+  const sae::Codes codes = testing::make_codes(
+      probes, [&](std::size_t i) { return probes.group[i] % 5 == 0 ? 0 : 1 + static_cast<int>(i % 3); });
   LexicalTeacher teacher(probes, 1, 1);
   const auto labels = interpret(teacher, probes, codes, testing::make_sae(4, 8, 2), {}, 1, {0, 1});
   EXPECT_GE(labels[0].f1, 0.95);
@@ -66,7 +67,8 @@ TEST(Lexical, TheConstantEndOfATemplateTellsNothingAndIsNoLabel) {
   LexicalTeacher teacher(scene.probes, 1, 1);
   const auto labels = interpret(teacher, scene.probes, scene.codes, scene.sae, {}, 1, {0, 8});
   EXPECT_EQ(labels[0].f1, 1);
-  for (const LatentLabel& label : labels) EXPECT_EQ(label.label.find("subject"), std::string::npos) << label.label;
+  for (const LatentLabel& label : labels)
+    EXPECT_EQ(label.label.find("subject"), std::string::npos) << label.label;
 }
 
 TEST(Lexical, KnowsNoOtherTeacher) {
@@ -84,8 +86,9 @@ TEST(Lexical, KnowsNoOtherTeacher) {
 
 TEST(Terms, PairsGoBeforeTheirWordsAndFunctionWordsStayOut) {
   corpus::Probes probes;
-  const char* texts[] = {"the cell wall of a plant", "a cell wall", "what is a cell wall", "the price of bread",
-                         "the wall of a house", "bread and butter", "the plant is green", "14 of 15"};
+  const char* texts[] = {
+      "the cell wall of a plant", "a cell wall",      "what is a cell wall", "the price of bread",
+      "the wall of a house",      "bread and butter", "the plant is green",  "14 of 15"};
   for (const char* text : texts) probes.all.push_back({"x", "x", "x", text, "x"});
   std::vector<int64_t> all(8);
   std::iota(all.begin(), all.end(), 0);

@@ -39,7 +39,8 @@ inline const std::vector<std::string>& made_up_words() {
 
 /// `groups` groups of `each` probes of eight random words in `subjects` subjects; a fifth of the groups say
 /// "membrane" in all their probes, another fifth "equation", so that the words carry over between groups.
-inline corpus::Probes make_probes(int64_t groups, int64_t each, int64_t subjects, uint64_t seed, bool split = true) {
+inline corpus::Probes make_probes(int64_t groups, int64_t each, int64_t subjects, uint64_t seed,
+                                  bool split = true) {
   corpus::Probes probes;
   probes.split = split;
   for (int64_t c = 0; c < subjects; ++c) probes.subjects.push_back("subject" + std::to_string(c));
@@ -53,11 +54,12 @@ inline corpus::Probes make_probes(int64_t groups, int64_t each, int64_t subjects
       for (int w = 0; w < 8; ++w) text += made_up_words()[random.below(made_up_words().size())] + " ";
       text += g % 5 == 0 ? "membrane here" : g % 5 == 1 ? "equation here" : "something here";
       const auto number = std::to_string(probes.all.size());
-      probes.all.push_back({number, probes.subjects[static_cast<std::size_t>(subject)], probes.groups.back(), text,
-                            "made up:" + number});
+      probes.all.push_back({number, probes.subjects[static_cast<std::size_t>(subject)], probes.groups.back(),
+                            text, "made up:" + number});
       probes.subject.push_back(subject);
       probes.group.push_back(static_cast<int32_t>(g));
-      const corpus::Part deal[] = {corpus::Part::fit, corpus::Part::verify, corpus::Part::fit, corpus::Part::judge};
+      const corpus::Part deal[] = {corpus::Part::fit, corpus::Part::verify, corpus::Part::fit,
+                                   corpus::Part::judge};
       probes.part.push_back(deal[(g / 5) % 4]);
     }
   }
@@ -80,7 +82,8 @@ inline sae::Sae make_sae(int64_t h, int64_t d, uint64_t seed) {
 }
 
 /// One latent a probe, as `chooser` says (−1: none), with activations that differ.
-inline sae::Codes make_codes(const corpus::Probes& probes, const std::function<int32_t(std::size_t)>& chooser) {
+inline sae::Codes make_codes(const corpus::Probes& probes,
+                             const std::function<int32_t(std::size_t)>& chooser) {
   sae::Codes codes;
   codes.n = static_cast<int64_t>(probes.all.size());
   codes.k = 1;

@@ -33,7 +33,8 @@ TEST(Scores, NothingRightIsZero) {
 TEST(Scores, LowerBoundIsWilsonsForTheJaccardIndex) {
   // J = 18/23, 23 groups: (J + z²/2n − z·√(J(1−J)/n + z²/4n²)) / (1 + z²/n) with z = 1.644854, by hand.
   const double n = 23, j = 18.0 / 23.0, z = 1.6448536269514722;
-  const double low = (j + z * z / (2 * n) - z * std::sqrt(j * (1 - j) / n + z * z / (4 * n * n))) / (1 + z * z / n);
+  const double low =
+      (j + z * z / (2 * n) - z * std::sqrt(j * (1 - j) / n + z * z / (4 * n * n))) / (1 + z * z / n);
   EXPECT_NEAR(low, 0.6137, 5e-4);
   EXPECT_DOUBLE_EQ(f1_low(example, 23), 2 * low / (1 + low));
 }

@@ -14,7 +14,8 @@ inline const std::vector<std::vector<std::string>>& vocabulary() {
   static const std::vector<std::vector<std::string>> words = {
       {"cell", "membrane", "enzyme", "plant", "gene", "bacteria", "organism", "tissue", "protein", "species"},
       {"contract", "court", "judge", "crime", "statute", "liability", "jury", "tort", "appeal", "evidence"},
-      {"equation", "theorem", "integral", "matrix", "prime", "triangle", "vector", "proof", "polynomial", "limit"}};
+      {"equation", "theorem", "integral", "matrix", "prime", "triangle", "vector", "proof", "polynomial",
+       "limit"}};
   return words;
 }
 
@@ -22,7 +23,8 @@ inline const std::vector<std::vector<std::string>>& vocabulary() {
 inline corpus::Probes make_probes(int64_t n) {
   corpus::Probes probes;
   probes.subjects = {"biology", "law", "math"};
-  const char* templates[] = {"look in the glossary under ", "the next chapter treats ", "students ask about "};
+  const char* templates[] = {"look in the glossary under ", "the next chapter treats ",
+                             "students ask about "};
   for (int64_t i = 0; i < n; ++i) {
     const auto c = static_cast<std::size_t>(i % 3);
     Random random(1, Purpose::test, static_cast<uint64_t>(i));
@@ -34,7 +36,8 @@ inline corpus::Probes make_probes(int64_t n) {
     probes.group.push_back(static_cast<int32_t>(i));
     probes.groups.push_back(number);
     probes.group_subject.push_back(static_cast<int32_t>(c));
-    const corpus::Part deal[] = {corpus::Part::fit, corpus::Part::verify, corpus::Part::fit, corpus::Part::judge};
+    const corpus::Part deal[] = {corpus::Part::fit, corpus::Part::verify, corpus::Part::fit,
+                                 corpus::Part::judge};
     probes.part.push_back(deal[(i / 3) % 4]);
   }
   return probes;
@@ -44,7 +47,8 @@ inline Subjects make_subjects() {
   return {{{"biology", {"the science of life", "cells"}, true},
            {"law", {"rules that courts enforce"}, false},
            {"math", {"numbers and shapes", "proofs of theorems"}, true}},
-          {"a cup of tea", "the court of the king", "a plant in a pot", "a limit of patience", "under the next bus"}};
+          {"a cup of tea", "the court of the king", "a plant in a pot", "a limit of patience",
+           "under the next bus"}};
 }
 
 }  // namespace incipit::match::testing

@@ -45,7 +45,8 @@ TEST(MatchFile, ComesBackAsItWas) {
   EXPECT_EQ(a.matched, b.matched);
   ASSERT_EQ(a.similarity.size(), b.similarity.size());
   for (std::size_t i = 0; i < a.similarity.size(); ++i) {
-    EXPECT_TRUE(a.similarity[i] == b.similarity[i] || (std::isnan(a.similarity[i]) && std::isnan(b.similarity[i])));
+    EXPECT_TRUE(a.similarity[i] == b.similarity[i] ||
+                (std::isnan(a.similarity[i]) && std::isnan(b.similarity[i])));
   }
   EXPECT_EQ(a.tau, b.tau);
   EXPECT_EQ(a.tau_auto, b.tau_auto);

@@ -24,8 +24,9 @@ double cosine(const std::vector<float>& rows, int64_t d, int64_t a, int64_t b) {
 TEST(LexicalEncoder, WordsAreNearThePhrasesOfTheirSubject) {
   LexicalEncoder encoder(make_probes(240), make_subjects(), 1, 2);
   // "life", "numbers", "shapes" and "rules" are in no probe: only the subjects' documents tie them.
-  const std::vector<std::string> texts = {"the science of life", "rules that courts enforce", "numbers and shapes",
-                                          "enzyme, tissue",      "jury, statute",             "triangle, matrix"};
+  const std::vector<std::string> texts = {"the science of life", "rules that courts enforce",
+                                          "numbers and shapes",  "enzyme, tissue",
+                                          "jury, statute",       "triangle, matrix"};
   const std::vector<float> rows = encoder.embed(texts);
   const int64_t d = encoder.dimensions();
   for (int64_t c = 0; c < 3; ++c) {

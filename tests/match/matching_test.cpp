@@ -48,7 +48,9 @@ class Scattered : public Encoder {
   }
 };
 
-Subjects two_subjects() { return {{{"a", {"1 0", "0 1"}, true}, {"b", {"-1 0"}, true}}, {"0 -1", "unknown"}}; }
+Subjects two_subjects() {
+  return {{{"a", {"1 0", "0 1"}, true}, {"b", {"-1 0"}, true}}, {"0 -1", "unknown"}};
+}
 
 TEST(Matching, TakesTheNearestPhraseAndOnlyInterpretableLatents) {
   Coordinates encoder;
@@ -175,7 +177,8 @@ TEST(Matching, LexicalEncoderPutsLabelsWhereTheyBelong) {
   const Subjects subjects = testing::make_subjects();
   MatchOptions options;
   const auto encoder = make_encoder(options, probes, subjects, 1, 1);
-  const std::vector<std::string> labels = {"membrane, gene", "statute, jury", "matrix, proof", "glossary, look"};
+  const std::vector<std::string> labels = {"membrane, gene", "statute, jury", "matrix, proof",
+                                           "glossary, look"};
   const std::vector<int8_t> interpretable(4, 1);
   options.tau = "0.6";
   const Matches m = match_labels(*encoder, labels, interpretable, subjects, options);

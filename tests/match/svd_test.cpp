@@ -14,7 +14,9 @@ struct Dense {
   int64_t rows, columns;
   std::vector<double> value;
   double& at(int64_t i, int64_t j) { return value[static_cast<std::size_t>(i * columns + j)]; }
-  [[nodiscard]] double at(int64_t i, int64_t j) const { return value[static_cast<std::size_t>(i * columns + j)]; }
+  [[nodiscard]] double at(int64_t i, int64_t j) const {
+    return value[static_cast<std::size_t>(i * columns + j)];
+  }
 };
 
 Dense random_sparse(int64_t rows, int64_t columns, double density, uint64_t seed) {
@@ -74,14 +76,16 @@ std::vector<double> jacobi(Dense a) {
 }
 
 TEST(Svd, ValuesAgreeWithJacobiAndVectorsAreSingular) {
-  for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>{1, 1}, {1, 7}, {9, 1}, {40, 25}, {25, 40}}) {
+  for (const auto& [rows, columns] :
+       {std::pair<int64_t, int64_t>{1, 1}, {1, 7}, {9, 1}, {40, 25}, {25, 40}}) {
     const Dense a = random_sparse(rows, columns, 0.5, static_cast<uint64_t>(rows));
     if (std::all_of(a.value.begin(), a.value.end(), [](double x) { return x == 0; })) continue;
     const RightVectors svd = truncated_svd(sparse(a), 100, 1, 1);
     const std::vector<double> expected = jacobi(a);
     ASSERT_LE(svd.rank, std::min(rows, columns));
     for (int64_t k = 0; k < svd.rank; ++k) {
-      EXPECT_NEAR(svd.value[static_cast<std::size_t>(k)], expected[static_cast<std::size_t>(k)], 1e-8 * expected[0]);
+      EXPECT_NEAR(svd.value[static_cast<std::size_t>(k)], expected[static_cast<std::size_t>(k)],
+                  1e-8 * expected[0]);
       // ‖A v‖ = σ, ‖v‖ = 1.
       double image = 0, norm = 0;
       for (int64_t i = 0; i < rows; ++i) {
@@ -91,7 +95,8 @@ TEST(Svd, ValuesAgreeWithJacobiAndVectorsAreSingular) {
         }
         image += sum * sum;
       }
-      for (int64_t j = 0; j < columns; ++j) norm += std::pow(svd.vector[static_cast<std::size_t>(j * svd.rank + k)], 2);
+      for (int64_t j = 0; j < columns; ++j)
+        norm += std::pow(svd.vector[static_cast<std::size_t>(j * svd.rank + k)], 2);
       EXPECT_NEAR(norm, 1, 1e-9);
       EXPECT_NEAR(std::sqrt(image), svd.value[static_cast<std::size_t>(k)], 1e-8 * expected[0]);
     }
@@ -108,7 +113,9 @@ TEST(Svd, LeadingValuesOfALargerMatrixAreFound) {
   for (double& x : a.value) x *= 0.05;
   for (int64_t i = 0; i < 300; ++i) {
     for (int64_t j = 0; j < 120; ++j) {
-      if (j % 3 == i % 3) a.at(i, j) = static_cast<double>(static_cast<float>(a.at(i, j) + 1.0 + 0.3 * static_cast<double>(i % 3)));
+      if (j % 3 == i % 3)
+        a.at(i, j) =
+            static_cast<double>(static_cast<float>(a.at(i, j) + 1.0 + 0.3 * static_cast<double>(i % 3)));
     }
   }
   const RightVectors svd = truncated_svd(sparse(a), 3, 1, 2);

@@ -64,6 +64,37 @@ TEST(Agree, ExplainsForeignExceptions) {
   EXPECT_EQ(strange->code(), Exit::defect);
 }
 
+TEST(AgreeAlike, GivesTheLargestValueOfRanksThatDoTheSame) {
+  const Communicator world = Communicator::world();
+  EXPECT_EQ(agree_alike(world, "write x", 7, std::int64_t{1} << (40 + world.rank())),
+            std::int64_t{1} << (39 + world.size()));
+}
+
+TEST(AgreeAlike, FindsRanksThatDoSomethingElse) {
+  const Communicator world = Communicator::world();
+  if (world.size() == 1) GTEST_SKIP() << "needs two ranks";
+  const bool last = world.rank() == world.size() - 1;
+  const auto agreed = outcome(
+      world, [&] { static_cast<void>(agree_alike(world, last ? "write y" : "write x", last ? 8 : 7, 0)); });
+  ASSERT_TRUE(agreed.has_value());
+  EXPECT_EQ(agreed->code(), Exit::defect);
+  EXPECT_STREQ(agreed->what(), "ranks do different things; rank 0: write x");
+  EXPECT_EQ(agreed->speaker(), world.root());
+}
+
+TEST(AgreeAlike, LearnsOfARankThatFailedOnTheWay) {
+  const Communicator world = Communicator::world();
+  const bool last = world.rank() == world.size() - 1;
+  const auto agreed = outcome(world, [&] {
+    if (last) throw Error(Exit::data, "bad");
+    static_cast<void>(agree_alike(world, "write x", 7, 0));
+  });
+  ASSERT_TRUE(agreed.has_value());
+  EXPECT_EQ(agreed->code(), Exit::data);
+  EXPECT_STREQ(agreed->what(), "reading: bad");
+  EXPECT_EQ(world.sum(agreed->speaker() ? 1 : 0), 1);
+}
+
 TEST(Agree, NestsOverTheSameAndOverASmallerCommunicator) {
   const Communicator world = Communicator::world();
   const auto fail_on_last = [&] {

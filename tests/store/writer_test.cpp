@@ -272,7 +272,7 @@ TEST_F(WriterTest, ARankThatFailsTakesTheOthersOutOfTheirNextCall) {
 
 TEST_F(WriterTest, RefusesRanksThatDisagree) {
   if (world_.size() == 1) GTEST_SKIP() << "needs two ranks";
-  expect_error(Exit::defect, {"ranks write different things"}, [&] {
+  expect_error(Exit::defect, {"ranks do different things"}, [&] {
     Writer writer(world_, folder_ / "x.h5", example_header());
     const std::int64_t n = world_.root() ? 2 : 3;
     writer.write<float>("x", {n}, counting<float>(n), about);
@@ -319,7 +319,7 @@ TEST_F(WriterTest, AFullDiskIsAnErrorOnAllRanksNotAHang) {
   bool mounted = false;
   if (world_.root()) {
     std::filesystem::create_directory(small);
-    mounted = mount("tmpfs", small.c_str(), "tmpfs", 0, "size=256k") == 0;
+    mounted = mount("tmpfs", small.c_str(), "tmpfs", 0, "size=1m") == 0;
   }
   if (!world_.any(mounted)) GTEST_SKIP() << "only root can mount the small file system this test fills";
   const auto write = [&](std::int64_t rows) {
@@ -327,7 +327,7 @@ TEST_F(WriterTest, AFullDiskIsAnErrorOnAllRanksNotAHang) {
     writer.write<float>("x", {rows}, counting<float>(rows), about);
     writer.commit();
   };
-  expect_error(Exit::io, {"x.h5", "No space left"}, [&] { write(100000); });
+  expect_error(Exit::io, {"x.h5", "No space left"}, [&] { write(1000000); });
   world_.barrier();
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(small), {}), 0);
   world_.barrier();

@@ -16,13 +16,16 @@ struct Simd {
   static void load(Vector& vector, const T* from) { std::memcpy(&vector, from, sizeof vector); }
   static void store(T* to, const Vector& vector) { std::memcpy(to, &vector, sizeof vector); }
 
-  /// The lanes of four accumulators added in pairs.
+  /// Four accumulators added in pairs, and then their lanes.
   static double sum(const Vector (&part)[4]) {
-    double total = 0;
-    for (std::int64_t lane = 0; lane < lanes; ++lane)
-      total += (static_cast<double>(part[0][lane]) + static_cast<double>(part[1][lane])) +
-               (static_cast<double>(part[2][lane]) + static_cast<double>(part[3][lane]));
-    return total;
+    const Vector all = (part[0] + part[1]) + (part[2] + part[3]);
+    double even = 0;
+    double odd = 0;
+    for (std::int64_t lane = 0; lane < lanes; lane += 2) {
+      even += static_cast<double>(all[lane]);
+      odd += static_cast<double>(all[lane + 1]);
+    }
+    return even + odd;
   }
 };
 
