@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -139,8 +140,10 @@ void Console::status(const std::string& text) {
   if (!speaks() || !terminal() || quiet()) return;
   impl_->clear_status();
   if (!text.empty()) {
-    // No wider than a narrow terminal, or rewriting would leave lines behind.
-    constexpr std::size_t width = 79;
+    // No wider than a narrow terminal, or rewriting would leave lines behind; never cut within a character.
+    std::size_t width = std::min<std::size_t>(79, text.size());
+    while (width < text.size() && width > 0 && (static_cast<unsigned char>(text[width]) & 0xC0) == 0x80)
+      --width;
     std::fprintf(impl_->out, "%s", text.substr(0, width).c_str());
     impl_->status_shown = true;
   }

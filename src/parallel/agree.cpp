@@ -101,7 +101,7 @@ Votes vote(const Communicator& comm, const Failure* mine, std::int64_t mark, std
 
 }  // namespace
 
-void agree(const Communicator& comm, std::exception_ptr mine, std::string_view phase) {
+void agree(const Communicator& comm, const std::exception_ptr& mine, std::string_view phase) {
   if (mine && agreed_already(comm, mine)) std::rethrow_exception(mine);
   Failure failure{Exit::done, ""};
   if (mine) failure = explain(mine, phase);

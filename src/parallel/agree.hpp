@@ -32,7 +32,7 @@ class Agreed : public Error {
 /// they do not, they are caught in a collective operation that waits for it: it prints its message and ends
 /// the whole job with its exit code. Ranks without a failure of their own wait without limit. An Agreed that
 /// this very communicator threw before is passed on without asking again.
-void agree(const Communicator& comm, std::exception_ptr mine, std::string_view phase);
+void agree(const Communicator& comm, const std::exception_ptr& mine, std::string_view phase);
 
 /// The same in a call that all ranks must make alike, and with one number to go with it: returns the largest
 /// `value`. `mark` ≥ 0 stands for what the call is about; when ranks come with different marks, all throw

@@ -41,7 +41,10 @@ class Scattered : public Encoder {
       for (const char c : text) hash = hash * 1000003 + static_cast<unsigned char>(c);
       Random random(hash, Purpose::test, 0);
       double row[8], squares = 0;
-      for (double& x : row) squares += (x = random.normal()) * x;
+      for (double& x : row) {
+        x = random.normal();
+        squares += x * x;
+      }
       for (const double x : row) rows.push_back(static_cast<float>(x / std::sqrt(squares)));
     }
     return rows;
