@@ -57,6 +57,7 @@ Row to_row(int64_t site, const Alignment& a) {
 std::vector<Row> gather(const parallel::Communicator& comm, size_t sites,
                         const std::vector<std::pair<int64_t, Alignment>>& mine) {
   std::vector<Row> sent;
+  sent.reserve(mine.size());
   for (const auto& [site, alignment] : mine) sent.push_back(to_row(site, alignment));
   std::vector<Row> rows(sites, Row{-1, 0, 0, 0, 0, 0, nan, {}});
   for (Row& row : rows) row.values.fill(nan);

@@ -197,8 +197,8 @@ double quantile(std::vector<double> values, double p) {
 }  // namespace
 
 struct Reference::State {
-  State(Rows fit_, Rows judge_, const std::vector<int32_t>& fit_group, std::vector<int32_t> judge_group,
-        uint64_t seed)
+  State(Rows fit_, Rows judge_, const std::vector<int32_t>& fit_group,
+        const std::vector<int32_t>& judge_group, uint64_t seed)
       : fit(fit_),
         judge(judge_),
         fold(group_folds(fit_group, folds, seed)),
@@ -257,14 +257,14 @@ struct Reference::State {
   mutable std::vector<double> floors;
 };
 
-Reference::Reference(Rows fit, Rows judge, std::vector<int32_t> fit_group, std::vector<int32_t> judge_group,
-                     uint64_t seed) {
+Reference::Reference(Rows fit, Rows judge, const std::vector<int32_t>& fit_group,
+                     const std::vector<int32_t>& judge_group, uint64_t seed) {
   check_rows(fit, "fit");
   check_rows(judge, "judge");
   if (fit.d != judge.d || fit.n != static_cast<int64_t>(fit_group.size()) ||
       judge.n != static_cast<int64_t>(judge_group.size()))
     throw Error(Exit::data, "alignment: the reference's parts differ in dimension or miss groups");
-  state_ = std::make_unique<State>(fit, judge, fit_group, std::move(judge_group), seed);
+  state_ = std::make_unique<State>(fit, judge, fit_group, judge_group, seed);
   const Centred centred{fit, {}, state_->mean};
   if (!(centred.squares() > 0) || !(state_->judge_total > 0))
     throw Error(Exit::numbers, "alignment: the anchor's activations have no variance");

@@ -44,8 +44,8 @@ class Reference {
   /// `fit_group`, `judge_group`: the group of each row; `seed` draws folds, shuffles and the subsample.
   /// Errors: data, if the parts differ in d or are empty; numbers, if the rows have no variance or are
   /// not finite.
-  Reference(Rows fit, Rows judge, std::vector<int32_t> fit_group, std::vector<int32_t> judge_group,
-            uint64_t seed);
+  Reference(Rows fit, Rows judge, const std::vector<int32_t>& fit_group,
+            const std::vector<int32_t>& judge_group, uint64_t seed);
   ~Reference();
   Reference(Reference&&) noexcept;
   Reference& operator=(Reference&&) noexcept;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <omp.h>
 
 #include <algorithm>
 
@@ -177,6 +178,7 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
   parallel::together(world, "start", [&] {
     session->memory =
         deck.run.memory.value_or(available_memory() / static_cast<std::uint64_t>(share.size) / 5 * 4);
+    omp_set_num_threads(session->threads);  // for the loops outside the device
     session->device = make_device(deck.run.device, session->threads);
     if (world.root()) session->console.attach(output / "run.log");
     const auto timer = session->timing.phase("set up");

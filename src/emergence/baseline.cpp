@@ -198,6 +198,7 @@ double choose_smoothing(const std::vector<Features>& texts, std::span<const int3
   std::vector<std::vector<int32_t>> predicted(smoothings.size(), std::vector<int32_t>(texts.size(), -1));
   for (int f = 0; f < align::folds; ++f) {
     std::vector<char> use;
+    use.reserve(fold.size());
     for (const int32_t part : fold) use.push_back(part == f ? 0 : 1);
     if (std::all_of(use.begin(), use.end(), [](char u) { return u == 0; })) continue;
     NaiveBayes classifier(texts, subject, use, subjects, features);

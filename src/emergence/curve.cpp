@@ -329,6 +329,7 @@ void Curve::write_estimates(store::Writer& writer, const std::string& group) con
                  {"1", meaning + part.meaning}, {"point", "subject"});
   }
   std::vector<double> most;
+  most.reserve(at(subjects_));
   for (int32_t c = 0; c < subjects_; ++c) most.push_back(probe_auc_null_max(c));
   writer.write(group + "/probe_auc_null_max", {subjects_}, most, {"1", meaning + null_max_meaning},
                {"subject"});

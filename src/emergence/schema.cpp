@@ -16,7 +16,7 @@ const std::string always = "always", optional_ = "optional";
 /// Entries that share a group and when it must be there.
 class Group {
  public:
-  Group(Entries& entries, std::string path, std::string required)
+  Group(Entries& entries, const std::string& path, std::string required)
       : entries_(entries), path_(path.empty() ? "" : path + "/"), required_(std::move(required)) {}
 
   void real(const std::string& name, const Dims& dims, const std::string& meaning) {

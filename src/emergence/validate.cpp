@@ -29,6 +29,10 @@ std::string join(const Names& names) {
   return fmt::format("{}", fmt::join(names, "/"));
 }
 
+std::string below(const std::string& group, const std::string& name) {
+  return group.empty() ? name : fmt::format("{}/{}", group, name);
+}
+
 bool is_wildcard(const std::string& name) {
   return !name.empty() && name.front() == '{';
 }
@@ -71,7 +75,7 @@ class Validation {
 
   void walk(const std::string& group) {
     for (const std::string& name : reader_.children(group)) {
-      const std::string path = group.empty() ? name : group + "/" + name;
+      const std::string path = below(group, name);
       if (path == "timing") continue;
       if (reader_.is_group(path)) {
         walk(path);
@@ -125,7 +129,7 @@ class Validation {
       if (known->second != shape[d])
         fault("{}: dimension {} has length {}; elsewhere in the group {}", path, dim, shape[d],
               known->second);
-      const std::string scale = group.empty() ? dim : group + "/" + dim;
+      const std::string scale = below(group, dim);
       if (scale != path && reader_.has(scale) && !reader_.is_group(scale) && axes[d] != dim)
         fault("{}: dimension {} is not attached to {}", path, dim, scale);
     }

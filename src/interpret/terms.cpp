@@ -71,9 +71,10 @@ std::string TermTable::name(std::span<const int64_t> members, std::size_t count)
   std::string label;
   std::set<std::string> used;
   std::size_t taken = 0;
+  bool plain = false;  // whether a term that says something was taken
   const double best = keys.empty() ? 0 : std::get<1>(keys.front());
   for (const auto& [poor, score, word, spelling, number] : keys) {
-    if (taken == count || (poor && taken > 0)) break;
+    if (taken == count || (poor && plain)) break;
     if (taken > 0 && score > weakest * best) break;
     const Term& term = terms_[static_cast<std::size_t>(number)];
     if (used.contains(term.first) || used.contains(term.second)) continue;
@@ -81,6 +82,7 @@ std::string TermTable::name(std::span<const int64_t> members, std::size_t count)
     used.insert(term.first);
     if (!term.second.empty()) used.insert(term.second);
     ++taken;
+    plain = plain || !poor;
   }
   return label.empty() ? "texts without words of their own" : label;
 }

@@ -17,8 +17,8 @@ struct Codes {
   std::vector<float> activation;     ///< n×k; 0 where nothing fires
 };
 
-/// Whoever shares probes out over ranks cuts at multiples of this many: then their codes are the same bytes however
-/// they are shared.
+/// Whoever shares probes out over ranks cuts at multiples of this many: then their codes are the same bytes
+/// however they are shared.
 inline constexpr std::int64_t encode_block = 128;
 
 /// Codes of n probes. u: n×d in the SAE's input space, (x − mean)/scale or what a rung of science §7 puts

@@ -95,7 +95,7 @@ TEST(Terms, PairsGoBeforeTheirWordsAndFunctionWordsStayOut) {
   const TermTable terms(probes, all);
   const std::vector<int64_t> walls = {0, 1, 2}, numbers = {7}, none = {};
   EXPECT_EQ(terms.name(walls, 5), "cell wall");
-  EXPECT_EQ(terms.name(numbers, 5), "14, 15");
+  EXPECT_EQ(terms.name(numbers, 2), "14, 15");
   EXPECT_FALSE(terms.name(none, 5).empty());
   const std::vector<int64_t> bread = {3, 5};
   EXPECT_EQ(terms.name(bread, 1), "bread");

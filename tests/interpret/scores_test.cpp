@@ -35,7 +35,7 @@ TEST(Scores, LowerBoundIsWilsonsForTheJaccardIndex) {
   const double n = 23, j = 18.0 / 23.0, z = 1.6448536269514722;
   const double low =
       (j + z * z / (2 * n) - z * std::sqrt(j * (1 - j) / n + z * z / (4 * n * n))) / (1 + z * z / n);
-  EXPECT_NEAR(low, 0.6137, 5e-4);
+  EXPECT_NEAR(low, 0.61578, 5e-6);
   EXPECT_DOUBLE_EQ(f1_low(example, 23), 2 * low / (1 + low));
 }
 

@@ -183,7 +183,7 @@ TEST(Matching, LexicalEncoderPutsLabelsWhereTheyBelong) {
   const std::vector<std::string> labels = {"membrane, gene", "statute, jury", "matrix, proof",
                                            "glossary, look"};
   const std::vector<int8_t> interpretable(4, 1);
-  options.tau = "0.6";
+  options.tau = "0.45";
   const Matches m = match_labels(*encoder, labels, interpretable, subjects, options);
   for (int64_t c = 0; c < 3; ++c) EXPECT_EQ(m.of(c), std::vector<int64_t>{c});
   options.encoder = "no such folder";

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
+#include <cstring>
 #include <numeric>
 
 #include "device/host/simd.hpp"
@@ -12,45 +12,65 @@ namespace incipit::device::host {
 /// Above this many kept, a partial sort beats insertion.
 constexpr std::int64_t most_inserted = 16;
 
-/// Largest of `n` numbers, none of them NaN.
+/// A short list kept sorted while the numbers pass by.
 template <class T>
-T largest(const T* z, std::int64_t n) {
-  using S = Simd<T>;
-  T best = -std::numeric_limits<T>::infinity();
-  std::int64_t i = 0;
-  if (n >= S::lanes) {
-    typename S::Vector high;
-    typename S::Vector next;
-    S::load(high, z);
-    for (i = S::lanes; i + S::lanes <= n; i += S::lanes) {
-      S::load(next, z + i);
-      high = next > high ? next : high;
+class ShortList {
+ public:
+  ShortList(std::int64_t keep, std::int32_t* index, T* value) : keep_(keep), index_(index), value_(value) {}
+
+  void offer(T z, std::int64_t i) {
+    if (held_ == keep_ && !(z > value_[keep_ - 1])) return;
+    std::int64_t at = held_ < keep_ ? held_++ : keep_ - 1;
+    for (; at > 0 && z > value_[at - 1]; --at) {
+      value_[at] = value_[at - 1];
+      index_[at] = index_[at - 1];
     }
-    for (std::int64_t lane = 0; lane < S::lanes; ++lane) best = std::max(best, high[lane]);
+    value_[at] = z;
+    index_[at] = static_cast<std::int32_t>(i);
   }
-  for (; i < n; ++i) best = std::max(best, z[i]);
-  return best;
+  void offer(const T* z, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) offer(z[i], i);
+  }
+  /// What a number must exceed to enter a full list.
+  [[nodiscard]] T least() const { return value_[keep_ - 1]; }
+
+ private:
+  std::int64_t keep_;
+  std::int64_t held_ = 0;
+  std::int32_t* index_;
+  T* value_;
+};
+
+/// Whether one of `count` vectors of numbers holds one larger than `least`.
+template <class T>
+bool any_larger(const T* z, std::int64_t count, T least) {
+  using S = Simd<T>;
+  typename S::Vector next;
+  S::load(next, z);
+  auto larger = next > least;
+  for (std::int64_t u = 1; u < count; ++u) {
+    S::load(next, z + u * S::lanes);
+    larger |= next > least;
+  }
+  std::uint64_t part[4];
+  std::memcpy(part, &larger, sizeof part);
+  return (part[0] | part[1] | part[2] | part[3]) != 0;
 }
 
-/// Keeps a short list sorted while the numbers pass by; most blocks hold nothing larger than its last.
+/// Most blocks of numbers hold none that enters the list.
 template <class T>
 void top_k_by_insertion(const T* z, std::int64_t n, std::int64_t keep, std::int32_t* index, T* value) {
-  constexpr std::int64_t block = 32;
-  std::int64_t held = 0;
-  for (std::int64_t start = 0; start < n; start += block) {
-    const std::int64_t end = std::min(start + block, n);
-    if (held == keep && !(largest(z + start, end - start) > value[keep - 1])) continue;
-    for (std::int64_t i = start; i < end; ++i) {
-      if (held == keep && !(z[i] > value[keep - 1])) continue;
-      std::int64_t at = held < keep ? held++ : keep - 1;
-      for (; at > 0 && z[i] > value[at - 1]; --at) {
-        value[at] = value[at - 1];
-        index[at] = index[at - 1];
-      }
-      value[at] = z[i];
-      index[at] = static_cast<std::int32_t>(i);
-    }
+  constexpr std::int64_t lanes = Simd<T>::lanes;
+  constexpr std::int64_t vectors = 4;
+  ShortList<T> list(keep, index, value);
+  std::int64_t start = std::min(n, std::max(keep, vectors * lanes));
+  list.offer(z, 0, start);
+  for (; start + vectors * lanes <= n; start += vectors * lanes) {
+    if (!any_larger(z + start, vectors, list.least())) continue;
+    for (std::int64_t u = start; u < start + vectors * lanes; u += lanes)
+      if (any_larger(z + u, 1, list.least())) list.offer(z, u, u + lanes);
   }
+  list.offer(z, start, n);
 }
 
 template <class T>
