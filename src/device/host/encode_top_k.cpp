@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <memory>
 
@@ -16,7 +17,7 @@ namespace {
 /// Tiles of the product. Rows are padded to whole tiles, so that a row's sums never depend on how many rows
 /// stand below it; a BLAS may still sum the rows of one tile in different orders.
 constexpr std::int64_t tile_rows = 128;
-constexpr std::int64_t tile_latents = 128;
+constexpr std::int64_t tile_latents = 512;
 /// Rows whose z is held at once.
 constexpr std::int64_t chunk_rows = 4 * tile_rows;
 
@@ -55,7 +56,7 @@ void multiply_tile(const EncodeTopK<T>& op, const T* x, std::int64_t latent, T* 
 #pragma omp simd
     for (std::int64_t j = 0; j < latents; ++j) {
       const T value = out[j] + bias[j];
-      out[j] = value == value ? value : std::numeric_limits<T>::infinity();
+      out[j] = std::isnan(value) ? std::numeric_limits<T>::infinity() : value;
     }
   }
 }

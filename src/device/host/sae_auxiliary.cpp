@@ -36,34 +36,27 @@ struct Gathered {
   std::unique_ptr<T[]> sum;         ///< dead_count×d, one gradient at a time
 };
 
-/// One row's activations; `chosen`, `value` and `scratch` hold dead_count each.
+/// One row's activations; order: dead_count.
 template <class T>
-void select_row(const SaeAuxiliary<T>& op, std::int64_t row, T* activation, std::int32_t* chosen, T* value,
-                std::int32_t* scratch) {
+void select_row(const SaeAuxiliary<T>& op, std::int64_t row, T* activation, std::int32_t* order) {
   for (std::int64_t j = 0; j < op.dead_count; ++j) activation[j] = op.z[row * op.h + op.dead[j]];
-  if (op.keep < op.dead_count) {
-    host::top_k(activation, op.dead_count, op.keep, chosen, value, scratch);
-    std::fill_n(activation, op.dead_count, T{0});
-    for (std::int64_t t = 0; t < op.keep; ++t) activation[chosen[t]] = value[t];
-  }
+  host::top_k_unsorted(activation, op.dead_count, op.keep, order);
+  for (std::int64_t t = op.keep; t < op.dead_count; ++t) activation[order[t]] = 0;
   for (std::int64_t j = 0; j < op.dead_count; ++j) activation[j] = std::max(activation[j], T{0});
 }
 
 template <class T>
 void select(const SaeAuxiliary<T>& op, Gathered<T>& g, int threads) {
-  std::vector<std::int32_t> chosen(threads * op.dead_count);
-  std::vector<std::int32_t> scratch(threads * op.dead_count);
-  std::vector<T> value(threads * op.dead_count);
+  std::vector<std::int32_t> order(threads * op.dead_count);
 #pragma omp parallel num_threads(threads)
   {
-    const std::int64_t offset = omp_get_thread_num() * op.dead_count;
+    std::int32_t* mine = order.data() + omp_get_thread_num() * op.dead_count;
 #pragma omp for schedule(static)
     for (std::int64_t j = 0; j < op.dead_count; ++j)
       std::copy_n(op.decoder + op.dead[j] * op.d, op.d, g.decoder.get() + j * op.d);
 #pragma omp for schedule(static)
     for (std::int64_t row = 0; row < op.n; ++row)
-      select_row(op, row, g.activation.get() + row * op.dead_count, chosen.data() + offset,
-                 value.data() + offset, scratch.data() + offset);
+      select_row(op, row, g.activation.get() + row * op.dead_count, mine);
   }
 }
 

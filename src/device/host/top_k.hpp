@@ -73,13 +73,25 @@ void top_k_by_insertion(const T* z, std::int64_t n, std::int64_t keep, std::int3
   list.offer(z, start, n);
 }
 
+/// The larger first, and the lower index among equals.
+template <class T>
+auto larger_first(const T* z) {
+  return [z](std::int32_t a, std::int32_t b) { return z[a] > z[b] || (z[a] == z[b] && a < b); };
+}
+
+/// The `keep` largest of n numbers (none NaN) in no order; order: n, of which the first `keep` are the
+/// answer.
+template <class T>
+void top_k_unsorted(const T* z, std::int64_t n, std::int64_t keep, std::int32_t* order) {
+  std::iota(order, order + n, 0);
+  if (keep < n) std::nth_element(order, order + keep, order + n, larger_first(z));
+}
+
 template <class T>
 void top_k_by_sort(const T* z, std::int64_t n, std::int64_t keep, std::int32_t* index, T* value,
                    std::int32_t* scratch) {
-  const auto before = [z](std::int32_t a, std::int32_t b) { return z[a] > z[b] || (z[a] == z[b] && a < b); };
-  std::iota(scratch, scratch + n, 0);
-  if (keep < n) std::nth_element(scratch, scratch + keep, scratch + n, before);
-  std::sort(scratch, scratch + keep, before);
+  top_k_unsorted(z, n, keep, scratch);
+  std::sort(scratch, scratch + keep, larger_first(z));
   for (std::int64_t t = 0; t < keep; ++t) {
     index[t] = scratch[t];
     value[t] = z[scratch[t]];
