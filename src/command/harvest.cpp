@@ -42,6 +42,7 @@ void Harvest::deliver(const parallel::Communicator& team, const std::vector<para
       if (writer_at(p) == team.rank()) incoming.push_back(order_[static_cast<std::size_t>(p)] - block.begin);
 
   std::vector<std::int64_t> counts;
+  counts.reserve(outgoing.size());
   for (const auto& list : outgoing) counts.push_back(static_cast<std::int64_t>(list.size()) * width_);
   std::vector<float> sorted, placed;
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {

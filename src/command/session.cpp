@@ -135,6 +135,7 @@ std::vector<bool> Session::pending(deck::Stage stage, bool again) const {
   });
   world.broadcast(states);
   std::vector<bool> todo;
+  todo.reserve(states.size());
   for (auto state : states) todo.push_back(static_cast<State>(state) != State::done);
   return todo;
 }

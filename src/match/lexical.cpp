@@ -145,6 +145,7 @@ LexicalEncoder::State::State(const corpus::Probes& probes, const Subjects& subje
                              int threads, int64_t rank) {
   const std::vector<int64_t> fit = probes.of(corpus::Part::fit);
   std::vector<std::string> texts;
+  texts.reserve(fit.size());
   for (const int64_t probe : fit) texts.push_back(probes.all[at(probe)].text);
   for (const Subject& subject : subjects.all)
     texts.insert(texts.end(), subject.phrases.begin(), subject.phrases.end());

@@ -30,7 +30,8 @@ bool all_finite(std::span<const float> values) {
 std::string place(std::int64_t index, const std::vector<std::int64_t>& shape) {
   std::string text;
   for (std::size_t axis = shape.size(); axis-- > 0;) {
-    text = std::to_string(index % shape[axis]) + (text.empty() ? "" : ", ") + text;
+    if (!text.empty()) text.insert(0, ", ");
+    text.insert(0, std::to_string(index % shape[axis]));
     index /= shape[axis];
   }
   return "[" + text + "]";
