@@ -285,8 +285,12 @@ void extract(Session& session, bool again) {
   const int mine = schedule.team[static_cast<std::size_t>(session.world.rank())];
   const auto team = session.world.split(mine, session.world.rank());
   double tokens = 0;
-  for (auto c : schedule.work[static_cast<std::size_t>(mine)])
-    tokens += tokens_of(text_of(session.study, session.study.checkpoints[c]).packs) / team.size();
+  for (auto c : schedule.work[static_cast<std::size_t>(mine)]) {
+    const std::span<const corpus::Pack> packs = text_of(session.study, session.study.checkpoints[c]).packs;
+    const auto first = share_packs(packs, team.size());
+    const auto rank = static_cast<std::size_t>(team.rank());
+    tokens += tokens_of(packs.subspan(first[rank], first[rank + 1] - first[rank]));
+  }
   console::Progress progress(session.console, "extract", static_cast<std::int64_t>(tokens),
                              "tokens of rank 0");
   parallel::together(session.world, "extract", [&] {

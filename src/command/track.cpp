@@ -215,8 +215,10 @@ void track(Session& session, bool again) {
   emergence::Emergence result;
   std::int64_t points = 0;
   for (const auto& anchor : study.anchors)
-    for (const auto& curve : anchor.curves) points += static_cast<std::int64_t>(curve.points.size());
-  console::Progress progress(session.console, "track", points / session.world.size(), "sites of rank 0");
+    for (const auto& curve : anchor.curves)
+      points +=
+          parallel::block_of(static_cast<std::int64_t>(curve.points.size()), session.world.size(), 0).size();
+  console::Progress progress(session.console, "track", points, "sites of rank 0");
   {
     std::optional<Bench> bench;
     std::optional<emergence::TokenBaseline> baseline;
