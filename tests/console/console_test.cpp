@@ -1,6 +1,7 @@
 #include "console/console.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -48,8 +49,15 @@ class Stream {
     std::string all(1 << 16, '\0');
     if (master_ >= 0) {
       fcntl(master_, F_SETFL, O_NONBLOCK);
-      const ssize_t got = ::read(master_, all.data(), all.size());
-      return all.substr(0, got > 0 ? static_cast<std::size_t>(got) : 0);
+      // The kernel hands the text over in pieces: it is all there once nothing comes for a while.
+      std::size_t size = 0;
+      pollfd ready{master_, POLLIN, 0};
+      while (::poll(&ready, 1, 200) > 0) {
+        const ssize_t got = ::read(master_, all.data() + size, all.size() - size);
+        if (got <= 0) break;
+        size += static_cast<std::size_t>(got);
+      }
+      return all.substr(0, size);
     }
     std::rewind(file_);
     return all.substr(0, std::fread(all.data(), 1, all.size(), file_));
