@@ -120,8 +120,9 @@ std::vector<bool> Session::pending(deck::Stage stage, bool again) const {
     if (!world.root()) return;
     std::string stale;
     for (const auto* unit : units) {
-      states.push_back(static_cast<std::int8_t>(state_of(*unit)));
-      if (state_of(*unit) == State::stale && stale.empty())
+      const auto state = state_of(*unit);
+      states.push_back(static_cast<std::int8_t>(state));
+      if (state == State::stale && stale.empty())
         stale =
             fmt::format("{} was made from something else: {} differ", unit->path.string(), why_stale(*unit));
     }
