@@ -3,8 +3,9 @@
 #include <cmath>
 #include <utility>
 
-#include "json.hpp"
+#include "error.hpp"
 #include "store/files.hpp"
+#include "store/json.hpp"
 
 namespace incipit::checkpoint {
 namespace {
@@ -18,7 +19,7 @@ constexpr int64_t deepest = int64_t{1} << 12;
   throw Error(Exit::data, where + ": " + what);
 }
 
-int64_t size(const JsonObject& json, const char* key, int64_t largest) {
+int64_t size(const store::JsonObject& json, const char* key, int64_t largest) {
   const int64_t value = json.integer(key);
   if (value < 1 || value > largest) {
     refuse(json.where(), std::string("key '") + key + "': expected 1 to " + std::to_string(largest) +
@@ -38,7 +39,7 @@ Activation parse_activation(const std::string& name, const std::string& where) {
 }
 
 /// Anything but the plain rotary embedding changes every number of the forward pass.
-void refuse_rope_scaling(const JsonObject& rope) {
+void refuse_rope_scaling(const store::JsonObject& rope) {
   for (const char* key : {"rope_type", "type"}) {
     const std::string kind = rope.text(key, "default");
     if (kind != "default") {
@@ -47,12 +48,12 @@ void refuse_rope_scaling(const JsonObject& rope) {
   }
 }
 
-void read_rotary(const JsonObject& json, Config& config) {
+void read_rotary(const store::JsonObject& json, Config& config) {
   config.rotary_fraction = json.number("rotary_pct", config.rotary_fraction);
   config.rotary_base = json.number("rotary_emb_base", json.number("rope_theta", config.rotary_base));
   if (json.has("rope_scaling")) refuse_rope_scaling(json.object("rope_scaling"));
   if (json.has("rope_parameters")) {
-    const JsonObject rope = json.object("rope_parameters");
+    const store::JsonObject rope = json.object("rope_parameters");
     refuse_rope_scaling(rope);
     config.rotary_fraction = rope.number("partial_rotary_factor", config.rotary_fraction);
     config.rotary_base = rope.number("rope_theta", config.rotary_base);
@@ -103,8 +104,8 @@ double Config::flops_per_token() const {
 
 Config read_config(const std::filesystem::path& file) {
   const std::string where = file.string();
-  const nlohmann::json parsed = parse_json(store::read_text(file), where);
-  const JsonObject json(parsed, where);
+  const nlohmann::json parsed = store::parse_json(store::read_text(file), where);
+  const store::JsonObject json(parsed, where);
   Config config;
   config.model_type = json.text("model_type");
   if (config.model_type != "gpt_neox") {

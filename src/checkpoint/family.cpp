@@ -110,7 +110,7 @@ fs::path snapshot_of(const fs::path& model, const fs::path& reference) {
     refuse(Exit::data, reference.string(),
            "expected the name of a snapshot, found '" + hash.substr(0, 60) + "'");
   }
-  const fs::path snapshot = model / "snapshots" / hash;
+  fs::path snapshot = model / "snapshots" / hash;
   if (!fs::is_directory(snapshot)) {
     refuse(Exit::data, reference.string(),
            "its snapshot " + snapshot.string() + " is not there; download it again");

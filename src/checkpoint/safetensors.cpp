@@ -7,7 +7,8 @@
 #include <string>
 #include <utility>
 
-#include "json.hpp"
+#include "error.hpp"
+#include "store/json.hpp"
 
 namespace incipit::checkpoint {
 namespace {
@@ -46,7 +47,8 @@ const KnownType& known_type(const std::string& name, const std::string& where) {
 
 uint64_t whole(const nlohmann::json& value, const std::string& where, const char* what) {
   if (!value.is_number_unsigned()) {
-    refuse(where, std::string(what) + ": expected a whole number from 0, found " + JsonObject::shown(value));
+    refuse(where,
+           std::string(what) + ": expected a whole number from 0, found " + store::JsonObject::shown(value));
   }
   return value.get<uint64_t>();
 }
@@ -71,7 +73,7 @@ uint64_t read_shape(const nlohmann::json& shape, uint64_t element_bytes, const s
 
 Tensor read_entry(const std::string& name, const nlohmann::json& value, uint64_t data_bytes,
                   const std::string& where) {
-  const JsonObject entry(value, where);
+  const store::JsonObject entry(value, where);
   Tensor tensor;
   tensor.name = name;
   tensor.dtype_name = entry.text("dtype");
@@ -140,7 +142,7 @@ uint64_t safetensors_header_size(std::string_view first_bytes, uint64_t file_siz
 std::vector<Tensor> parse_safetensors_header(std::string_view header, uint64_t file_size,
                                              const std::filesystem::path& path) {
   const std::string where = path.string();
-  const nlohmann::json parsed = parse_json(header, where, DuplicateKeys::refuse);
+  const nlohmann::json parsed = store::parse_json(header, where, store::DuplicateKeys::refuse);
   if (!parsed.is_object()) refuse(where, "the header is no JSON object");
   const uint64_t data_begin = length_bytes + header.size();
   const uint64_t data_bytes = file_size - data_begin;

@@ -13,8 +13,9 @@
 
 #include "checkpoint/convert.hpp"
 #include "checkpoint/safetensors.hpp"
-#include "json.hpp"
+#include "error.hpp"
 #include "store/files.hpp"
+#include "store/json.hpp"
 
 namespace incipit::checkpoint {
 namespace fs = std::filesystem;
@@ -103,15 +104,16 @@ constexpr const char* safetensors_index = "model.safetensors.index.json";
 /// folder.
 std::map<std::string, std::string> read_index(const fs::path& file) {
   const std::string where = file.string();
-  const nlohmann::json parsed = parse_json(store::read_text(file), where, DuplicateKeys::refuse);
-  const nlohmann::json& entries = JsonObject(parsed, where).at("weight_map");
+  const nlohmann::json parsed =
+      store::parse_json(store::read_text(file), where, store::DuplicateKeys::refuse);
+  const nlohmann::json& entries = store::JsonObject(parsed, where).at("weight_map");
   if (!entries.is_object() || entries.empty()) refuse(file, "weight_map names no tensors");
   std::map<std::string, std::string> shard_of;
   for (const auto& [tensor, shard] : entries.items()) {
     if (!shard.is_string() || shard.get_ref<const std::string&>().empty() ||
         shard.get_ref<const std::string&>().find('/') != std::string::npos) {
       refuse(file, "tensor '" + tensor + "': expected the name of a file beside the index, found " +
-                       JsonObject::shown(shard));
+                       store::JsonObject::shown(shard));
     }
     shard_of[tensor] = shard.get<std::string>();
   }

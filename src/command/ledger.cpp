@@ -166,8 +166,7 @@ std::vector<fs::path> input_files(const deck::Deck& deck, const Study& study) {
   for (const auto& checkpoint : study.checkpoints)
     for (auto& file : checkpoint_files(checkpoint)) files.push_back(std::move(file));
   std::ranges::sort(files);
-  const auto [first, last] = std::ranges::unique(files);
-  files.erase(first, last);
+  files.erase(std::unique(files.begin(), files.end()), files.end());
   return files;
 }
 

@@ -9,7 +9,8 @@
 #include "corpus/question.hpp"
 #include "corpus/text_file.hpp"
 #include "corpus/utf8.hpp"
-#include "json.hpp"
+#include "error.hpp"
+#include "store/json.hpp"
 
 namespace incipit::corpus {
 namespace {
@@ -35,11 +36,11 @@ void for_each_line(std::string_view text, const fs::path& path,
 }
 
 /// Ids come as strings or as numbers.
-std::string read_id(const JsonObject& json, const char* key) {
+std::string read_id(const store::JsonObject& json, const char* key) {
   return json.at(key).is_number_integer() ? std::to_string(json.integer(key)) : json.text(key);
 }
 
-Probe read_line(const JsonObject& json) {
+Probe read_line(const store::JsonObject& json) {
   Probe probe;
   probe.id = read_id(json, "id");
   probe.subject = json.text("subject");
@@ -67,13 +68,13 @@ int64_t letter_index(std::string_view letter, std::size_t options) {
   return index < static_cast<int64_t>(options) ? index : -1;
 }
 
-Question read_question(const JsonObject& json) {
+Question read_question(const store::JsonObject& json) {
   Question question;
   question.text = json.text("question");
   if (json.has("options")) {
     for (const nlohmann::json& option : json.array("options")) {
       if (!option.is_string()) {
-        refuse(json.where(), "key 'options': expected strings, found " + JsonObject::shown(option));
+        refuse(json.where(), "key 'options': expected strings, found " + store::JsonObject::shown(option));
       }
       question.options.push_back(option.get<std::string>());
     }
@@ -86,13 +87,13 @@ Question read_question(const JsonObject& json) {
   return question;
 }
 
-RawProbes read_json_lines(const fs::path& path, const std::function<Probe(const JsonObject&)>& read) {
+RawProbes read_json_lines(const fs::path& path, const std::function<Probe(const store::JsonObject&)>& read) {
   const TextFile file = read_text_file(path);
   RawProbes raw;
   raw.files.push_back({path, file.sha256});
   for_each_line(file.text, path, [&](std::string_view line, const std::string& where) {
-    const nlohmann::json parsed = parse_json(line, where);
-    raw.all.push_back(read(JsonObject(parsed, where)));
+    const nlohmann::json parsed = store::parse_json(line, where);
+    raw.all.push_back(read(store::JsonObject(parsed, where)));
   });
   return raw;
 }
@@ -159,7 +160,7 @@ RawProbes read_probes(const ProbeOptions& options) {
     raw = read_json_lines(options.path, read_line);
   } else if (options.format == "mmlu-pro") {
     const QuestionTemplate form(options.template_);
-    raw = read_json_lines(options.path, [&](const JsonObject& json) {
+    raw = read_json_lines(options.path, [&](const store::JsonObject& json) {
       return from_question(read_question(json), form, read_id(json, "question_id"), json.text("category"),
                            json.where());
     });

@@ -12,8 +12,9 @@
 #include "corpus/normalization.hpp"
 #include "corpus/utf8.hpp"
 #include "corpus/word_split.hpp"
-#include "json.hpp"
+#include "error.hpp"
 #include "store/files.hpp"
+#include "store/json.hpp"
 
 namespace incipit::corpus {
 namespace {
@@ -71,11 +72,11 @@ bool occurs_in_utf8(unsigned byte) {
 int32_t token_id(const nlohmann::json& value, const std::string& where) {
   const bool fits = value.is_number_unsigned() &&
                     value.get<uint64_t>() < static_cast<uint64_t>(std::numeric_limits<int32_t>::max());
-  if (!fits) refuse(where, "expected a token id, found " + JsonObject::shown(value));
+  if (!fits) refuse(where, "expected a token id, found " + store::JsonObject::shown(value));
   return value.get<int32_t>();
 }
 
-Vocabulary read_vocabulary(const JsonObject& model) {
+Vocabulary read_vocabulary(const store::JsonObject& model) {
   const nlohmann::json& entries = model.at("vocab");
   if (!entries.is_object()) refuse(model.where(), "'vocab' must be an object of tokens and ids");
   Vocabulary vocabulary;
@@ -102,18 +103,18 @@ bool read_merge(const nlohmann::json& value, const std::string& where,
     return true;
   }
   if (!value.is_string())
-    refuse(where, "expected \"a b\" or [\"a\", \"b\"], found " + JsonObject::shown(value));
+    refuse(where, "expected \"a b\" or [\"a\", \"b\"], found " + store::JsonObject::shown(value));
   const auto& text = value.get_ref<const std::string&>();
   if (text.starts_with("#version")) return false;
   const std::size_t space = text.find(' ');
   if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
-    refuse(where, "expected two tokens and one space between them, found " + JsonObject::shown(value));
+    refuse(where, "expected two tokens and one space between them, found " + store::JsonObject::shown(value));
   }
   pair = {text.substr(0, space), text.substr(space + 1)};
   return true;
 }
 
-MergeTable read_merges(const JsonObject& model, const Vocabulary& vocabulary) {
+MergeTable read_merges(const store::JsonObject& model, const Vocabulary& vocabulary) {
   std::vector<MergeTable::Merge> merges;
   std::size_t line = 0;
   for (const nlohmann::json& value : model.array("merges")) {
@@ -127,11 +128,11 @@ MergeTable read_merges(const JsonObject& model, const Vocabulary& vocabulary) {
   return MergeTable(merges);
 }
 
-std::string type_of(const JsonObject& json) {
+std::string type_of(const store::JsonObject& json) {
   return json.text("type", "without a type");
 }
 
-void check_model(const JsonObject& model) {
+void check_model(const store::JsonObject& model) {
   if (type_of(model) != "BPE")
     refuse(model.where(), "type '" + type_of(model) + "' is not known; expected 'BPE'");
   if (model.number("dropout", 0) != 0) refuse(model.where(), "dropout makes tokens random; expected none");
@@ -141,13 +142,13 @@ void check_model(const JsonObject& model) {
 }
 
 /// Whether texts are brought to NFC.
-bool read_normalizer(const JsonObject& normalizer) {
+bool read_normalizer(const store::JsonObject& normalizer) {
   const std::string type = type_of(normalizer);
   if (type == "NFC") return true;
   if (type == "Sequence") {
     bool any = false;
     for (const nlohmann::json& member : normalizer.array("normalizers")) {
-      any = read_normalizer(JsonObject(member, normalizer.where())) || any;
+      any = read_normalizer(store::JsonObject(member, normalizer.where())) || any;
     }
     return any;
   }
@@ -159,17 +160,17 @@ struct ByteLevel {
   bool use_regex = true;
 };
 
-ByteLevel read_pre_tokenizer(const JsonObject& json) {
+ByteLevel read_pre_tokenizer(const store::JsonObject& json) {
   const std::string type = type_of(json);
   if (type == "Sequence" && json.array("pretokenizers").size() == 1) {
-    return read_pre_tokenizer(JsonObject(json.array("pretokenizers")[0], json.where()));
+    return read_pre_tokenizer(store::JsonObject(json.array("pretokenizers")[0], json.where()));
   }
   if (type != "ByteLevel") refuse(json.where(), "type '" + type + "' is not known; expected 'ByteLevel'");
   return {json.boolean("add_prefix_space", true), json.boolean("use_regex", true)};
 }
 
 AddedToken read_added_token(const nlohmann::json& value, const std::string& where) {
-  const JsonObject json(value, where);
+  const store::JsonObject json(value, where);
   AddedToken token;
   token.id = token_id(json.at("id"), where);
   token.content = json.text("content");
@@ -193,7 +194,7 @@ void check_added_id(const AddedToken& token, const Vocabulary& vocabulary, int32
   }
 }
 
-std::vector<AddedToken> read_added_tokens(const JsonObject& file, const Vocabulary& vocabulary) {
+std::vector<AddedToken> read_added_tokens(const store::JsonObject& file, const Vocabulary& vocabulary) {
   std::vector<AddedToken> tokens;
   if (!file.has("added_tokens")) return tokens;
   std::set<std::string> contents;
@@ -228,7 +229,7 @@ AddedTokenFinder make_finder(const std::vector<AddedToken>& tokens, bool normali
 
 class Tokenizer::Implementation {
  public:
-  explicit Implementation(const JsonObject& file)
+  explicit Implementation(const store::JsonObject& file)
       : vocabulary_(read_model_vocabulary(file)),
         merges_(read_merges(file.object("model"), vocabulary_)),
         ignore_merges_(file.object("model").boolean("ignore_merges", false)),
@@ -281,8 +282,8 @@ class Tokenizer::Implementation {
   [[nodiscard]] const std::vector<AddedToken>& added() const { return added_; }
 
  private:
-  static Vocabulary read_model_vocabulary(const JsonObject& file) {
-    const JsonObject model = file.object("model");
+  static Vocabulary read_model_vocabulary(const store::JsonObject& file) {
+    const store::JsonObject model = file.object("model");
     check_model(model);
     return read_vocabulary(model);
   }
@@ -331,8 +332,8 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::load(const std::filesystem::path& file) {
-  const nlohmann::json parsed = parse_json(store::read_text(file), file.string());
-  return Tokenizer(std::make_unique<const Implementation>(JsonObject(parsed, file.string())));
+  const nlohmann::json parsed = store::parse_json(store::read_text(file), file.string());
+  return Tokenizer(std::make_unique<const Implementation>(store::JsonObject(parsed, file.string())));
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view utf8) const {

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "error.hpp"
-#include "json.hpp"
+#include "store/json.hpp"
 
 namespace incipit::match {
 namespace {
@@ -45,7 +45,7 @@ std::vector<std::string> phrases_of(const json& list, const std::string& where) 
   for (const json& phrase : list) {
     if (!phrase.is_string() || is_blank(phrase.get_ref<const std::string&>())) {
       throw Error(Exit::data,
-                  fmt::format("{}: expected phrases, found {}", where, JsonObject::shown(phrase)));
+                  fmt::format("{}: expected phrases, found {}", where, store::JsonObject::shown(phrase)));
     }
     phrases.push_back(phrase.get<std::string>());
   }
@@ -53,7 +53,7 @@ std::vector<std::string> phrases_of(const json& list, const std::string& where) 
 }
 
 Subject subject_of(const std::string& name, const json& entry, const std::string& file) {
-  const JsonObject object(entry, fmt::format("{}: subject '{}'", file, name));
+  const store::JsonObject object(entry, fmt::format("{}: subject '{}'", file, name));
   only_keys(entry, object.where(), {"phrases", "read"});
   Subject subject{name, phrases_of(object.array("phrases"), object.where()), object.boolean("read", true)};
   if (subject.phrases.empty()) {
@@ -66,8 +66,8 @@ Subject subject_of(const std::string& name, const json& entry, const std::string
 
 Subjects load_subjects(const std::filesystem::path& path, std::span<const std::string> wanted) {
   const std::string file = path.string();
-  const json root = parse_json(read_text(path), file, DuplicateKeys::refuse);
-  const JsonObject top(root, file);
+  const json root = store::parse_json(read_text(path), file, store::DuplicateKeys::refuse);
+  const store::JsonObject top(root, file);
   only_keys(root, file, {"subjects", "decoys"});
   const json& entries = top.at("subjects");
   if (!entries.is_object())

@@ -11,6 +11,7 @@ void apply(const BiasActivation& op, int threads, F f) {
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
   for (std::int64_t i = 0; i < op.rows; ++i) {
     float* x = op.x + i * op.d;
+    // NOLINTNEXTLINE(bugprone-branch-clone): LLVM 14 takes the two loops for equal.
     if (op.bias == nullptr) {
 #pragma omp simd
       for (std::int64_t j = 0; j < op.d; ++j) x[j] = f(x[j]);
