@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "edit_distance.hpp"
 #include "error.hpp"
 #include "store/files.hpp"
 
@@ -132,20 +133,6 @@ std::vector<Found> list_cache(const std::string& organisation, const fs::path& c
     models.push_back(std::move(model));
   }
   return models;
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t change = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({change, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
 }
 
 /// Keeps the wanted models; folders without any step (notes, scripts) only matter when they were asked for.

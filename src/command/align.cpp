@@ -22,7 +22,7 @@ std::vector<std::int32_t> groups_of(const corpus::Probes& probes, const std::vec
   return groups;
 }
 
-/// A site whose probes all have one vector spans nothing that could be turned.
+/// An anchor whose probes all have one vector spans nothing that a site could be turned onto.
 bool varies(const std::vector<float>& rows, std::int64_t width) {
   for (std::size_t i = static_cast<std::size_t>(width); i < rows.size(); ++i)
     if (rows[i] != rows[i - static_cast<std::size_t>(width)]) return true;
@@ -57,8 +57,7 @@ std::vector<std::pair<std::int64_t, align::Alignment>> align_share(Session& sess
     if (owner[s] != session.world.rank()) continue;
     const auto fit_rows = load(sites[s], fit, site_fit);
     const auto judge_rows = load(sites[s], judge, site_judge);
-    if (varies(site_fit, fit_rows.d))
-      done.emplace_back(static_cast<std::int64_t>(s), align::align(reference, fit_rows, judge_rows));
+    done.emplace_back(static_cast<std::int64_t>(s), align::align(reference, fit_rows, judge_rows));
     progress.advance();
   }
   return done;

@@ -83,7 +83,8 @@ std::string Progress::text(double now) const {
   line += unit;
   if (total_ > 0)
     line += fmt::format(", {:.0f} %", 100.0 * static_cast<double>(done_) / static_cast<double>(total_));
-  if (elapsed > 0.05 && done_ > 0) line += fmt::format(", {}{}/s", human_number(rate), unit);
+  if (elapsed > 0.05 && done_ > 0)
+    line += fmt::format(", {}{}/s", human_number(rate), unit.substr(0, unit.find(' ', 1)));
   if (finished_) {
     line += ", " + human_time(elapsed);
   } else if (total_ > done_ && done_ > 0) {

@@ -19,7 +19,8 @@ class Progress {
  public:
   using Clock = std::function<double()>;  ///< seconds; for tests
 
-  /// `unit` is a plural noun: "probes". total ≥ 0; 0 when not known.
+  /// `unit` is a plural noun, "probes", or begins with one, "steps of rank 0"; the noun alone stands in the
+  /// rate. total ≥ 0; 0 when not known.
   Progress(Console& console, std::string name, std::int64_t total, std::string unit = "", Clock clock = {});
   /// The last line, unless finish() printed it or nothing was done.
   ~Progress();

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "deck/registry.hpp"
+#include "edit_distance.hpp"
 
 namespace incipit::deck {
 namespace {
