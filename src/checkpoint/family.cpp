@@ -3,32 +3,20 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
-#include <map>
-#include <numeric>
 #include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
 
+#include "checkpoint/listing.hpp"
 #include "edit_distance.hpp"
 #include "error.hpp"
-#include "store/files.hpp"
 
 namespace incipit::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view cache_prefix = "hf:";
-
-/// A model as it lies there, before any choice.
-struct Found {
-  std::string name;
-  fs::path folder;
-  std::map<int64_t, fs::path> steps;  // their folders
-};
 
 [[noreturn]] void refuse(Exit code, const std::string& where, const std::string& what) {
   throw Error(code, where + ": " + what);
@@ -48,98 +36,11 @@ std::optional<int64_t> whole_number(std::string_view text) {
   return value;
 }
 
-/// N of a folder or reference "stepN".
-std::optional<int64_t> step_number(const std::string& name) {
-  constexpr std::string_view prefix = "step";
-  if (!name.starts_with(prefix)) return {};
-  return whole_number(std::string_view(name).substr(prefix.size()));
-}
-
-std::vector<fs::path> entries_of(const fs::path& folder) {
-  std::error_code error;
-  std::vector<fs::path> entries;
-  fs::directory_iterator it(folder, error);
-  for (; !error && it != fs::directory_iterator(); it.increment(error)) entries.push_back(it->path());
-  if (error) refuse(Exit::io, folder.string(), "cannot be listed: " + error.message());
-  std::sort(entries.begin(), entries.end());
-  return entries;
-}
-
-/// step07 beside step7 would be one step twice.
-void add_step(Found& model, int64_t step, const fs::path& folder) {
-  const auto [it, is_new] = model.steps.emplace(step, folder);
-  if (!is_new) {
-    refuse(Exit::data, folder.string(),
-           "step " + std::to_string(step) + " is there twice, also as " + it->second.string());
-  }
-}
-
-std::vector<Found> list_folder(const fs::path& family) {
-  std::vector<Found> models;
-  for (const fs::path& folder : entries_of(family)) {
-    if (!fs::is_directory(folder)) continue;
-    Found model{folder.filename().string(), folder, {}};
-    if (step_number(model.name)) {
-      refuse(
-          Exit::data, family.string(),
-          "holds steps itself (" + model.name + "): it is one model; name the folder above as family.path");
-    }
-    for (const fs::path& entry : entries_of(folder)) {
-      const std::optional<int64_t> step = step_number(entry.filename().string());
-      if (step && fs::is_directory(entry)) add_step(model, *step, entry);
-    }
-    models.push_back(std::move(model));
-  }
-  return models;
-}
-
-fs::path cache_folder() {
-  const auto variable = [](const char* name) -> std::string {
-    const char* const value = std::getenv(name);
-    return value == nullptr ? "" : value;
-  };
-  if (const std::string hub = variable("HF_HUB_CACHE"); !hub.empty()) return hub;
-  if (const std::string home = variable("HF_HOME"); !home.empty()) return fs::path(home) / "hub";
-  return fs::path(variable("HOME")) / ".cache/huggingface/hub";
-}
-
-/// A reference file holds the hash that names the snapshot's folder.
-fs::path snapshot_of(const fs::path& model, const fs::path& reference) {
-  std::string hash = store::read_text(reference);
-  while (!hash.empty() && std::isspace(static_cast<unsigned char>(hash.back())) != 0) hash.pop_back();
-  if (hash.empty() || hash.find('/') != std::string::npos || hash.starts_with('.')) {
-    refuse(Exit::data, reference.string(),
-           "expected the name of a snapshot, found '" + hash.substr(0, 60) + "'");
-  }
-  fs::path snapshot = model / "snapshots" / hash;
-  if (!fs::is_directory(snapshot)) {
-    refuse(Exit::data, reference.string(),
-           "its snapshot " + snapshot.string() + " is not there; download it again");
-  }
-  return snapshot;
-}
-
-std::vector<Found> list_cache(const std::string& organisation, const fs::path& cache) {
-  const std::string prefix = "models--" + organisation + "--";
-  std::vector<Found> models;
-  for (const fs::path& folder : entries_of(cache)) {
-    const std::string name = folder.filename().string();
-    if (!name.starts_with(prefix) || !fs::is_directory(folder / "refs")) continue;
-    Found model{name.substr(prefix.size()), folder, {}};
-    for (const fs::path& reference : entries_of(folder / "refs")) {
-      const std::optional<int64_t> step = step_number(reference.filename().string());
-      if (step) add_step(model, *step, snapshot_of(folder, reference));
-    }
-    models.push_back(std::move(model));
-  }
-  return models;
-}
-
 /// Keeps the wanted models; folders without any step (notes, scripts) only matter when they were asked for.
-std::vector<Found> choose_models(std::vector<Found> there, const std::vector<std::string>& wanted,
-                                 const std::string& where) {
+std::vector<ListedModel> choose_models(std::vector<ListedModel> there, const std::vector<std::string>& wanted,
+                                       const std::string& where) {
   if (wanted.empty()) {
-    std::erase_if(there, [](const Found& model) { return model.steps.empty(); });
+    std::erase_if(there, [](const ListedModel& model) { return model.steps.empty(); });
     if (there.empty()) {
       refuse(Exit::data, where,
              "no model with a step in it; expected MODEL/stepN/{config.json, model.safetensors}");
@@ -147,11 +48,11 @@ std::vector<Found> choose_models(std::vector<Found> there, const std::vector<std
     return there;
   }
   std::vector<std::string> names;
-  for (const Found& model : there) names.push_back(model.name);
-  std::vector<Found> chosen;
+  for (const ListedModel& model : there) names.push_back(model.name);
+  std::vector<ListedModel> chosen;
   for (const std::string& name : std::set<std::string>(wanted.begin(), wanted.end())) {
     const auto model =
-        std::find_if(there.begin(), there.end(), [&](const Found& m) { return m.name == name; });
+        std::find_if(there.begin(), there.end(), [&](const ListedModel& m) { return m.name == name; });
     if (model == there.end()) {
       if (names.empty()) refuse(Exit::data, where, "no models there, looked for '" + name + "'");
       const auto nearest = std::min_element(names.begin(), names.end(), [&](const auto& a, const auto& b) {
@@ -206,14 +107,14 @@ StepChoice parse_steps(const std::string& text) {
   }
 }
 
-void keep_steps(Found& model, const std::set<int64_t>& wanted) {
+void keep_steps(ListedModel& model, const std::set<int64_t>& wanted) {
   std::erase_if(model.steps, [&](const auto& step) { return !wanted.contains(step.first); });
 }
 
-void choose_steps(std::vector<Found>& models, const StepChoice& choice, const std::string& where) {
+void choose_steps(std::vector<ListedModel>& models, const StepChoice& choice, const std::string& where) {
   if (choice.kind == StepChoice::Kind::all) return;
   if (choice.kind == StepChoice::Kind::log) {
-    for (Found& model : models) {
+    for (ListedModel& model : models) {
       std::vector<int64_t> there;
       for (const auto& [step, folder] : model.steps) there.push_back(step);
       const std::vector<int64_t> chosen = spread_in_log(there, choice.count);
@@ -223,15 +124,15 @@ void choose_steps(std::vector<Found>& models, const StepChoice& choice, const st
   }
   std::vector<std::string> nowhere, without;
   for (const int64_t step : choice.list) {
-    const bool somewhere =
-        std::any_of(models.begin(), models.end(), [&](const Found& m) { return m.steps.contains(step); });
+    const bool somewhere = std::any_of(models.begin(), models.end(),
+                                       [&](const ListedModel& m) { return m.steps.contains(step); });
     if (!somewhere) nowhere.push_back(std::to_string(step));
   }
   if (!nowhere.empty()) {
     refuse(Exit::data, where,
            "family.steps: no model has step " + joined(nowhere) + "; take them off the list, or fetch them");
   }
-  for (Found& model : models) {
+  for (ListedModel& model : models) {
     keep_steps(model, choice.list);
     if (model.steps.empty()) without.push_back(model.name);
   }
@@ -242,23 +143,8 @@ void choose_steps(std::vector<Found>& models, const StepChoice& choice, const st
   }
 }
 
-/// Seen to be there, not opened. Symbolic links, as in a cache, must lead to something.
-void check_step(const fs::path& folder) {
-  if (!fs::exists(folder / "config.json")) refuse(Exit::data, folder.string(), "no config.json");
-  for (const fs::path& entry : entries_of(folder)) {
-    const std::string name = entry.filename().string();
-    const bool weights = name == "model.safetensors" || name == "model.safetensors.index.json" ||
-                         (name.starts_with("pytorch_model") && name.ends_with(".bin"));
-    if (!weights) continue;
-    if (!fs::exists(entry)) refuse(Exit::data, entry.string(), "a link to nothing; download it again");
-    return;
-  }
-  refuse(Exit::data, folder.string(),
-         "no weights: expected model.safetensors or model.safetensors.index.json");
-}
-
 /// In the last step that has one, else in the model's or the family's folder.
-fs::path find_tokenizer(const Found& model, const fs::path& family) {
+fs::path find_tokenizer(const ListedModel& model, const fs::path& family) {
   constexpr const char* name = "tokenizer.json";
   std::vector<fs::path> places;
   for (auto step = model.steps.rbegin(); step != model.steps.rend(); ++step) places.push_back(step->second);
@@ -271,11 +157,11 @@ fs::path find_tokenizer(const Found& model, const fs::path& family) {
          "no tokenizer.json in a step's folder, here, or in " + family.string());
 }
 
-Model open_model(const Found& found, const fs::path& family) {
+Model open_model(const ListedModel& found, const fs::path& family) {
   Model model;
   model.name = found.name;
   for (const auto& [step, folder] : found.steps) {
-    check_step(folder);
+    check_files(step, folder);
     const Config config = read_config(folder / "config.json");
     if (!model.steps.empty() && config != model.config) {
       refuse(Exit::data, (folder / "config.json").string(),
@@ -321,26 +207,13 @@ std::vector<int64_t> spread_in_log(std::span<const int64_t> steps, int64_t count
 }
 
 Family find_family(const FamilyOptions& options) {
-  const bool cached = options.path.starts_with(cache_prefix);
   const StepChoice steps = parse_steps(options.steps);
-  fs::path folder = options.path;
-  std::vector<Found> there;
-  if (options.path.empty()) throw Error(Exit::usage, "family.path: expected a folder or hf:ORG");
-  if (cached) {
-    const std::string organisation = options.path.substr(cache_prefix.size());
-    if (organisation.empty()) throw Error(Exit::usage, "family.path: expected hf:ORG, such as hf:EleutherAI");
-    folder = cache_folder();
-    there = list_cache(organisation, folder);
-    if (there.empty()) {
-      refuse(Exit::data, folder.string(), "no models--" + organisation + "--* in this cache");
-    }
-  } else {
-    there = list_folder(folder);
-  }
-  std::vector<Found> chosen = choose_models(std::move(there), options.models, folder.string());
-  choose_steps(chosen, steps, folder.string());
+  Listing there = list_models(options.path);
+  const std::string where = there.folder.string();
+  std::vector<ListedModel> chosen = choose_models(std::move(there.models), options.models, where);
+  choose_steps(chosen, steps, where);
   Family family;
-  for (const Found& found : chosen) family.models.push_back(open_model(found, folder));
+  for (const ListedModel& listed : chosen) family.models.push_back(open_model(listed, there.folder));
   std::sort(family.models.begin(), family.models.end(), [](const Model& a, const Model& b) {
     return std::pair(a.config.params(), std::cref(a.name).get()) <
            std::pair(b.config.params(), std::cref(b.name).get());

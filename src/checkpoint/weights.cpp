@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <numeric>
 #include <set>
 #include <utility>
 
 #include "checkpoint/convert.hpp"
 #include "checkpoint/safetensors.hpp"
+#include "checkpoint/torch_file.hpp"
 #include "error.hpp"
 #include "store/files.hpp"
 #include "store/json.hpp"
@@ -93,8 +95,16 @@ class Weights::File {
 
 namespace {
 
-constexpr const char* single_safetensors = "model.safetensors";
-constexpr const char* safetensors_index = "model.safetensors.index.json";
+/// A way in which weights lie in a folder.
+struct Format {
+  const char* name;
+  const char* single;
+  const char* index;  // of shards
+};
+
+// In the order in which `transformers` looks for them.
+constexpr Format formats[] = {{"safetensors", "model.safetensors", "model.safetensors.index.json"},
+                              {"torch", "pytorch_model.bin", "pytorch_model.bin.index.json"}};
 
 [[noreturn]] void refuse(const fs::path& where, const std::string& what) {
   throw Error(Exit::data, where.string() + ": " + what);
@@ -126,25 +136,70 @@ std::vector<std::string> shards_in(const std::map<std::string, std::string>& sha
   return {names.begin(), names.end()};
 }
 
-bool holds_torch_files(const fs::path& folder) {
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("pytorch_model") && name.ends_with(".bin")) return true;
-  }
-  return false;
-}
+/// The files of a checkpoint, and which tensor the index says is in which; no index, no such list.
+struct Listing {
+  const Format* format = nullptr;
+  std::vector<std::string> names;
+  std::map<std::string, std::string> shard_of;
+};
 
-[[noreturn]] void refuse_folder(const fs::path& folder) {
+Listing list_files(const fs::path& folder) {
+  for (const Format& format : formats) {
+    if (fs::exists(folder / format.single)) return {&format, {format.single}, {}};
+    if (!fs::exists(folder / format.index)) continue;
+    Listing listing{&format, {}, read_index(folder / format.index)};
+    listing.names = shards_in(listing.shard_of);
+    return listing;
+  }
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
     throw Error(Exit::io, folder.string() + ": no such folder, expected a checkpoint");
   }
-  if (holds_torch_files(folder)) {
-    refuse(folder,
-           "holds pytorch_model*.bin only, a format this version does not read; convert it to safetensors");
+  std::string expected;
+  for (const Format& format : formats)
+    expected += std::string(expected.empty() ? "" : ", ") + format.single + ", " + format.index;
+  refuse(folder, "no weights: expected one of " + expected);
+}
+
+std::vector<Tensor> read_safetensors_index(const ReadAt& read, uint64_t file_size, const fs::path& path) {
+  std::string start(std::min<uint64_t>(8, file_size), '\0');
+  read(0, std::as_writable_bytes(std::span(start.data(), start.size())), "the header's length");
+  std::string header(safetensors_header_size(start, file_size, path), '\0');
+  read(8, std::as_writable_bytes(std::span(header.data(), header.size())), "the header");
+  return parse_safetensors_header(header, file_size, path);
+}
+
+/// A tensor of a shard must be where the index says.
+void check_place(const Listing& listing, const std::string& tensor, const std::string& file,
+                 const fs::path& folder) {
+  if (listing.shard_of.empty()) return;
+  const auto entry = listing.shard_of.find(tensor);
+  if (entry != listing.shard_of.end() && entry->second == file) return;
+  refuse(folder / file,
+         "tensor '" + tensor + "' is here, but " + listing.format->index +
+             (entry == listing.shard_of.end() ? " does not name it" : " says it is in " + entry->second));
+}
+
+/// The axis along which a strided tensor's elements lie closest together.
+std::size_t closest_axis(const Tensor& tensor) {
+  std::size_t closest = tensor.shape.size() - 1;
+  const auto distance = [&](std::size_t axis) {
+    return tensor.shape[axis] > 1 && tensor.stride[axis] > 0 ? tensor.stride[axis]
+                                                             : std::numeric_limits<int64_t>::max();
+  };
+  for (std::size_t axis = tensor.shape.size(); axis-- > 0;)
+    if (distance(axis) < distance(closest)) closest = axis;
+  return closest;
+}
+
+/// Counts through all indices of `shape` but those of `skipped`; false after the last.
+bool advance(std::vector<int64_t>& index, const std::vector<int64_t>& shape, std::size_t skipped) {
+  for (std::size_t axis = shape.size(); axis-- > 0;) {
+    if (axis == skipped) continue;
+    if (++index[axis] < shape[axis]) return true;
+    index[axis] = 0;
   }
-  refuse(folder, std::string("no weights: expected ") + single_safetensors + " or " + safetensors_index);
+  return false;
 }
 
 }  // namespace
@@ -155,33 +210,21 @@ Weights& Weights::operator=(Weights&&) noexcept = default;
 Weights::~Weights() = default;
 
 Weights Weights::open(const fs::path& folder) {
+  const Listing listing = list_files(folder);
+  const bool torch = std::string_view(listing.format->name) == "torch";
   Weights weights;
   weights.folder_ = folder;
-  weights.format_ = "safetensors";
-  std::map<std::string, std::string> shard_of;
-  std::vector<std::string> names{single_safetensors};
-  // A single file comes before an index where both are there, as it does in `transformers`.
-  if (!fs::exists(folder / single_safetensors)) {
-    if (!fs::exists(folder / safetensors_index)) refuse_folder(folder);
-    shard_of = read_index(folder / safetensors_index);
-    names = shards_in(shard_of);
-  }
-  for (const std::string& name : names) {
+  weights.format_ = listing.format->name;
+  for (const std::string& name : listing.names) {
     const fs::path path = folder / name;
-    if (!fs::exists(path)) refuse(path, std::string("missing, but named by ") + safetensors_index);
+    if (!fs::exists(path)) refuse(path, std::string("missing, but named by ") + listing.format->index);
     auto file = std::make_unique<File>(path);
-    std::string start(8, '\0');
-    const std::size_t there = std::min<uint64_t>(start.size(), file->size());
-    file->read(0, std::as_writable_bytes(std::span(start.data(), there)), "the header's length");
-    std::string header(safetensors_header_size(std::string_view(start).substr(0, there), file->size(), path),
-                       '\0');
-    file->read(8, std::as_writable_bytes(std::span(header.data(), header.size())), "the header");
-    for (Tensor& tensor : parse_safetensors_header(header, file->size(), path)) {
-      const auto entry = shard_of.find(tensor.name);
-      if (!shard_of.empty() && (entry == shard_of.end() || entry->second != name)) {
-        refuse(path, "tensor '" + tensor.name + "' is here, but " + safetensors_index +
-                         (entry == shard_of.end() ? " does not name it" : " says it is in " + entry->second));
-      }
+    const ReadAt read = [&file](uint64_t offset, std::span<std::byte> out, const std::string& what) {
+      file->read(offset, out, what);
+    };
+    for (Tensor& tensor : torch ? read_torch_index(read, file->size(), path)
+                                : read_safetensors_index(read, file->size(), path)) {
+      check_place(listing, tensor.name, name, folder);
       tensor.file = static_cast<int>(weights.files_.size());
       std::string key = tensor.name;
       weights.tensors_.emplace(std::move(key), std::move(tensor));
@@ -189,9 +232,10 @@ Weights Weights::open(const fs::path& folder) {
     weights.files_.push_back(path);
     weights.opened_.push_back(std::move(file));
   }
-  for (const auto& [tensor, shard] : shard_of) {
+  for (const auto& [tensor, shard] : listing.shard_of) {
     if (!weights.tensors_.contains(tensor)) {
-      refuse(folder / shard, "tensor '" + tensor + "' is not here, though " + safetensors_index + " says so");
+      refuse(folder / shard,
+             "tensor '" + tensor + "' is not here, though " + listing.format->index + " says so");
     }
   }
   return weights;
@@ -227,6 +271,7 @@ void Weights::read(const Tensor& tensor, int64_t first_row, int64_t rows, std::s
                                   std::to_string(first_row + rows) + " of '" + tensor.name + "' " +
                                   shown(tensor.shape) + " into " + std::to_string(out.size()) + " numbers");
   }
+  if (!tensor.stride.empty()) return gather(tensor, first_row, rows, out);
   uint64_t offset = static_cast<uint64_t>(first_row * tensor.row_size()) * element;
   if (tensor.dtype == Dtype::f32) return read_raw(tensor, offset, std::as_writable_bytes(out));
   // A block that stays in the second-level cache between the read and the conversion.
@@ -248,7 +293,50 @@ std::vector<float> Weights::read(const Tensor& tensor) const {
   return values;
 }
 
+/// A strided tensor, in runs along the axis on which its elements lie closest: what lies between them is read
+/// and passed over.
+void Weights::gather(const Tensor& tensor, int64_t first_row, int64_t rows, std::span<float> out) const {
+  if (out.empty()) return;
+  const auto element = static_cast<int64_t>(size_of(tensor.dtype));
+  std::vector<int64_t> shape = tensor.shape;
+  shape.front() = rows;
+  std::vector<int64_t> out_stride(shape.size(), 1);
+  for (std::size_t axis = shape.size() - 1; axis-- > 0;)
+    out_stride[axis] = out_stride[axis + 1] * shape[axis + 1];
+  const std::size_t inner = closest_axis(tensor);
+  const int64_t step = tensor.stride[inner];
+  // Elements of a run that are read at once: one where the run is sparse.
+  constexpr int64_t block_elements = 1 << 15U, sparse = 16;
+  const int64_t most = step > sparse ? 1 : std::max<int64_t>(1, block_elements / std::max<int64_t>(1, step));
+  std::vector<std::byte> bytes;
+  std::vector<int64_t> index(shape.size(), 0);
+  do {
+    int64_t from = first_row * tensor.stride.front(), to = 0;
+    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+      from += index[axis] * tensor.stride[axis];
+      to += index[axis] * out_stride[axis];
+    }
+    for (int64_t done = 0; done < shape[inner]; done += most) {
+      const int64_t count = std::min(most, shape[inner] - done);
+      bytes.resize(static_cast<std::size_t>(((count - 1) * step + 1) * element));
+      opened_[static_cast<std::size_t>(tensor.file)]->read(
+          tensor.offset + static_cast<uint64_t>((from + done * step) * element), bytes,
+          "tensor '" + tensor.name + "'");
+      for (int64_t i = 0; i < count; ++i) {
+        const auto place = static_cast<std::size_t>(to + (done + i) * out_stride[inner]);
+        convert_to_float(tensor.dtype,
+                         std::span(bytes).subspan(static_cast<std::size_t>(i * step * element),
+                                                  static_cast<std::size_t>(element)),
+                         out.subspan(place, 1));
+      }
+    }
+  } while (advance(index, shape, inner));
+}
+
 void Weights::read_raw(const Tensor& tensor, uint64_t byte_offset, std::span<std::byte> out) const {
+  if (!tensor.stride.empty()) {
+    throw Error(Exit::defect, "Weights::read_raw: '" + tensor.name + "' is not contiguous");
+  }
   if (byte_offset > tensor.bytes || out.size() > tensor.bytes - byte_offset) {
     throw Error(Exit::defect, "Weights::read_raw: bytes beyond the end of '" + tensor.name + "'");
   }

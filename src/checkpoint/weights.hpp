@@ -24,7 +24,7 @@ enum class Dtype { f16, bf16, f32, f64, other };
 /// A shape as messages show it: "[3, 4]".
 [[nodiscard]] std::string shown(const std::vector<int64_t>& shape);
 
-/// Where one tensor lies. Row-major, contiguous.
+/// Where one tensor lies.
 struct Tensor {
   std::string name;
   Dtype dtype = Dtype::other;
@@ -32,7 +32,10 @@ struct Tensor {
   std::vector<int64_t> shape;  ///< empty for a scalar
   int file = 0;                ///< index into Weights::files()
   uint64_t offset = 0;         ///< first byte in that file
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;          ///< of its elements together
+  /// In elements; empty where the tensor is row-major and contiguous, as all of safetensors and nearly all of
+  /// torch.save are.
+  std::vector<int64_t> stride = {};
 
   /// The first dimension, 1 for a scalar.
   [[nodiscard]] int64_t rows() const { return shape.empty() ? 1 : shape.front(); }
@@ -46,8 +49,9 @@ struct Tensor {
 /// All const members may be called from several threads at once.
 class Weights {
  public:
-  /// Indexes model.safetensors, or model.safetensors.index.json and its shards. Error io when a file cannot
-  /// be read; Error data when there is none, when it is truncated, or when its header is malformed.
+  /// Indexes the first there is of model.safetensors, model.safetensors.index.json with its shards,
+  /// pytorch_model.bin, and pytorch_model.bin.index.json with its shards. Error io when a file cannot be
+  /// read; Error data when there is none, when it is truncated, or when it is malformed.
   [[nodiscard]] static Weights open(const std::filesystem::path& folder);
 
   Weights(Weights&&) noexcept;
@@ -57,7 +61,7 @@ class Weights {
   ~Weights();
 
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
-  /// The format as people call it: "safetensors".
+  /// The format as people call it: "safetensors" or "torch".
   [[nodiscard]] const std::string& format() const { return format_; }
   /// The files that hold tensors, in the order of their names.
   [[nodiscard]] const std::vector<std::filesystem::path>& files() const { return files_; }
@@ -74,13 +78,15 @@ class Weights {
   void read(const Tensor& tensor, int64_t first_row, int64_t rows, std::span<float> out) const;
   /// The whole tensor as fp32.
   [[nodiscard]] std::vector<float> read(const Tensor& tensor) const;
-  /// Bytes of a tensor as they lie in the file, from byte_offset within the tensor.
+  /// Bytes of a contiguous tensor as they lie in the file, from byte_offset within the tensor.
   void read_raw(const Tensor& tensor, uint64_t byte_offset, std::span<std::byte> out) const;
 
  private:
   class File;
 
   Weights();
+
+  void gather(const Tensor& tensor, int64_t first_row, int64_t rows, std::span<float> out) const;
 
   std::filesystem::path folder_;
   std::string format_;

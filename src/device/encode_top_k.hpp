@@ -4,11 +4,14 @@
 
 namespace incipit::device {
 
+/// Rows of a tile of EncodeTopK: whoever shares rows out cuts at multiples of this many.
+inline constexpr std::int64_t encode_tile_rows = 256;
+
 /// z = x · encoderᵀ + bias and its `keep` largest entries per row, in one pass over blocks: z is written only
-/// where asked for. A row's result depends on its place in its tile of 128 rows and on
-/// no other row: the same rows from a multiple of 128 on give the same bytes in a call of any length. A NaN
-/// in z counts as +∞, so that it is kept and shows in the loss. All pointers are device memory, matrices
-/// row-major; T is float or double.
+/// where asked for. A row's result depends on its place in its tile and on no other row: the same rows from a
+/// multiple of encode_tile_rows on give the same bytes in a call of any length. A NaN in z counts as +∞, so
+/// that it is kept and shows in the loss. All pointers are device memory, matrices row-major; T is float or
+/// double.
 template <class T>
 struct EncodeTopK {
   std::int64_t n = 0;

@@ -19,7 +19,7 @@ struct Codes {
 
 /// Whoever shares probes out over ranks cuts at multiples of this many: then their codes are the same bytes
 /// however they are shared.
-inline constexpr std::int64_t encode_block = 128;
+inline constexpr std::int64_t encode_block = device::encode_tile_rows;
 
 /// Codes of n probes. u: n×d in the SAE's input space, (x − mean)/scale or what a rung of science §7 puts
 /// in its place. Probes i, i + 1, … of a call get the same bytes

@@ -145,7 +145,7 @@ TEST_F(WeightsTest, RefusesFaultyShards) {
 TEST_F(WeightsTest, RefusesFoldersWithoutWeights) {
   refuses(Exit::data, {"model.safetensors", "no weights"});
   write("pytorch_model-00001-of-00002.bin", "PK");
-  refuses(Exit::data, {"pytorch_model", "does not read"});
+  refuses(Exit::data, {"no weights", "pytorch_model.bin.index.json"});
   test::expect_error(Exit::io, {"nowhere"}, [&] { (void)Weights::open(folder_ / "nowhere"); });
 }
 

@@ -95,14 +95,14 @@ TEST_P(EncodeTopKOn, TiesGoToTheLowerIndex) {
 }
 
 TEST_P(EncodeTopKOn, TilesOfRowsStandAlone) {
-  constexpr std::int64_t n = 301;
+  constexpr std::int64_t n = 2 * encode_tile_rows + 45;
   constexpr std::int64_t d = 77;
   constexpr std::int64_t h = 93;
   const std::vector<float> x = normals_of<float>(n * d, 1);
   const std::vector<float> encoder = normals_of<float>(h * d, 2);
   const std::vector<float> bias = normals_of<float>(h, 3);
   const std::vector<float> all = run(*device_, n, d, h, 3, x, encoder, bias).z;
-  for (const std::int64_t first : {0, 128, 256}) {
+  for (const std::int64_t first : {std::int64_t{0}, encode_tile_rows, 2 * encode_tile_rows}) {
     for (const std::int64_t rows : {1, 7, 45}) {
       const std::vector<float> some(x.begin() + first * d, x.begin() + (first + rows) * d);
       const std::vector<float> z = run(*device_, rows, d, h, 3, some, encoder, bias).z;

@@ -210,8 +210,9 @@ TEST(Encode, TilesOfProbesStandAlone) {
   constexpr std::int64_t n = 1100;
   const std::vector<float> u = clustered(n, d, 4, 3);
   const Codes all = encode(*host, sae, u, n);
-  for (const std::int64_t first : {0, 128, 896, 1024}) {
-    const std::int64_t rows = first == 128 ? 600 : 3;
+  for (const std::int64_t block : {0, 1, 3, 4}) {
+    const std::int64_t first = block * encode_block;
+    const std::int64_t rows = block == 1 ? 600 : 3;
     const Codes some = encode(*host, sae, std::span(u).subspan(first * d, rows * d), rows);
     for (std::int64_t i = 0; i < rows * 2; ++i) {
       ASSERT_EQ(some.latent[i], all.latent[first * 2 + i]);

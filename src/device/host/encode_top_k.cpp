@@ -16,7 +16,7 @@ namespace {
 
 /// Tiles of the product. Rows are padded to whole tiles, so that a row's sums never depend on how many rows
 /// stand below it; a BLAS may still sum the rows of one tile in different orders.
-constexpr std::int64_t tile_rows = 256;
+constexpr std::int64_t tile_rows = encode_tile_rows;
 constexpr std::int64_t tile_latents = 512;
 /// Rows whose z is held at once.
 constexpr std::int64_t chunk_rows = 2 * tile_rows;
