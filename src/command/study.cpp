@@ -45,13 +45,44 @@ std::int64_t resolve_step(const checkpoint::Model& model, const std::string& tex
   return step;
 }
 
-Curve make_curve(const std::string& name, const Site& anchor, const checkpoint::Family& family) {
+bool is_list(const std::string& layers) {
+  return layers != "all" && layers != "needed";
+}
+
+/// The layers that a list in `extract.layers` names of a model of this depth; none where it is no list.
+std::set<int> listed_layers(const std::string& key, std::int64_t depth) {
+  std::set<int> layers;
+  if (!is_list(key)) return layers;
+  for (std::size_t at = 0; at < key.size();) {
+    const auto comma = std::min(key.find(',', at), key.size());
+    const int layer = std::stoi(key.substr(at, comma - at));  // the deck checked that it is a number
+    if (layer <= depth) layers.insert(layer);
+    at = comma + 1;
+  }
+  return layers;
+}
+
+/// The layers that a curve through a model follows: all, or those of the list and the anchor's own.
+std::set<int> followed_layers(const deck::Deck& deck, const Site& anchor, int model,
+                              const checkpoint::Family& family) {
+  const auto depth = family.models[static_cast<std::size_t>(model)].config.layers;
+  std::set<int> layers = listed_layers(deck.extract.layers, depth);
+  if (is_list(deck.extract.layers)) {
+    if (model == anchor.model) layers.insert(anchor.layer);
+  } else {
+    for (int layer = 0; layer <= depth; ++layer) layers.insert(layer);
+  }
+  return layers;
+}
+
+Curve make_curve(const std::string& name, const Site& anchor, const deck::Deck& deck,
+                 const checkpoint::Family& family) {
   Curve curve{name, {}};
   const auto& model = family.models[static_cast<std::size_t>(anchor.model)];
   if (name == "time") {
     for (const auto& s : model.steps) curve.points.push_back({anchor.model, s.step, anchor.layer});
   } else if (name == "space") {
-    for (int layer = 0; layer <= model.config.layers; ++layer)
+    for (const int layer : followed_layers(deck, anchor, anchor.model, family))
       curve.points.push_back({anchor.model, anchor.step, layer});
   } else if (name == "scale") {
     const double fraction = static_cast<double>(anchor.layer) / static_cast<double>(model.config.layers);
@@ -63,7 +94,7 @@ Curve make_curve(const std::string& name, const Site& anchor, const checkpoint::
   } else {
     for (std::size_t m = 0; m < family.models.size(); ++m)
       for (const auto& s : family.models[m].steps)
-        for (int layer = 0; layer <= family.models[m].config.layers; ++layer)
+        for (const int layer : followed_layers(deck, anchor, static_cast<int>(m), family))
           curve.points.push_back({static_cast<int>(m), s.step, layer});
   }
   return curve;
@@ -79,7 +110,7 @@ std::vector<Anchor> resolve_anchors(const deck::Deck& deck, const checkpoint::Fa
     site.step = resolve_step(model, spec.step, where);
     site.layer = resolve_layer(spec.layer, model.config.layers, where);
     Anchor anchor{spec.name, site, {}};
-    for (const auto& curve : spec.curves) anchor.curves.push_back(make_curve(curve, site, family));
+    for (const auto& curve : spec.curves) anchor.curves.push_back(make_curve(curve, site, deck, family));
     anchors.push_back(std::move(anchor));
   }
   return anchors;
@@ -87,17 +118,10 @@ std::vector<Anchor> resolve_anchors(const deck::Deck& deck, const checkpoint::Fa
 
 /// The layers that `extract.layers` asks of a checkpoint; empty where no curve needs it.
 std::vector<int> layers_wanted(const std::string& key, const std::set<int>& needed, std::int64_t depth) {
-  std::set<int> layers = needed;
-  if (key == "all") {
+  std::set<int> layers = listed_layers(key, depth);
+  layers.insert(needed.begin(), needed.end());
+  if (key == "all")
     for (int l = 0; l <= depth; ++l) layers.insert(l);
-  } else if (key != "needed") {
-    for (std::size_t at = 0; at < key.size();) {
-      const auto comma = std::min(key.find(',', at), key.size());
-      const int layer = std::stoi(key.substr(at, comma - at));  // the deck checked that it is a number
-      if (layer <= depth) layers.insert(layer);
-      at = comma + 1;
-    }
-  }
   return {layers.begin(), layers.end()};
 }
 

@@ -165,7 +165,9 @@ void add_extract(std::vector<Key<Deck>>& keys) {
   Group<Deck, Options> extract(keys, "extract", {&Deck::extract}, {Stage::extract});
   // What is extracted at which checkpoint follows from the curves too: the caller lists the layers.
   extract
-      .add("layers", "", "Layers to keep: needed (by the curves), all, or a list as 0,5,15.",
+      .add("layers", "",
+           "Layers to keep: needed (by the curves), all, or a list as 0,5,15, which "
+           "curves over space and grid then follow alone, with the anchor's own.",
            &Options::layers, layers_selection)
       .stages = {};
   extract.add("dtype", "", "Type of the vectors in activation files: float32 or float16.", &Options::dtype,
