@@ -129,6 +129,59 @@ TEST_F(TorchFileTest, SaysWhatItDoesNotRead) {
           {"'a/data/0' is compressed"});
 }
 
+/// What torch.save itself has written (tests/reference/torch_golden.py).
+class TorchGolden : public TorchFileTest {
+ protected:
+  void put(const char* name) const {
+    std::filesystem::copy_file(std::filesystem::path(INCIPIT_SOURCE_DIR) / "tests/golden/torch" / name,
+                               folder_ / "pytorch_model.bin");
+  }
+  std::vector<float> read(const char* tensor) const {
+    const Weights weights = Weights::open(folder_);
+    return weights.read(weights.at(tensor));
+  }
+};
+
+TEST_F(TorchGolden, Views) {
+  put("views.bin");
+  std::vector<float> matrix = counting(24);
+  for (float& value : matrix) value /= 8;
+  for (const char* name : {"whole", "again", "half", "brain", "double", "parameter"})
+    EXPECT_EQ(read(name), matrix) << name;
+  const auto pick = [&](const std::vector<int>& places) {
+    std::vector<float> values;
+    for (const int place : places) values.push_back(matrix[static_cast<std::size_t>(place)]);
+    return values;
+  };
+  EXPECT_EQ(read("transposed"),
+            pick({0, 6, 12, 18, 1, 7, 13, 19, 2, 8, 14, 20, 3, 9, 15, 21, 4, 10, 16, 22, 5, 11, 17, 23}));
+  EXPECT_EQ(read("slice"), pick({8, 9, 10, 14, 15, 16}));
+  EXPECT_EQ(read("columns"), pick({0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22}));
+  EXPECT_EQ(read("scalar"), pick({15}));
+  EXPECT_EQ(read("row"), pick({18, 19, 20, 21, 22, 23}));
+  EXPECT_EQ(read("expanded"), pick({0, 1, 2, 0, 1, 2}));
+  EXPECT_TRUE(read("empty").empty());
+  EXPECT_EQ(Weights::open(folder_).at("counts").dtype_name, "I64");
+}
+
+TEST_F(TorchGolden, StateDictOfAModule) {
+  put("module.bin");
+  EXPECT_EQ(Weights::open(folder_).tensors().size(), 4u);
+  EXPECT_EQ(read("0.weight"), counting(12));
+  EXPECT_EQ(read("0.bias"), counting(4));
+  EXPECT_EQ(read("1.weight"), counting(4));
+  EXPECT_EQ(Weights::open(folder_).at("0.weight").shape, (std::vector<int64_t>{4, 3}));
+}
+
+TEST_F(TorchGolden, LegacyAndUnsafeFilesAreRefused) {
+  put("legacy.bin");
+  test::expect_error(Exit::data, {"before 1.6", "save it again"}, [&] { (void)Weights::open(folder_); });
+  std::filesystem::remove(folder_ / "pytorch_model.bin");
+  put("unsafe.bin");
+  test::expect_error(Exit::data, {"data.pkl: byte", "posix.system", "not executed"},
+                     [&] { (void)Weights::open(folder_); });
+}
+
 /// A file that becomes shorter after it was opened is an error of input and output, not a signal.
 TEST_F(TorchFileTest, NoticesAFileThatShrinks) {
   const Weights weights = open(views_of(counting(50000), {{"a", "", "", 0, 0, {250, 200}, {1, 250}}}));
