@@ -4,6 +4,7 @@ import json
 import pathlib
 import shutil
 import struct
+import zipfile
 
 import numpy as np
 
@@ -54,6 +55,37 @@ def write_safetensors(path, arrays):
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+
+
+def pickled(value):
+    """A value of a state dict in protocol 2, as torch's pickler writes it; classes stand as ("global", module, name)."""
+    if isinstance(value, bool):
+        return b"\x88" if value else b"\x89"
+    if isinstance(value, int):
+        return b"J" + struct.pack("<i", value)
+    if isinstance(value, str):
+        return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return b"(" + b"".join(map(pickled, value)) + b"t"
+    return f"c{value[1]}\n{value[2]}\n".encode()
+
+
+def write_torch(path, arrays):
+    """As torch.save: a stored ZIP of a pickle and one member for each storage."""
+    ordered_dict = pickled(("global", "collections", "OrderedDict")) + b")R"
+    body, storages = ordered_dict + b"(", []
+    for name, array in arrays.items():
+        kind = {"float32": "FloatStorage", "float16": "HalfStorage"}[str(array.dtype)]
+        strides = [s // array.itemsize for s in np.ascontiguousarray(array).strides]
+        storage = pickled(["storage", ("global", "torch", kind), str(len(storages)), "cpu", array.size]) + b"Q"
+        arguments = b"".join(map(pickled, [0, list(array.shape), strides, False])) + ordered_dict
+        rebuild = pickled(("global", "torch._utils", "_rebuild_tensor_v2"))
+        body += pickled(name) + rebuild + b"(" + storage + arguments + b"tR"
+        storages.append(np.ascontiguousarray(array).tobytes())
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(f"{path.stem}/data.pkl", b"\x80\x02" + body + b"u.")
+        for key, data in enumerate(storages):
+            archive.writestr(f"{path.stem}/data/{key}", data)
 
 
 class Family:
