@@ -10,7 +10,7 @@ setup_build_packages=(
   libopenblas-dev liblapack-dev libicu-dev zlib1g-dev libssl-dev
 )
 setup_report_packages=(python3-numpy python3-h5py python3-matplotlib python3-xarray python3-h5netcdf)
-setup_test_packages=(libgtest-dev clang-format clang-tidy hdf5-tools procps)
+setup_test_packages=(libgtest-dev clang clang-format clang-tidy libclang-rt-dev libomp-dev hdf5-tools procps)
 setup_test_python_packages=(python3-scipy python3-pytest)
 setup_report_modules=(numpy h5py matplotlib xarray h5netcdf)
 setup_test_modules=(scipy pytest)

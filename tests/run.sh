@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds Incipit and runs its tests: what CI runs, in under 30 minutes on two cores.
-#   tests/run.sh [--all]      --all: the long tests too, and every unit test under the sanitizers
+#   tests/run.sh [--all]      --all: the long tests too, every unit test under the sanitizers, and ten minutes of fuzzing
+#                             for each parser
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -71,6 +72,12 @@ sanitize() {
     ctest --preset asan -j "$cores" -R "^($(IFS='|' && echo "${tests[*]}"))$"
 }
 
+fuzz() {
+  local seconds=5
+  [ "$all" = no ] || seconds=600
+  tests/fuzz/run.sh "$seconds"
+}
+
 kernels() {
   cmake -S kernels -B build/kernels -G Ninja && cmake --build build/kernels
 }
@@ -105,6 +112,7 @@ step build build || exit 1
 step style style || true
 step lint lint || true
 step sanitize sanitize || true
+step fuzz fuzz || true
 if [ -d kernels ] && command -v nvcc >/dev/null 2>&1; then
   step kernels kernels || true
 fi

@@ -15,8 +15,7 @@ namespace fs = std::filesystem;
 constexpr uint32_t local_signature = 0x04034b50, central_signature = 0x02014b50;
 constexpr uint32_t end_signature = 0x06054b50;
 constexpr uint32_t end64_signature = 0x06064b50, locator64_signature = 0x07064b50;
-constexpr std::size_t local_bytes = 30, central_bytes = 46, end_bytes = 22, end64_bytes = 56,
-                      locator64_bytes = 20;
+constexpr std::size_t local_bytes = 30, end_bytes = 22, end64_bytes = 56, locator64_bytes = 20;
 constexpr std::size_t longest_comment = 0xffff;
 constexpr uint16_t extra64 = 1;
 constexpr uint32_t elsewhere = 0xffffffff;  // the 64-bit field of the extra part counts
