@@ -35,6 +35,8 @@ int main(int argc, char** argv) try {
                                                               "rows of the embedding")(
       "context", size(config.context, 2048), "tokens")("dtype", options::value(&dtype)->default_value("f16"),
                                                        "f16, bf16 or f32")(
+      "rotary", options::value(&config.rotary_fraction)->default_value(0.25), "share of a head that turns")(
+      "sequential", options::bool_switch(), "attention and MLP one after the other, not in parallel")(
       "shards", options::value(&what.shards)->default_value(1), "safetensors files")(
       "seed", options::value(&what.seed)->default_value(1), "of the weights");
   options::positional_options_description positional;
@@ -47,6 +49,7 @@ int main(int argc, char** argv) try {
   }
   options::notify(given);
   if (config.mlp == 0) config.mlp = 4 * config.d;
+  config.parallel_residual = !given["sequential"].as<bool>();
   what.dtype = dtype_of(dtype);
   model::write_random_checkpoint(folder, what);
   std::cout << folder << ": " << static_cast<double>(config.params()) / 1e6 << " M parameters\n";

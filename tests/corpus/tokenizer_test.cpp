@@ -106,6 +106,28 @@ TEST_F(TokenizerTest, RefusesInvalidUtf8) {
   test::expect_error(Exit::data, {"UTF-8", "byte 5"}, [&] { (void)tokenizer.encode("hello\xff world"); });
 }
 
+std::string from_hex(const std::string& hex) {
+  std::string bytes;
+  for (std::size_t i = 0; i < hex.size(); i += 2)
+    bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  return bytes;
+}
+
+TEST_F(TokenizerTest, NamesTheByteThatTheReferenceNames) {
+  const Json golden = read_json(source / "tests/corpus/golden/nano.json");
+  ASSERT_GE(golden["invalid"].size(), 60u);
+  const Tokenizer tokenizer = Tokenizer::load(nano_);
+  for (const Json& entry : golden["invalid"]) {
+    const std::string expected = "at byte " + std::to_string(entry["byte"].get<int>());
+    try {
+      (void)tokenizer.encode(from_hex(entry["hex"]));
+      ADD_FAILURE() << "no error for " << entry;
+    } catch (const Error& error) {
+      EXPECT_TRUE(std::string(error.what()).ends_with(expected)) << error.what() << " for " << entry;
+    }
+  }
+}
+
 TEST_F(TokenizerTest, MayBeSharedByThreads) {
   const Tokenizer tokenizer = Tokenizer::load(nano_);
   std::vector<std::string> texts;

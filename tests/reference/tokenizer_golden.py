@@ -1,22 +1,38 @@
 #!/usr/bin/env python3
-"""Writes golden token ids: what the Hugging Face library `tokenizers` makes of some tricky texts.
+"""Token ids against the Hugging Face library `tokenizers`.
 
     pip install tokenizers
     tests/reference/tokenizer_golden.py inputs/nano/tokenizer.json tests/corpus/golden/nano.json --variants
     tests/reference/tokenizer_golden.py PYTHIA/tokenizer.json tests/corpus/golden/pythia.json
+    tests/reference/tokenizer_golden.py PYTHIA/tokenizer.json --live mmlu_pro.jsonl.gz textbooks.jsonl.gz
 
-The texts come from a fixed seed. --variants adds cases for edited copies of the tokenizer (a JSON merge
-patch stands beside them) that turn on every flag of added tokens and every option of the pre-tokenizer.
+The first two write golden ids of some tricky texts from a fixed seed. --variants adds cases for edited copies of the
+tokenizer (a JSON merge patch stands beside them) that turn on every flag of added tokens and every option of the
+pre-tokenizer.
+
+--live compares every text of the files named, 100,000 random strings, and the byte offset that is named for each of
+10,000 strings that are no UTF-8; it runs the program encode_texts of the tests.
 """
 
 import argparse
+import gzip
 import hashlib
 import json
+import pathlib
 import random
+import re
+import struct
+import subprocess
+import sys
+import tempfile
 
 import tokenizers
 
 SEED = 20250519
+RANDOM_TEXTS = 100_000
+INVALID_TEXTS = 10_000
+CHUNK = 2000  # texts compared at a time
+ENCODER = pathlib.Path(__file__).resolve().parents[2] / "build" / "dev" / "tests" / "corpus" / "encode_texts"
 
 PLAIN = [
     "", " ", "  ", "\n", "\t", "a", " a", "a ", "  a", "   a  ", "Hello, world!", "The mitochondrion is",
@@ -36,6 +52,13 @@ PLAIN = [
 PIECES = [
     "don't", "'s", "we've", "naïve", "e\u0301", "a\u0323\u0307", "Å", "가", "日本", "１２", "½", "٣", "😀", "_", "...", "--",
     "<|endoftext|>", "<|endoftext", " ", "  ", "\n", "\t", "\r\n", "\u00a0", "\u2003", "\u0085", "\u200b", "\x0b",
+]
+
+# More of what random texts rarely hit: marks that reorder and compose, letters that decompose, kinds of white space.
+MARKS = [
+    "\u0301", "\u0323", "\u0307\u0323", "\u0345\u0301", "\u05b0\u0591", "\u0653", "\u094d", "\u0e33", "\u3099", "\u200d", "\ufe0f",
+    "\U0001d165\U0001d16d", "\u1161\u11a7", "\uac00\u11a8", "\u1ed9", "\u0958", "\ufb2c", "\U0002f9d4", "\u1680", "\u2000",
+    "\u2028", "\u2029", "\u202f", "\u205f", "\u3000", "\x1c", "\x1f", "\x0c", "\u180e", "\ufeff", " \t ", "\n \r",
 ]
 
 ADDED = [
@@ -102,12 +125,119 @@ def variants(description, generator):
         yield {"patch": patch, "cases": cases(patched(description, patch), texts)}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tokenizer")
-    parser.add_argument("output")
-    parser.add_argument("--variants", action="store_true")
-    options = parser.parse_args()
+def strings_of(value):
+    """Every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from strings_of(item)
+
+
+def texts_of(path):
+    """Every text of a file of JSON Lines, then each line as it stands."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for line in file:
+            yield from strings_of(json.loads(line))
+            yield line
+
+
+BROKEN = [
+    b"\x80", b"\xbf", b"\xc0\xaf", b"\xc1\xbf", b"\xc3", b"\xe0\x80\xaf", b"\xe2\x82", b"\xed\xa0\x80", b"\xed\xbf\xbf",
+    b"\xf0\x80\x80\xaf", b"\xf0\x9f\x98", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xfe", b"\xff", b"\xe2\x28\xa1",
+]
+
+
+def invalid_texts(generator, count):
+    """(bytes, offset of the first sequence that is no UTF-8)"""
+    for text in random_texts(generator, count, []):
+        good = text.encode()
+        at = generator.randrange(len(good) + 1)
+        broken = good[:at] + generator.choice(BROKEN) + good[at:]
+        try:
+            broken.decode()
+        except UnicodeDecodeError as error:
+            yield broken, error.start
+
+
+def ours(encoder, tokenizer, texts):
+    """Per text the ids, or what the error said."""
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = (pathlib.Path(folder) / name for name in ("texts", "ids"))
+        given.write_bytes(b"".join(struct.pack("<i", len(text)) + text for text in texts))
+        subprocess.run([encoder, tokenizer, given, made], check=True)
+        data, at = made.read_bytes(), 0
+    for _ in texts:
+        (count,) = struct.unpack_from("<i", data, at)
+        at += 4
+        if count >= 0:
+            yield list(struct.unpack_from(f"<{count}i", data, at))
+            at += 4 * count
+        else:
+            (size,) = struct.unpack_from("<i", data, at)
+            yield data[at + 4 : at + 4 + size].decode(errors="replace")
+            at += 4 + size
+    if at != len(data):
+        raise SystemExit("encode_texts gave more than it was asked for")
+
+
+def chunks(items):
+    chunk = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def compare_texts(options, library, name, texts):
+    """Number of texts whose ids differ."""
+    different = seen = tokens = size = 0
+    for chunk in chunks(texts):
+        expected = [encoding.ids for encoding in library.encode_batch_fast(chunk)]
+        for text, right, found in zip(chunk, expected, ours(options.encoder, options.tokenizer,
+                                                            [text.encode() for text in chunk]), strict=True):
+            if found != right:
+                different += 1
+                if different <= 5:
+                    print(f"  differs: {text[:200]!r}: {str(found)[:200]}, expected {str(right)[:200]}")
+            tokens += len(right)
+            size += len(text.encode())
+        seen += len(chunk)
+    print(f"{name}: {seen} texts, {size} bytes, {tokens} tokens, {different} differ", flush=True)
+    return different if seen else 1
+
+
+def compare_offsets(options, texts):
+    different = seen = 0
+    for chunk in chunks(texts):
+        found = ours(options.encoder, options.tokenizer, [text for text, _ in chunk])
+        for (text, offset), message in zip(chunk, found, strict=True):
+            named = re.search(r"UTF-8.*byte (\d+)|byte (\d+).*UTF-8", message) if isinstance(message, str) else None
+            if named is None or int(named[1] or named[2]) != offset:
+                different += 1
+                if different <= 5:
+                    print(f"  differs: {text[:200]!r}: {str(message)[:200]}, expected byte {offset}")
+        seen += len(chunk)
+    print(f"no UTF-8: {seen} texts, {different} differ", flush=True)
+    return different if seen else 1
+
+
+def run_live(options):
+    library = tokenizers.Tokenizer.from_file(options.tokenizer)
+    print(f"{options.tokenizer}, tokenizers {tokenizers.__version__}")
+    different = 0
+    for path in options.live:
+        different += compare_texts(options, library, pathlib.Path(path).name, texts_of(path))
+    generator = random.Random(SEED + 1)
+    different += compare_texts(options, library, "random", random_texts(generator, RANDOM_TEXTS, MARKS))
+    different += compare_offsets(options, invalid_texts(generator, INVALID_TEXTS))
+    sys.exit(1 if different else 0)
+
+
+def write_golden(options):
     with open(options.tokenizer, "rb") as file:
         text = file.read()
     description = json.loads(text)
@@ -120,11 +250,30 @@ def main():
         "cases": cases(description, PLAIN + list(random_texts(generator, 120, []))),
         "variants": list(variants(description, generator)) if options.variants else [],
     }
+    golden["cases"] += cases(description, list(random_texts(generator, 100, MARKS)))
+    golden["invalid"] = [{"hex": text.hex(), "byte": offset} for text, offset in invalid_texts(generator, 60)]
+    lists = ("cases", "variants", "invalid")
     with open(options.output, "w", encoding="ascii") as file:
-        rows = {key: json.dumps(value) for key, value in golden.items() if key not in ("cases", "variants")}
-        for key in ("cases", "variants"):
+        rows = {key: json.dumps(value) for key, value in golden.items() if key not in lists}
+        for key in lists:
             rows[key] = "[\n" + ",\n".join(json.dumps(entry) for entry in golden[key]) + "\n]"
         file.write("{\n" + ",\n".join(f'"{key}": {value}' for key, value in rows.items()) + "\n}\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tokenizer")
+    parser.add_argument("output", nargs="?")
+    parser.add_argument("--variants", action="store_true")
+    parser.add_argument("--live", nargs="*", metavar="FILE")
+    parser.add_argument("--encoder", default=ENCODER, help="the program encode_texts of the tests")
+    options = parser.parse_args()
+    if (options.live is None) == (options.output is None):
+        parser.error("either an output or --live")
+    if options.live is None:
+        write_golden(options)
+    else:
+        run_live(options)
 
 
 if __name__ == "__main__":

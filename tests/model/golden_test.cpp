@@ -1,0 +1,105 @@
+// Residual streams against GPTNeoX of Hugging Face's transformers in fp32: tests/reference/forward_golden.py.
+
+#include "../golden.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "../support.hpp"
+#include "device/host/host_device.hpp"
+#include "model/neox.hpp"
+#include "random_checkpoint.hpp"
+
+namespace incipit::model {
+namespace {
+
+/// The bound on a layer's relative error in fp32.
+constexpr double bound = 2e-5;
+
+const test::Golden& golden() {
+  static const test::Golden file("forward.h5");
+  return file;
+}
+
+class ForwardGolden : public test::FolderTest, public testing::WithParamInterface<const char*> {
+ protected:
+  [[nodiscard]] std::int64_t number(const char* name) const {
+    return golden().attribute<std::int64_t>(GetParam(), name);
+  }
+  [[nodiscard]] std::string path(const char* name) const { return std::string(GetParam()) + "/" + name; }
+
+  /// The checkpoint that transformers ran: a function of shape and seed.
+  void write_checkpoint() const {
+    RandomCheckpoint what;
+    what.config.layers = number("layers");
+    what.config.heads = number("heads");
+    what.config.d = number("heads") * number("head_size");
+    what.config.mlp = 4 * what.config.d;
+    what.config.vocab = number("vocab");
+    what.config.context = number("context");
+    what.config.rotary_fraction = golden().attribute<double>(GetParam(), "rotary");
+    what.config.parallel_residual = number("parallel") == 1;
+    what.dtype = number("f16") == 1 ? checkpoint::Dtype::f16 : checkpoint::Dtype::f32;
+    what.seed = static_cast<std::uint64_t>(number("seed"));
+    write_random_checkpoint(folder_, what);
+  }
+
+  /// All texts in one pack.
+  [[nodiscard]] corpus::Pack pack() const {
+    corpus::Pack out;
+    out.tokens = golden().read<std::int32_t>(path("tokens"));
+    out.starts = {0};
+    for (const std::int64_t length : golden().read<std::int64_t>(path("length"))) {
+      out.probes.push_back(static_cast<std::int64_t>(out.probes.size()));
+      out.starts.push_back(out.starts.back() + length);
+    }
+    return out;
+  }
+
+  /// Last-token residuals of all layers, [layers + 1, probes, d].
+  [[nodiscard]] std::vector<float> residuals() const {
+    const auto device = device::make_host_device(2);
+    const checkpoint::Weights weights = checkpoint::Weights::open(folder_);
+    const checkpoint::Config config = checkpoint::read_config(folder_ / "config.json");
+    std::vector<int> layers(static_cast<std::size_t>(config.layers) + 1);
+    std::iota(layers.begin(), layers.end(), 0);
+    const std::vector<corpus::Pack> packs = {pack()};
+    std::vector<float> all;
+    Neox(*device, weights, config).run(packs, layers, [&](int, std::span<const float> rows) {
+      all.insert(all.end(), rows.begin(), rows.end());
+    });
+    return all;
+  }
+};
+
+TEST_P(ForwardGolden, EveryLayerIsTheSame) {
+  write_checkpoint();
+  const std::vector<float> found = residuals();
+  const std::vector<float> expected = golden().read<float>(path("residual"));
+  ASSERT_EQ(found.size(), expected.size());
+  const std::int64_t layers = number("layers") + 1;
+  const auto size = found.size() / static_cast<std::size_t>(layers);
+  for (std::int64_t layer = 0; layer < layers; ++layer) {
+    const auto of = [&](const std::vector<float>& all) {
+      return std::span<const float>(all).subspan(static_cast<std::size_t>(layer) * size, size);
+    };
+    EXPECT_LE(test::relative_error(of(found), of(expected)), layer == 0 ? 0 : bound) << "layer " << layer;
+  }
+}
+
+// The head sizes of Pythia, both residuals, three rotary fractions, fp16 and fp32 weights.
+constexpr const char* cases[] = {"head32", "head64", "head80", "head128", "head256", "rotary1"};
+
+TEST(ForwardGoldenFile, HoldsTheCasesThatAreRun) {
+  std::vector<std::string> expected(std::begin(cases), std::end(cases));
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(golden().cases(), expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, ForwardGolden, testing::ValuesIn(cases),
+                         [](const auto& chosen) { return std::string(chosen.param); });
+
+}  // namespace
+}  // namespace incipit::model
