@@ -14,6 +14,9 @@ void dispatch(const parallel::Communicator& world, const std::vector<std::string
 /// `incipit run DECK`: all stages of the main job, then the table of results.
 void run(const parallel::Communicator& world, const std::vector<std::string>& words);
 
+/// `incipit audit FAMILY`: whether every checkpoint is what its name says. Error data when one is not.
+void audit(const parallel::Communicator& world, const std::vector<std::string>& words);
+
 /// `incipit inspect FILE [--validate]`: what is in a file of ours, and whether it holds what docs/schema.md
 /// says.
 void inspect(const parallel::Communicator& world, const std::vector<std::string>& words);
