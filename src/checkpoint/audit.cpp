@@ -23,8 +23,8 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 /// early name reaches 5 to 1000.
 constexpr double tolerance = 1.5;
 
-/// Distances below this share of the ladder's largest are too near to tell: in warm-up steps 0, 1 and 2
-/// differ by rounding alone.
+/// Distances below this share of the ladder's median are too near to tell: in warm-up steps 0, 1 and 2 differ
+/// by rounding alone.
 constexpr double blur = 0.01;
 
 /// Adjacent steps whose small matrices agree by rounding do not count: in half precision a warm-up step moves
@@ -158,7 +158,7 @@ class Path {
  public:
   Path(const Ladder& ladder, const Set& matrices)
       : ladder_(ladder), n_(ladder.size()), distance_(ladder.distances(matrices)) {
-    floor_ = blur * (distance_.empty() ? 0.0 : std::ranges::max(distance_));
+    floor_ = blur * typical_distance();
   }
 
   [[nodiscard]] double distance(Index i, Index j) const { return distance_[i * n_ + j]; }
@@ -216,6 +216,17 @@ class Path {
   }
 
  private:
+  /// The median, which one checkpoint of garbage does not move.
+  [[nodiscard]] double typical_distance() const {
+    std::vector<double> positive;
+    for (const double d : distance_)
+      if (d > 0) positive.push_back(d);
+    if (positive.empty()) return 0;
+    const auto middle = positive.begin() + static_cast<std::ptrdiff_t>(positive.size() / 2);
+    std::ranges::nth_element(positive, middle);
+    return *middle;
+  }
+
   [[nodiscard]] double time_between(Index a, Index b) const {
     return static_cast<double>(ladder_.step(b) - ladder_.step(a));
   }

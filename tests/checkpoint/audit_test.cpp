@@ -168,6 +168,19 @@ TEST(Audit, SeesUntrainedWeightsUnderALateName) {
   EXPECT_EQ(faults(ladder), (Faults{{90000, "out of line"}}));
 }
 
+TEST(Audit, SeesWeightsOfAnotherNormBesideAnotherFault) {
+  auto ladder = pythia_ladder();
+  at(ladder, 64).print = Training().at(120500);
+  for (const float factor : {2.0F, 1e6F}) {
+    at(ladder, 30000).print = Training().at(30000);
+    for (TensorPrint& tensor : at(ladder, 30000).print.tensors) {
+      for (float& v : tensor.samples) v *= factor;
+      Training::finish(tensor);
+    }
+    EXPECT_EQ(faults(ladder), (Faults{{64, "out of line"}, {30000, "out of line"}})) << factor;
+  }
+}
+
 TEST(Audit, NamesAForeignShard) {
   auto ladder = pythia_ladder();
   const auto& last = at(ladder, 143000).print;
