@@ -75,16 +75,6 @@ class Cache {
   std::string key_;
 };
 
-checkpoint::Fingerprint read(const AuditItem& item, const fs::path& folder) {
-  const auto weights = checkpoint::Weights::open(item.folder);
-  check_tensors(weights, item.config);
-  const Cache cache(folder, item, weights);
-  if (auto known = cache.find()) return std::move(*known);
-  auto print = checkpoint::fingerprint(weights);
-  cache.keep(print);
-  return print;
-}
-
 /// What a rank tells rank 0 of one checkpoint: its number, and then the trouble or the fingerprint.
 struct Message {
   std::uint64_t item = 0;
@@ -105,17 +95,22 @@ struct Message {
   }
 };
 
-Message look_at(const AuditItem& item, std::size_t number, const fs::path& cache, Unreadable unreadable) {
-  Message message{number, 0, {}};
+Message look_at(const AuditItem& item, std::size_t number, const fs::path& folder, Unreadable unreadable) {
+  std::optional<Cache> cache;
+  std::optional<checkpoint::Fingerprint> known, fresh;
   try {
-    message.text = to_bytes(read(item, cache));
+    const auto weights = checkpoint::Weights::open(item.folder);
+    check_tensors(weights, item.config);
+    cache.emplace(folder, item, weights);
+    known = cache->find();
+    if (!known) fresh = checkpoint::fingerprint(weights);
   } catch (const Error& error) {
     const bool of_the_checkpoint = error.code() == Exit::data || error.code() == Exit::io;
     if (unreadable == Unreadable::refuse || !of_the_checkpoint) throw;
-    message.trouble = 1;
-    message.text = error.what();
+    return {number, 1, error.what()};
   }
-  return message;
+  if (fresh) cache->keep(*fresh);  // a full disk is no fault of the checkpoint
+  return {number, 0, to_bytes(known ? *known : *fresh)};
 }
 
 std::string cell(double value, int digits) {
