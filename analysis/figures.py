@@ -80,6 +80,7 @@ def emergence_curves(emergence, curve, measure="contrast"):
         ax.fill_between(positions, low[:, s], high[:, s], color=BLUE, alpha=0.25, lw=0, label="95 % interval")
         ax.plot(positions, value[:, s], color=BLUE, lw=1.3, marker="o", ms=2.2, label=curve.rungs[curve.shown])
         ax.axhline(0, color="black", lw=0.4)
+        mark_dropped(ax, curve, positions)
         ax.set_title(title(emergence.subjects[s], emergence.read[s]), color="black" if emergence.read[s] else RED, pad=3)
         if not np.isfinite(value[:, s]).any():
             ax.text(0.5, 0.5, reason(curve, s), transform=ax.transAxes, ha="center", va="center", color=GREY, fontsize=7)
@@ -90,6 +91,12 @@ def emergence_curves(emergence, curve, measure="contrast"):
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=min(len(names), 6), frameon=False, fontsize=7)
     return figure
+
+
+def mark_dropped(ax, curve, positions):
+    """Where a checkpoint failed its audit there is no value: a gap that must not look like a smooth passage."""
+    for i, position in enumerate(positions[curve.dropped]):
+        ax.axvline(position, color=GREY, ls=(0, (1, 2)), lw=0.9, label=None if i else "dropped by the audit")
 
 
 REASONS = {1: "no such site", 2: "no matched latent", 3: "nothing fires", 4: "dropped by the audit", 5: "degenerate site",
@@ -117,6 +124,8 @@ def heat_map(emergence, curve, measure="contrast"):
         for s, p in np.argwhere(np.isfinite(values)):
             ax.text(p, s, f"{values[s, p]:.0f}", ha="center", va="center", fontsize=6.5,
                     color="white" if abs(values[s, p]) > 0.65 * largest else "black")
+    for p in np.flatnonzero(curve.dropped):
+        ax.text(p, (len(emergence.subjects) - 1) / 2, "dropped by the audit", ha="center", va="center", rotation=90, fontsize=6.5, color=GREY)
     ticks = range(0, curve.points, max(1, curve.points // 20))
     ax.set_xticks(list(ticks), [labels[t] for t in ticks])
     ax.set_yticks(range(len(emergence.subjects)), [title(n, r) for n, r in zip(emergence.subjects, emergence.read)])
@@ -136,6 +145,7 @@ def linear_probe(emergence, curve):
         ax.axhline(0.5, color="black", lw=0.4)
         ax.plot(positions, probe[:, s], color=ORANGE, lw=1.1, marker="s", ms=2, label="linear probe")
         ax.plot(positions, auc[:, s], color=BLUE, lw=1.1, marker="o", ms=2, label="matched latents")
+        mark_dropped(ax, curve, positions)
         ax.set_ylim(0.3, 1.02)
         ax.set_title(title(emergence.subjects[s], emergence.read[s]), color="black" if emergence.read[s] else RED, pad=3)
         ax.set_xticks(*sparse_ticks(positions, labels, 0.17))
@@ -164,6 +174,7 @@ def alignment(curve):
         right.plot(positions, curve[key], color=colour, lw=1.1, marker="o", ms=2, label=legend)
     right.set_ylim(-0.05, 1.05)
     for ax in (left, right):
+        mark_dropped(ax, curve, positions)
         ax.set_xlabel(name)
         ax.set_xticks(*sparse_ticks(positions, labels, 0.09))
         ax.tick_params(axis="x", rotation=35 if curve.name != "space" else 0)

@@ -41,11 +41,14 @@ def head(emergence):
     if never:
         note = (f"<p class=note>{html.escape(', '.join(never))}: no text of these was in the family's training data. Where they "
                 "rise all the same, the model tells a domain by its language; detecting a domain is not knowing it.</p>")
+    wrong = [[model, str(step), f"{status}: {reason}"] for model, step, status, reason in emergence.audit() if status != "ok"]
+    audit = "" if not wrong else ("<h2>Left out</h2><p class=note>These checkpoints failed the audit; the curves have gaps there.</p>"
+                                  + table(["model", "step", "why"], wrong))
     split = "" if a["split"] != "none" else "<p class=note>split: none. The same probes were used to fit and to judge.</p>"
     return (f"<h1>When, where and at what scale concepts are born</h1><p>Incipit {html.escape(str(a['program_version']))} "
             f"({html.escape(str(a['commit']))}), {html.escape(str(a['created']))}, {html.escape(str(a['device']))}, "
             f"{html.escape(str(a['precision']))}, seed {a['seed']}.</p>{split}{note}<h2>Probes</h2>"
-            + table(["subject", "fit", "verify", "judge"], rows, emergence))
+            + table(["subject", "fit", "verify", "judge"], rows, emergence) + audit)
 
 
 def anchor_part(emergence, anchor, figure_folder):

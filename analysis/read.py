@@ -74,6 +74,13 @@ class Emergence:
         names = ("last_word", "bag_of_words")
         return {n: {m: np.asarray(group[m])[i] for m in ("contrast", "auc")} for i, n in enumerate(names)}
 
+    def audit(self):
+        """(model, step, status, reason) of every checkpoint that was audited; empty without an audit."""
+        if "audit" not in self.file:
+            return []
+        group = self.file["audit"]
+        return list(zip(texts(group["model"]), np.asarray(group["step"]).tolist(), texts(group["status"]), texts(group["reason"])))
+
     def parts(self):
         """Probes by subject and part: [subject, 3] for fit, verify, judge."""
         subject, part = np.asarray(self.file["probes/subject"]), np.asarray(self.file["probes/part"])
@@ -111,6 +118,11 @@ class Curve:
     def shown(self):
         """The rung a figure shows first: raw, unless widths differ along the curve and only `aligned` exists."""
         return self.rung("aligned" if self.name == "scale" else "raw")
+
+    @property
+    def dropped(self):
+        """[point] whether the audit left the point's checkpoint out."""
+        return (self["status"] == 4).all(axis=(0, 2))
 
     def measure(self, name, rung=None):
         """[point, subject] of a measure at a rung."""

@@ -7,6 +7,7 @@ import sys
 import xml.etree.ElementTree
 
 import h5py
+import matplotlib.text
 import numpy as np
 import pytest
 
@@ -94,3 +95,22 @@ def test_no_file_and_no_hdf5(tmp_path):
     for name in ("x.h5", "none.h5"):
         done = subprocess.run([sys.executable, "-m", "analysis", "report", str(tmp_path / name)], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 74 and name in done.stderr
+
+
+def test_what_the_audit_dropped_is_a_marked_gap(tmp_path):
+    file = synthetic.write(tmp_path / "emergence.h5", dropped=[3])
+    with Emergence(file) as emergence:
+        curve = emergence.curves("time")[0]
+        assert curve.dropped.tolist() == [False, False, False, True, False, False]
+        assert not emergence.curves("space")[0].dropped.any()
+        for draw in (figures.emergence_curves, figures.heat_map):
+            texts = [t.get_text() for t in draw(emergence, curve).findobj(matplotlib.text.Text)]
+            assert "dropped by the audit" in texts
+    page.write(file, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert "failed the audit" in text and "duplicate of step9: cosine &lt;0.5&gt;" in text
+
+
+def test_without_an_audit_nothing_is_said_of_it(file, tmp_path):
+    page.write(file, tmp_path / "report.html")
+    assert "failed the audit" not in (tmp_path / "report.html").read_text()

@@ -12,7 +12,7 @@ def strings(values):
     return np.array(data, dtype=f"S{max(1, max(map(len, data)))}")
 
 
-def write(path, subjects=("biology", "law & order", "math"), read=(1, 0, 1), steps=(0, 1, 16, 128, 1000, 4000), layers=4, missing=()):
+def write(path, subjects=("biology", "law & order", "math"), read=(1, 0, 1), steps=(0, 1, 16, 128, 1000, 4000), layers=4, missing=(), dropped=()):
     rng = np.random.default_rng(1)
     s = len(subjects)
     with h5py.File(path, "w", track_order=True) as file:
@@ -36,7 +36,12 @@ def write(path, subjects=("biology", "law & order", "math"), read=(1, 0, 1), ste
             else:
                 points = [(f"nano-{k}", 10**k, steps[-1], layers) for k in (4, 5, 6, 7)]
                 points[2] = ("nano-550k", 10**6, steps[-1], layers)
-            curve(group.create_group(f"curves/{anchor}", track_order=True), points, s, rng, missing)
+            curve(group.create_group(f"curves/{anchor}", track_order=True), points, s, rng, missing, dropped if anchor == "time" else ())
+        if dropped:
+            file["audit/model"] = strings(["nano-550k"] * len(steps))
+            file["audit/step"] = np.array(steps, dtype="i8")
+            file["audit/status"] = strings(["duplicate of step9" if i in dropped else "ok" for i in range(len(steps))])
+            file["audit/reason"] = strings(["cosine <0.5>" if i in dropped else "" for i in range(len(steps))])
     return path
 
 
@@ -49,7 +54,7 @@ def latents(group, s, rng, h=6):
     group["latents/matched"] = (rng.uniform(size=(h, s)) < 0.4).astype("i1")
 
 
-def curve(group, points, s, rng, missing):
+def curve(group, points, s, rng, missing, dropped=()):
     n = len(points)
     group["rung"] = strings(RUNGS)
     group["point"] = np.arange(n)
@@ -60,6 +65,7 @@ def curve(group, points, s, rng, missing):
     for measure in MEASURES:
         value = np.clip(rise + 0.03 * rng.standard_normal((3, n, s)), -1, 1)
         value[:, :, list(missing)] = np.nan
+        value[:, list(dropped), :] = np.nan
         group[measure] = value
         group[measure + "_low"], group[measure + "_high"] = value - 0.07, value + 0.07
         group[measure + "_null_mean"] = 0 * value
@@ -67,6 +73,7 @@ def curve(group, points, s, rng, missing):
         group[measure + "_p"] = rng.uniform(0, 1, (3, n, s))
     status = np.zeros((3, n, s), dtype="i1")
     status[:, :, list(missing)] = 2
+    status[:, list(dropped), :] = 4
     group["status"] = status
     group["probe_auc"] = rng.uniform(0.5, 1, (n, s))
     for name in ("residual", "residual_floor", "residual_shuffled", "retrieval", "cka", "cosine_correlation"):

@@ -17,6 +17,9 @@ void run(const parallel::Communicator& world, const std::vector<std::string>& wo
 /// `incipit models FAMILY`: what a family holds, and what is missing there.
 void models(const parallel::Communicator& world, const std::vector<std::string>& words);
 
+/// `incipit audit FAMILY`: whether every checkpoint is what its name says. Error data when one is not.
+void audit(const parallel::Communicator& world, const std::vector<std::string>& words);
+
 /// `incipit inspect FILE [--validate]`: what is in a file of ours, and whether it holds what docs/schema.md
 /// says.
 void inspect(const parallel::Communicator& world, const std::vector<std::string>& words);

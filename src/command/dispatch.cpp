@@ -45,6 +45,7 @@ const std::vector<Subcommand>& subcommands() {
        stage("align", align)},
       {"track", "DECK: concepts followed along the curves, into emergence.h5", stage("track", track)},
       {"models", "FAMILY: what is in a family of checkpoints, and what is missing", models},
+      {"audit", "FAMILY [--output=FOLDER]: whether every checkpoint is what its name says", audit},
       {"inspect", "FILE [--validate]: what is in a file of results", inspect},
   };
   return table;

@@ -17,15 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What tells that a file is still the one that was hashed.
-std::string stamp(const fs::path& path) {
-  std::error_code error;
-  const auto size = fs::file_size(path, error);
-  if (error) throw Error(Exit::io, fmt::format("{}: cannot be read: {}", path.string(), error.message()));
-  const auto time = fs::last_write_time(path).time_since_epoch().count();
-  return fmt::format("{} {}", size, time);
-}
-
 /// Lines `SHA256 SIZE MTIME PATH`; a damaged cache only costs time, so it is read forgivingly.
 std::map<std::string, std::pair<std::string, std::string>> read_cache(const fs::path& cache) {
   std::map<std::string, std::pair<std::string, std::string>> known;
@@ -41,8 +32,17 @@ std::map<std::string, std::pair<std::string, std::string>> read_cache(const fs::
 
 }  // namespace
 
+std::string file_stamp(const fs::path& path) {
+  std::error_code error;
+  const auto size = fs::file_size(path, error);
+  if (error) throw Error(Exit::io, fmt::format("{}: cannot be read: {}", path.string(), error.message()));
+  const auto time = fs::last_write_time(path).time_since_epoch().count();
+  return fmt::format("{} {}", size, time);
+}
+
 std::map<std::string, std::string> hash_files(const parallel::Communicator& world,
-                                              const std::vector<fs::path>& paths, const fs::path& cache) {
+                                              const std::vector<fs::path>& paths, const fs::path& cache,
+                                              const std::map<std::string, std::string>& known) {
   const std::set<std::string> wanted = [&] {
     std::set<std::string> names;
     for (const auto& path : paths) names.insert(path.string());
@@ -51,14 +51,16 @@ std::map<std::string, std::string> hash_files(const parallel::Communicator& worl
   // Rank 0 alone looks at the cache and at time stamps, so that all ranks see one truth.
   std::map<std::string, std::string> stamps, hashes;
   std::string todo_text;
-  auto known = world.root() ? read_cache(cache) : decltype(read_cache(cache)){};
+  auto cached = world.root() ? read_cache(cache) : decltype(read_cache(cache)){};
   std::string trouble;
   if (world.root()) {
     try {
       for (const auto& path : wanted) {
-        stamps[path] = stamp(path);
-        const auto entry = known.find(path);
-        if (entry != known.end() && entry->second.first == stamps[path]) {
+        stamps[path] = file_stamp(path);
+        const auto entry = cached.find(path);
+        if (const auto just_read = known.find(path); just_read != known.end()) {
+          hashes[path] = just_read->second;
+        } else if (entry != cached.end() && entry->second.first == stamps[path]) {
           hashes[path] = entry->second.second;
         } else {
           todo_text += path + "\n";
@@ -90,9 +92,9 @@ std::map<std::string, std::string> hash_files(const parallel::Communicator& worl
   for (std::string sha, path; found >> sha && std::getline(found >> std::ws, path);) hashes[path] = sha;
 
   if (world.root() && !todo.empty()) {
-    for (const auto& [path, sha] : hashes) known[path] = {stamps[path], sha};
+    for (const auto& [path, sha] : hashes) cached[path] = {stamps[path], sha};
     std::string text;
-    for (const auto& [path, entry] : known)
+    for (const auto& [path, entry] : cached)
       text += fmt::format("{} {} {}\n", entry.second, entry.first, path);
     store::write_text_atomic(cache, text);
   }

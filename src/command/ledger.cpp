@@ -67,7 +67,10 @@ std::string describe_points(const Study& study, const Anchor& anchor) {
   std::string text;
   for (const auto& curve : anchor.curves) {
     text += curve.name + ":";
-    for (const auto& p : curve.points) text += fmt::format(" {}", study.describe(p));
+    for (const auto& p : curve.points) {
+      const bool out = std::ranges::find(anchor.left_out, p) != anchor.left_out.end();
+      text += fmt::format(" {}{}", study.describe(p), out ? " (left out)" : "");
+    }
     text += "\n";
   }
   return text;
@@ -111,7 +114,9 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
                                 {deck.match.subjects}));
     std::vector<const Unit*> sites{&activations(anchor.site)};
     for (const auto& curve : anchor.curves)
-      for (const auto& point : curve.points) sites.push_back(&activations(point));
+      for (const auto& point : curve.points)
+        if (std::ranges::find(anchor.left_out, point) == anchor.left_out.end())
+          sites.push_back(&activations(point));
     const auto path = describe_points(study, anchor);
     align_.push_back(
         maker.make(Stage::align, "align", "align/" + file, anchor.name, site + "\n" + path, sites, {}));

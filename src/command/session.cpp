@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "command/audit.hpp"
 #include "command/hashes.hpp"
 #include "command/machine.hpp"
 #include "device/host/host_device.hpp"
@@ -186,10 +187,11 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
     const auto timer = session->timing.phase("set up");
     session->study = resolve(deck);
   });
+  audit_study(*session);
   const auto timer = session->timing.phase("set up");
   std::vector<std::filesystem::path> files;
   parallel::together(world, "listing the inputs", [&] { files = input_files(deck, session->study); });
-  const auto hashes = hash_files(world, files, output / "hashes.txt");
+  const auto hashes = hash_files(world, files, output / "hashes.txt", session->file_hashes);
   session->ledger = std::make_unique<Ledger>(deck, session->study, hashes,
                                              session->device->kind() == device::Kind::host ? "host" : "cuda");
   parallel::together(world, "entering the output folder", [&] {

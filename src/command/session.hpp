@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "console/timing.hpp"
 #include "deck/deck.hpp"
 #include "device/device.hpp"
+#include "emergence/file.hpp"
 #include "parallel/communicator.hpp"
 #include "store/lock.hpp"
 
@@ -31,6 +33,8 @@ struct Session {
   int threads = 1;
   std::uint64_t memory = 0;  ///< bytes this rank may use
   Study study;
+  std::vector<emergence::AuditEntry> audit;        ///< every checkpoint's verdict; empty without an audit
+  std::map<std::string, std::string> file_hashes;  ///< of the files that the audit read, by path
   std::unique_ptr<Ledger> ledger;
   std::optional<store::FileLock> output_lock;  ///< on deck.ini, by the first of the jobs that share an output
 

@@ -240,8 +240,21 @@ std::vector<Site> sites_of(const Anchor& anchor) {
   std::vector<Site> sites;
   for (const auto& curve : anchor.curves)
     for (const auto& point : curve.points)
-      if (std::ranges::find(sites, point) == sites.end()) sites.push_back(point);
+      if (std::ranges::find(sites, point) == sites.end() &&
+          std::ranges::find(anchor.left_out, point) == anchor.left_out.end())
+        sites.push_back(point);
   return sites;
+}
+
+void leave_out(Study& study, const std::vector<Study::Key>& checkpoints) {
+  const auto is_out = [&](int model, std::int64_t step) {
+    return std::ranges::find(checkpoints, Study::Key(model, step)) != checkpoints.end();
+  };
+  std::erase_if(study.checkpoints, [&](const Checkpoint& c) { return is_out(c.model, c.step); });
+  for (auto& anchor : study.anchors)
+    for (const auto& curve : anchor.curves)
+      for (const auto& point : curve.points)
+        if (is_out(point.model, point.step)) anchor.left_out.push_back(point);
 }
 
 Study resolve(const deck::Deck& deck) {

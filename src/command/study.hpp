@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/family.hpp"
@@ -31,6 +32,7 @@ struct Anchor {
   std::string name;
   Site site;
   std::vector<Curve> curves;
+  std::vector<Site> left_out = {};  ///< points of the curves whose checkpoint the audit dropped
 };
 
 /// One (model, step) that some curve needs, with the layers needed there, ascending.
@@ -55,10 +57,12 @@ struct Study {
   checkpoint::Family family;
   corpus::Probes probes;  ///< those that fit every model's context (`probes.long`)
   std::int64_t dropped = 0;
-  std::vector<Text> texts;      ///< one for each different tokenizer
-  std::vector<int> text_of;     ///< per model, index into texts
-  std::vector<Anchor> anchors;  ///< in the deck's order
-  std::vector<Checkpoint> checkpoints;
+  std::vector<Text> texts;              ///< one for each different tokenizer
+  std::vector<int> text_of;             ///< per model, index into texts
+  std::vector<Anchor> anchors;          ///< in the deck's order
+  std::vector<Checkpoint> checkpoints;  ///< without those that the audit dropped
+
+  using Key = std::pair<int, std::int64_t>;  ///< (model, step)
 
   [[nodiscard]] const checkpoint::Model& model(const Site& site) const {
     return family.models[static_cast<std::size_t>(site.model)];
@@ -66,7 +70,10 @@ struct Study {
   [[nodiscard]] std::string describe(const Site& site) const;  ///< "nano-550k step 4000 layer 5"
 };
 
-/// The different sites of all an anchor's curves, in order of first appearance.
+/// Takes checkpoints away. Their sites stay on the curves, as gaps.
+void leave_out(Study& study, const std::vector<Study::Key>& checkpoints);
+
+/// The different sites of all an anchor's curves that can be read, in order of first appearance.
 std::vector<Site> sites_of(const Anchor& anchor);
 
 /// Finds the family, loads and tokenizes the probes, resolves anchors and curves (design §4).

@@ -129,6 +129,8 @@ class Tracker {
   }
 
   void measure(const Site& site, std::int64_t p, emergence::Curve& curve) {
+    if (std::ranges::find(anchor_.left_out, site) != anchor_.left_out.end())
+      return curve.leave_out(p, emergence::Status::dropped);
     const auto timer = session_.timing.phase("track");
     const Activations file(session_.ledger->activations(site).path, bench_.total);
     const auto fit = file.rows(site.layer, bench_.fit), judge = file.rows(site.layer, bench_.judge);
@@ -241,6 +243,7 @@ void track(Session& session, bool again) {
   const auto& text = study.texts[static_cast<std::size_t>(
       study.text_of[static_cast<std::size_t>(study.anchors.front().site.model)])];
   result.probes = study.probes;
+  result.audit = session.audit;
   for (const auto& tokens : text.tokens) result.tokens.push_back(static_cast<std::int32_t>(tokens.size()));
   result.last_token = text.last_token;
   const auto timer = session.timing.phase("write");

@@ -242,8 +242,11 @@ void add_run(std::vector<Key<Deck>>& keys) {
       .stages = {Stage::extract};
   run.add("seed", "", "Seed of everything random.", &RunOptions::seed, whole<std::uint64_t>(0)).stages =
       after_extraction;
-  run.add("audit", "", "Checkpoints that fail the audit: drop or ignore.", &RunOptions::audit,
-          choice({"drop", "ignore"}, {"strict"}))
+  run.add("audit", "",
+          "Checkpoints that fail the audit: drop (leave them out, marked as gaps), strict (stop), or ignore "
+          "(do "
+          "not look).",
+          &RunOptions::audit, choice({"drop", "strict", "ignore"}))
       .stages = {Stage::track};
 }
 

@@ -289,6 +289,37 @@ Schema alignment() {
   return out;
 }
 
+Schema audit() {
+  Schema out{"audit", "audit", "whether every checkpoint is what its name says", {}, {}};
+  Group root(out.entries, "", always);
+  root.text("model", {"checkpoint"}, "model");
+  root.count("step", {"checkpoint"}, "training step", "step");
+  root.text("status", {"checkpoint"}, "ok, or what is wrong");
+  root.text("reason", {"checkpoint"}, "evidence; empty when ok");
+  root.real("norm", {"checkpoint"}, "norm of all weights; NaN: unreadable");
+  root.real("cosine_first", {"checkpoint"}, "cosine with the first step of the model's ladder");
+  root.real("cosine_before", {"checkpoint"}, "cosine with the step before");
+  root.real("cosine_after", {"checkpoint"}, "cosine with the step after");
+  root.count("nonfinite", {"checkpoint"}, "weights that are NaN or infinite");
+  Group files(out.entries, "files", "files");
+  files.count("checkpoint", {"file"}, "number of the checkpoint whose file this is");
+  files.text("name", {"file"}, "name in the checkpoint's folder");
+  files.text("sha256", {"file"}, "hash of the file");
+  files.count("bytes", {"file"}, "size of the file", "byte");
+  Group tensors(out.entries, "tensors", "tensors");
+  tensors.count("checkpoint", {"tensor"}, "number of the checkpoint whose tensor this is");
+  tensors.count("file", {"tensor"}, "file of the checkpoint that holds it, from 0");
+  tensors.text("name", {"tensor"}, "name of the tensor");
+  tensors.text("sha256", {"tensor"}, "hash of its bytes in the file");
+  tensors.real("norm", {"tensor"}, "norm of its finite elements; 0 for buffers");
+  tensors.count("nonfinite", {"tensor"}, "elements that are NaN or infinite; 0 for buffers");
+  Group missing(out.entries, "missing", "missing");
+  missing.text("model", {"gap"}, "model");
+  missing.count("step", {"gap"}, "training step that is not there", "step");
+  missing.text("reason", {"gap"}, "why it is expected");
+  return out;
+}
+
 void add_token_baseline(Entries& entries, const std::string& anchor) {
   const std::string path = anchor + "/controls/token_baseline";
   Group group(entries, path, path);
@@ -384,7 +415,8 @@ std::string alternatives(const std::string& type) {
 }  // namespace
 
 const std::vector<Schema>& schemas() {
-  static const std::vector<Schema> all = {activations(), sae(), labels(), match(), alignment(), emergence()};
+  static const std::vector<Schema> all = {audit(), activations(), sae(),      labels(),
+                                          match(), alignment(),   emergence()};
   return all;
 }
 

@@ -35,5 +35,19 @@ TEST(SitesOf, EachSiteOnceInOrderOfAppearance) {
   EXPECT_EQ(sites_of(anchor), expected);
 }
 
+TEST(LeaveOut, TakesTheCheckpointAndLeavesAGapOnTheCurves) {
+  Study study;
+  study.checkpoints = {{0, 1, "a", {1}, false}, {0, 5, "b", {0, 1}, true}, {1, 1, "c", {1}, false}};
+  study.anchors = {{"a", {0, 5, 1}, {{"time", {{0, 1, 1}, {0, 5, 1}}}, {"scale", {{1, 1, 1}, {0, 5, 1}}}}}};
+  leave_out(study, {{0, 1}});
+  ASSERT_EQ(study.checkpoints.size(), 2U);
+  EXPECT_EQ(study.checkpoints[0].step, 5);
+  EXPECT_EQ(study.checkpoints[1].model, 1);
+  const Anchor& anchor = study.anchors.front();
+  EXPECT_EQ(anchor.curves[0].points.size(), 2U);
+  EXPECT_EQ(anchor.left_out, (std::vector<Site>{{0, 1, 1}}));
+  EXPECT_EQ(sites_of(anchor), (std::vector<Site>{{0, 5, 1}, {1, 1, 1}}));
+}
+
 }  // namespace
 }  // namespace incipit::command
