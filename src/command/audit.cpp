@@ -44,7 +44,7 @@ double cost(const AuditItem& item) {
 /// rest, and the fingerprint's bytes. What does not fit or is damaged is made anew.
 class Cache {
  public:
-  Cache(fs::path folder, const AuditItem& item, const checkpoint::Weights& weights) {
+  Cache(const fs::path& folder, const AuditItem& item, const checkpoint::Weights& weights) {
     if (folder.empty()) return;
     path_ = folder / item.model / fmt::format("step{}", item.step);
     key_ = "incipit fingerprint 1";
