@@ -1,6 +1,7 @@
 # incipit_library(NAME SOURCES ... DEPENDS ...)   a static library of one folder of src/, as incipit::NAME
-# incipit_test(NAME SOURCES ... DEPENDS ... [RANKS 1 2 ...] [LABELS ...])
-#   a GoogleTest binary; with RANKS it is run by mpirun once for each rank count.
+# incipit_test(NAME SOURCES ... DEPENDS ... [RANKS 1 2 ...] [LABELS ...] [APART])
+#   a GoogleTest binary; with RANKS it is run by mpirun once for each rank count. Its sources are compiled together,
+#   which takes half the time, unless APART says that names of theirs meet.
 include_guard()
 
 add_library(incipit_flags INTERFACE)
@@ -27,13 +28,16 @@ function(incipit_library name)
 endfunction()
 
 function(incipit_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;RANKS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "APART" "" "SOURCES;DEPENDS;RANKS;LABELS" ${ARGN})
   set(main GTest::gtest_main)
   if(ARG_RANKS)
     set(main incipit_mpi_main)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE incipit_flags ${ARG_DEPENDS} GTest::gtest ${main})
+  if(NOT ARG_APART)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON)
+  endif()
   target_compile_definitions(${name} PRIVATE
     INCIPIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" INCIPIT_BINARY_DIR="${PROJECT_BINARY_DIR}")
   if(NOT ARG_RANKS)
