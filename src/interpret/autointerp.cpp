@@ -9,6 +9,7 @@
 
 #include "error.hpp"
 #include "interpret/firing.hpp"
+#include "interpret/sample.hpp"
 #include "parallel/agree.hpp"
 #include "random.hpp"
 
@@ -22,16 +23,6 @@ constexpr int64_t least_groups = 3;
 
 std::size_t at(int64_t i) {
   return static_cast<std::size_t>(i);
-}
-
-/// `count` of the values (all if there are fewer), in random order.
-std::vector<int64_t> sample(std::vector<int64_t> values, std::size_t count, Random& random) {
-  count = std::min(count, values.size());
-  for (std::size_t i = 0; i < count; ++i) {
-    std::swap(values[i], values[i + static_cast<std::size_t>(random.below(values.size() - i))]);
-  }
-  values.resize(count);
-  return values;
 }
 
 /// Half of `count` from `near`, the rest from all of `silent` but those, in that order. Where one runs out
