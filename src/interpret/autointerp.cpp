@@ -8,22 +8,19 @@
 #include <utility>
 
 #include "error.hpp"
+#include "index.hpp"
 #include "interpret/firing.hpp"
 #include "interpret/sample.hpp"
+#include "nan.hpp"
 #include "parallel/agree.hpp"
 #include "random.hpp"
 
 namespace incipit::interpret {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t shown = 10;        // positives, and negatives, that a teacher is shown
 constexpr std::size_t judged_half = 25;  // firing verify probes judged at most; as many silent ones
 constexpr int64_t least_groups = 3;
-
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
 
 /// Half of `count` from `near`, the rest from all of `silent` but those, in that order. Where one runs out
 /// the other fills up. `near` is part of `silent`; both ascending.

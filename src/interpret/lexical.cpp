@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "device/host/blas.hpp"
+#include "index.hpp"
 #include "interpret/features.hpp"
 #include "interpret/ridge.hpp"
 #include "interpret/sample.hpp"
@@ -20,10 +21,6 @@ namespace {
 constexpr std::size_t label_terms = 5;
 constexpr std::size_t most_positives = 256, most_negatives = 256;
 constexpr std::array<double, 4> penalties = {0.1, 0.3, 1.0, 3.0};
-
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
 
 std::vector<int64_t> ordered_sample(std::vector<int64_t> values, std::size_t count, Random& random) {
   values = sample(std::move(values), count, random);
