@@ -51,7 +51,9 @@ def main():
     config.architectures = ["GPTNeoXForCausalLM"]
     config.save_pretrained(asked.folder)
     with torch.device("meta"):
-        shapes = {name: t.shape for name, t in transformers.GPTNeoXForCausalLM(config).state_dict().items()}
+        model = transformers.GPTNeoXForCausalLM(config)
+    # On disk the unembedding keeps the name it had first, whatever the library calls it inside.
+    shapes = {name.replace("lm_head.", "embed_out."): t.shape for name, t in model.state_dict().items()}
     generator = torch.Generator().manual_seed(asked.seed)
     weight_map = {}
     for number, shard in enumerate(shards_of(shapes, asked.shards), start=1):
