@@ -30,7 +30,7 @@ class PythiaDecks : public test::FolderTest {
     fs::create_symlink(inputs / "nano/tokenizer.json", snapshot / "tokenizer.json");
   }
   static Study study(const std::string& name, const std::vector<std::string>& overrides = {}) {
-    return resolve(deck::load(inputs / (name + ".ini"), overrides));
+    return resolve(deck::load(inputs / (name + ".ini"), overrides), Scope::curves);
   }
 };
 
