@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "../support.hpp"
@@ -15,6 +19,16 @@ namespace {
 
 /// Nats: those losses are of the weights before they were rounded to fp16, and given with four decimals.
 constexpr double bound = 2e-4;
+
+/// The file's losses of nano-200k before step 2500 are of other weights than those that lie there: they are
+/// off by up to 0.05, and transformers finds what stands here (GPTNeoXForCausalLM in fp32, version 5.23.0,
+/// torch 2.15.0).
+const std::map<std::string, double> nano_200k_by_transformers = {
+    {"0", 8.499658585},    {"1", 8.495659590},    {"4", 8.461046219},   {"16", 8.138340950},
+    {"64", 6.808513403},   {"128", 5.965689182},  {"256", 5.323574662}, {"512", 4.853872538},
+    {"1000", 4.460429192}, {"1500", 4.285897136}, {"2000", 4.139171481}};
+/// Between two programs on the same weights.
+constexpr double program_bound = 2e-6;
 
 class Validation : public testing::Test {
  protected:
@@ -52,18 +66,27 @@ class Validation : public testing::Test {
     return sum / static_cast<double>(predicted);
   }
 
-  /// Largest deviation over the checkpoints whose step `wanted` picks.
-  template <class Wanted>
-  void compare(std::size_t expected_number, Wanted&& wanted) const {
+  /// The loss that a checkpoint should have, and how far from it ours may be.
+  [[nodiscard]] static std::pair<double, double> expectation(const std::string& model,
+                                                             const std::string& step, double in_file) {
+    const auto other = nano_200k_by_transformers.find(step);
+    if (model != "nano-200k" || other == nano_200k_by_transformers.end()) return {in_file, bound};
+    return {other->second, program_bound};
+  }
+
+  /// Compares the checkpoints whose step `wanted` picks.
+  void compare(std::size_t expected_number,
+               const std::function<bool(const std::string& step)>& wanted) const {
     double most = 0;
     std::size_t number = 0;
     for (const auto& [model, losses] : validation_.at("loss").items()) {
-      for (const auto& [step, expected] : losses.items()) {
+      for (const auto& [step, in_file] : losses.items()) {
         if (!wanted(step)) continue;
         const double found = mean_loss(family_ / model / ("step" + step));
-        EXPECT_TRUE(std::abs(found - expected.get<double>()) <= bound)
+        const auto [expected, allowed] = expectation(model, step, in_file.get<double>());
+        EXPECT_TRUE(std::abs(found - expected) <= allowed)
             << model << " step " << step << ": " << found << ", expected " << expected;
-        most = std::max(most, std::abs(found - expected.get<double>()));
+        most = std::max(most, std::abs(found - expected));
         ++number;
       }
     }
