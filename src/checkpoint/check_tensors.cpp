@@ -8,6 +8,15 @@
 namespace incipit::checkpoint {
 namespace {
 
+bool is_of_head(std::string_view name) {
+  return name.starts_with("gpt_neox.final_layer_norm.") || name == "embed_out.weight";
+}
+
+/// The file where there is but one, else the folder of all.
+std::string place_of(const Weights& weights) {
+  return (weights.files().size() == 1 ? weights.files().front() : weights.folder()).string();
+}
+
 std::string listed(const std::vector<std::string>& items) {
   std::string text;
   for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
@@ -43,14 +52,14 @@ std::vector<ExpectedTensor> expected_tensors(const Config& config) {
   return tensors;
 }
 
-void check_tensors(const Weights& weights, const Config& config) {
+void check_tensors(const Weights& weights, const Config& config, Head head) {
   std::vector<std::string> missing, wrong, surplus;
   std::set<std::string> known;
   for (const auto& [name, shape] : expected_tensors(config)) {
     known.insert(name);
     const Tensor* const tensor = weights.find(name);
     if (tensor == nullptr) {
-      missing.push_back(name);
+      if (head == Head::needed || !is_of_head(name)) missing.push_back(name);
     } else if (tensor->shape != shape) {
       wrong.push_back(name + " has shape " + shown(tensor->shape) + " where config.json asks for " +
                       shown(shape));
@@ -71,7 +80,7 @@ void check_tensors(const Weights& weights, const Config& config) {
   report(missing, std::to_string(missing.size()) + " missing: ");
   report(wrong, "");
   report(surplus, std::to_string(surplus.size()) + " that a GPT-NeoX of this shape does not have: ");
-  if (!message.empty()) throw Error(Exit::data, weights.folder().string() + ": tensors: " + message);
+  if (!message.empty()) throw Error(Exit::data, place_of(weights) + ": tensors: " + message);
 }
 
 }  // namespace incipit::checkpoint

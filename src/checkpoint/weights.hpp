@@ -107,9 +107,13 @@ struct ExpectedTensor {
 /// Buffers that older files carry along; they are derived from the config.
 [[nodiscard]] bool is_buffer(std::string_view name);
 
+/// Whether the final layer norm and the unembedding must be there: logits need them, residuals do not.
+enum class Head : bool { unneeded, needed };
+
 /// Compares the tensors there with those the config asks for. Error data naming all that are missing, have
 /// the wrong shape or a type that cannot be read, or are too many. The buffers attention.bias,
-/// attention.masked_bias and rotary_emb.inv_freq of older files are passed over.
-void check_tensors(const Weights& weights, const Config& config);
+/// attention.masked_bias and rotary_emb.inv_freq of older files are passed over. A head that is not needed
+/// may be missing; what is there of it must be right.
+void check_tensors(const Weights& weights, const Config& config, Head head = Head::needed);
 
 }  // namespace incipit::checkpoint

@@ -100,7 +100,7 @@ Message look_at(const AuditItem& item, std::size_t number, const fs::path& folde
   std::optional<checkpoint::Fingerprint> known, fresh;
   try {
     const auto weights = checkpoint::Weights::open(item.folder);
-    check_tensors(weights, item.config);
+    check_tensors(weights, item.config, checkpoint::Head::unneeded);  // only `loss` needs it, and looks
     cache.emplace(folder, item, weights);
     known = cache->find();
     if (!known) fresh = checkpoint::fingerprint(weights);

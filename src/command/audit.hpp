@@ -60,7 +60,7 @@ class FamilyAudit {
   std::map<std::string, std::string> hashes_;
 };
 
-/// Before the stages of a deck: audits the checkpoints that its curves need and does with bad ones what
+/// Before the stages of a deck: audits the checkpoints of its scope and does with bad ones what
 /// run.audit says. Leaves the verdicts and the files' hashes in the session. Collective. Error data: a
 /// checkpoint fails under `strict`, or an anchor's does.
 void audit_study(Session& session);

@@ -10,9 +10,9 @@
 namespace incipit::command {
 
 std::optional<deck::Deck> read_deck(const parallel::Communicator& world,
-                                    const std::vector<std::string>& words) {
+                                    const std::vector<std::string>& words, const std::string& about) {
   if (std::ranges::find(words, "--help") != words.end() || std::ranges::find(words, "-h") != words.end()) {
-    if (world.root()) fmt::print("{}", deck::help());
+    if (world.root()) fmt::print("{}{}", about, deck::help());
     return std::nullopt;
   }
   std::optional<deck::Deck> deck;

@@ -44,6 +44,7 @@ const std::vector<Subcommand>& subcommands() {
       {"align", "DECK: every site of the curves aligned with its anchor by Procrustes",
        stage("align", align)},
       {"track", "DECK: concepts followed along the curves, into emergence.h5", stage("track", track)},
+      {"loss", "DECK: mean next-token loss of the probes at every checkpoint", loss},
       {"models", "FAMILY: what is in a family of checkpoints, and what is missing", models},
       {"audit", "FAMILY [--output=FOLDER]: whether every checkpoint is what its name says", audit},
       {"inspect", "FILE [--validate]: what is in a file of results", inspect},

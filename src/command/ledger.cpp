@@ -46,17 +46,33 @@ class Maker {
   }
 
   Unit activations(const Checkpoint& checkpoint) const {
-    const auto& model = study_.family.models[static_cast<std::size_t>(checkpoint.model)];
-    auto files = checkpoint_files(checkpoint);
-    files.push_back(model.tokenizer);
-    files.push_back(deck_.probes.path);
-    return make(Stage::extract, "activations",
-                fmt::format("activations/{}/step{}.h5", model.name, checkpoint.step), {},
+    return make(Stage::extract, "activations", file_of("activations", checkpoint), {},
                 fmt::format("layers {}\ndropped {}", fmt::join(checkpoint.layers, ","), study_.dropped), {},
-                files);
+                forward_files(checkpoint));
+  }
+
+  Unit loss(const Checkpoint& checkpoint) const {
+    return make(Stage::loss, "loss", file_of("loss", checkpoint), {},
+                fmt::format("dropped {}", study_.dropped), {}, forward_files(checkpoint));
   }
 
  private:
+  const checkpoint::Model& model_of(const Checkpoint& checkpoint) const {
+    return study_.family.models[static_cast<std::size_t>(checkpoint.model)];
+  }
+
+  std::string file_of(const std::string& kind, const Checkpoint& checkpoint) const {
+    return fmt::format("{}/{}/step{}.h5", kind, model_of(checkpoint).name, checkpoint.step);
+  }
+
+  /// What a forward pass reads.
+  std::vector<fs::path> forward_files(const Checkpoint& checkpoint) const {
+    auto files = checkpoint_files(checkpoint);
+    files.push_back(model_of(checkpoint).tokenizer);
+    files.push_back(deck_.probes.path);
+    return files;
+  }
+
   const deck::Deck& deck_;
   const Study& study_;
   const std::map<std::string, std::string>& hashes_;
@@ -100,6 +116,10 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
                const std::string& device)
     : study_(&study) {
   const Maker maker(deck, study, hashes, device);
+  if (study.scope == Scope::ladder) {
+    for (const auto& checkpoint : study.checkpoints) loss_.push_back(maker.loss(checkpoint));
+    return;
+  }
   for (const auto& checkpoint : study.checkpoints) activations_.push_back(maker.activations(checkpoint));
   std::vector<const Unit*> all;
   std::string points;
@@ -160,12 +180,16 @@ std::vector<const Unit*> Ledger::of(Stage stage) const {
     case Stage::track:
       units.push_back(&emergence_);
       break;
+    case Stage::loss:
+      add(loss_);
+      break;
   }
   return units;
 }
 
 std::vector<fs::path> input_files(const deck::Deck& deck, const Study& study) {
-  std::vector<fs::path> files{deck.probes.path, deck.match.subjects};
+  std::vector<fs::path> files{deck.probes.path};
+  if (study.scope == Scope::curves) files.push_back(deck.match.subjects);
   for (const auto& text : study.texts) files.push_back(text.tokenizer);
   for (const auto& model : study.family.models) files.push_back(model.tokenizer);
   for (const auto& checkpoint : study.checkpoints)

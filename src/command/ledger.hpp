@@ -14,7 +14,7 @@ namespace incipit::command {
 /// One file that some stage makes, and what it must have been made from.
 struct Unit {
   deck::Stage stage;
-  std::string kind;  ///< as in files.md: activations, sae, labels, match, align, emergence
+  std::string kind;  ///< as in files.md: activations, sae, labels, match, align, emergence, loss
   std::filesystem::path path;
   std::string fingerprint;
   std::string keys;                          ///< the deck's lines this stage reads
@@ -23,7 +23,8 @@ struct Unit {
 
 enum class State { missing, done, stale };
 
-/// The files are the ledger (design §5): which units a deck asks for, under which fingerprint.
+/// The files are the ledger (design §5): which units a deck asks for, under which fingerprint. Those of
+/// losses in the scope of a ladder, all others in that of curves.
 class Ledger {
  public:
   /// `hashes` holds the SHA-256 of every file of `input_files`. `device` names the device kind.
@@ -33,6 +34,7 @@ class Ledger {
   [[nodiscard]] const Unit& activations(std::size_t checkpoint) const { return activations_[checkpoint]; }
   /// The activations of the checkpoint a site lies in.
   [[nodiscard]] const Unit& activations(const Site& site) const;
+  [[nodiscard]] const Unit& loss(std::size_t checkpoint) const { return loss_[checkpoint]; }
   [[nodiscard]] const Unit& sae(std::size_t anchor) const { return sae_[anchor]; }
   [[nodiscard]] const Unit& labels(std::size_t anchor) const { return labels_[anchor]; }
   [[nodiscard]] const Unit& match(std::size_t anchor) const { return match_[anchor]; }
@@ -42,7 +44,7 @@ class Ledger {
 
  private:
   const Study* study_;
-  std::vector<Unit> activations_, sae_, labels_, match_, align_;
+  std::vector<Unit> activations_, sae_, labels_, match_, align_, loss_;
   Unit emergence_;
 };
 

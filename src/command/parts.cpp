@@ -53,8 +53,9 @@ std::vector<std::pair<std::size_t, std::size_t>> Parts::find(const parallel::Com
   return there;
 }
 
+template <class T>
 void Parts::write(const store::Header& header, std::size_t first, std::size_t last,
-                  parallel::BlockRange positions, const std::vector<std::vector<float>>& rows,
+                  parallel::BlockRange positions, const std::vector<std::vector<T>>& rows,
                   std::int64_t width) {
   store::ensure_folder(folder_);
   auto own = header;
@@ -65,25 +66,25 @@ void Parts::write(const store::Header& header, std::size_t first, std::size_t la
   file.write<std::int64_t>("positions", {2}, at, {"1", "first position in pack order, and the end"});
   const auto count = positions.end - positions.begin;
   const auto layers = static_cast<std::int64_t>(rows.size());
-  file.create<float>("residual", {layers, count, width},
-                     {"1", "residual stream at the last token, in pack order"}, {});
+  file.create<T>("rows", {layers, count, width}, {"1", "rows of this part's positions, in pack order"}, {});
   for (std::int64_t l = 0; l < layers; ++l)
-    file.write_slab<float>("residual", {l, 0, 0}, {1, count, width}, rows[static_cast<std::size_t>(l)]);
+    file.write_slab<T>("rows", {l, 0, 0}, {1, count, width},
+                       std::span<const T>(rows[static_cast<std::size_t>(l)]));
   file.commit();
 }
 
-std::vector<float> Parts::read(std::size_t layer, parallel::BlockRange positions, std::int64_t width) const {
-  std::vector<float> rows(static_cast<std::size_t>((positions.end - positions.begin) * width));
+template <class T>
+std::vector<T> Parts::read(std::size_t layer, parallel::BlockRange positions, std::int64_t width) const {
+  std::vector<T> rows(static_cast<std::size_t>((positions.end - positions.begin) * width));
   auto next = positions.begin;
   for (const auto& part : list(folder_, unit_.fingerprint)) {
     const store::Reader file(part.path, kind);
     const auto at = file.read<std::int64_t>("positions");
     const auto begin = std::max(next, at[0]), end = std::min(positions.end, at[1]);
     if (begin >= end || begin != next) continue;
-    file.read_slab<float>(
-        "residual", {static_cast<std::int64_t>(layer), begin - at[0], 0}, {1, end - begin, width},
-        std::span<float>(rows).subspan(static_cast<std::size_t>((begin - positions.begin) * width),
-                                       static_cast<std::size_t>((end - begin) * width)));
+    file.read_slab<T>("rows", {static_cast<std::int64_t>(layer), begin - at[0], 0}, {1, end - begin, width},
+                      std::span<T>(rows).subspan(static_cast<std::size_t>((begin - positions.begin) * width),
+                                                 static_cast<std::size_t>((end - begin) * width)));
     next = end;
   }
   if (next != positions.end)
@@ -94,13 +95,21 @@ std::vector<float> Parts::read(std::size_t layer, parallel::BlockRange positions
   return rows;
 }
 
+template void Parts::write(const store::Header&, std::size_t, std::size_t, parallel::BlockRange,
+                           const std::vector<std::vector<float>>&, std::int64_t);
+template void Parts::write(const store::Header&, std::size_t, std::size_t, parallel::BlockRange,
+                           const std::vector<std::vector<double>>&, std::int64_t);
+template std::vector<float> Parts::read(std::size_t, parallel::BlockRange, std::int64_t) const;
+template std::vector<double> Parts::read(std::size_t, parallel::BlockRange, std::int64_t) const;
+
 void Parts::remove(const parallel::Communicator& team) const {
   team.barrier();
   std::error_code none;
   if (team.root()) {
     fs::remove_all(folder_, none);
-    fs::remove(folder_.parent_path(), none);  // MODEL, if this was its last checkpoint
-    fs::remove(folder_.parent_path().parent_path(), none);
+    // The folders above, if this was the last checkpoint in them.
+    for (auto above = folder_.parent_path(); fs::remove(above, none) && above.filename() != "parts";)
+      above = above.parent_path();
   }
 }
 

@@ -45,15 +45,20 @@ void enter_output(Session& session) {
   store::write_text_atomic(path, deck::resolved(session.deck));
 }
 
+std::string sites_text(const Study& study) {
+  if (study.scope == Scope::ladder) return {};
+  std::size_t sites = 0;
+  for (const auto& checkpoint : study.checkpoints) sites += checkpoint.layers.size();
+  return fmt::format(", {} sites", sites);
+}
+
 void greet(Session& session) {
   auto& console = session.console;
   const auto& study = session.study;
   console.line("Incipit on {} rank(s) x {} thread(s), {}", session.world.size(), session.threads,
                session.device->name());
-  std::size_t sites = 0;
-  for (const auto& checkpoint : study.checkpoints) sites += checkpoint.layers.size();
-  console.line("family    {} models, {} checkpoints, {} sites", study.family.models.size(),
-               study.checkpoints.size(), sites);
+  console.line("family    {} models, {} checkpoints{}", study.family.models.size(), study.checkpoints.size(),
+               sites_text(study));
   const auto& probes = study.probes;
   const auto count = [&](corpus::Part part) { return probes.of(part).size(); };
   console.line("probes    {} of {} subjects in {} groups; fit {}, verify {}, judge {}{}", probes.all.size(),
@@ -85,6 +90,7 @@ void warn_about_probes(Session& session) {
           "so such probes look alike in most models",
           single);
   }
+  if (study.scope == Scope::ladder) return;  // no dictionary is made
   const auto verify = static_cast<std::int64_t>(study.probes.of(corpus::Part::verify).size());
   if (verify < 20 * session.deck.sae.latents)
     session.console.warn(
@@ -169,7 +175,7 @@ void Session::leave_if_asked() const {
 }
 
 std::unique_ptr<Session> open_session(const parallel::Communicator& world, const deck::Deck& deck,
-                                      const std::string& subcommand) {
+                                      const std::string& subcommand, Scope scope) {
   auto session = std::make_unique<Session>(world, deck, world.rank());
   auto& output = session->deck.run.output;
   parallel::together(world, "making the output folder", [&] {
@@ -185,7 +191,7 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
     session->device = make_device(deck.run.device, session->threads);
     if (world.root()) session->console.attach(output / "run.log");
     const auto timer = session->timing.phase("set up");
-    session->study = resolve(deck);
+    session->study = resolve(deck, scope);
   });
   audit_study(*session);
   const auto timer = session->timing.phase("set up");

@@ -55,7 +55,7 @@ struct Session {
 /// Reads the deck, finds everything, makes the output folder, prints what will be done. Collective; all
 /// errors are agreed.
 std::unique_ptr<Session> open_session(const parallel::Communicator& world, const deck::Deck& deck,
-                                      const std::string& subcommand);
+                                      const std::string& subcommand, Scope scope = Scope::curves);
 
 /// Prints where the time went, at the end of a job. Collective.
 void close_session(Session& session);

@@ -145,6 +145,15 @@ std::vector<Checkpoint> needed_checkpoints(const deck::Deck& deck, const checkpo
   return checkpoints;
 }
 
+std::vector<Checkpoint> all_checkpoints(const checkpoint::Family& family) {
+  std::vector<Checkpoint> checkpoints;
+  for (std::size_t m = 0; m < family.models.size(); ++m)
+    for (const auto& s : family.models[m].steps)
+      checkpoints.push_back(
+          {static_cast<int>(m), s.step, s.folder, {static_cast<int>(family.models[m].config.layers)}, false});
+  return checkpoints;
+}
+
 /// Keeps the probes whose flag is set, in order; parts stay as they were dealt.
 corpus::Probes keep(const corpus::Probes& probes, const std::vector<bool>& flags) {
   corpus::Probes kept = probes;
@@ -257,11 +266,16 @@ void leave_out(Study& study, const std::vector<Study::Key>& checkpoints) {
         if (is_out(point.model, point.step)) anchor.left_out.push_back(point);
 }
 
-Study resolve(const deck::Deck& deck) {
+Study resolve(const deck::Deck& deck, Scope scope) {
   Study study;
+  study.scope = scope;
   study.family = checkpoint::find_family(deck.family);
-  study.anchors = resolve_anchors(deck, study.family);
-  study.checkpoints = needed_checkpoints(deck, study.family, study.anchors);
+  if (scope == Scope::curves) {
+    study.anchors = resolve_anchors(deck, study.family);
+    study.checkpoints = needed_checkpoints(deck, study.family, study.anchors);
+  } else {
+    study.checkpoints = all_checkpoints(study.family);
+  }
   study.probes = corpus::load_probes(deck.probes, deck.run.seed);
   read_texts(study, deck);
   return study;

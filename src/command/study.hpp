@@ -35,13 +35,19 @@ struct Anchor {
   std::vector<Site> left_out = {};  ///< points of the curves whose checkpoint the audit dropped
 };
 
-/// One (model, step) that some curve needs, with the layers needed there, ascending.
+/// One (model, step) of the scope, with the layers needed there, ascending.
 struct Checkpoint {
   int model;
   std::int64_t step;
   std::filesystem::path folder;
   std::vector<int> layers;
   bool anchor;  ///< an SAE waits for this one: it goes first
+};
+
+/// Which checkpoints a command is about.
+enum class Scope {
+  curves,  ///< those that the anchors' curves need
+  ladder,  ///< every step of every model that the deck selects; without anchors, to the last layer
 };
 
 /// The probes in the tokens of one tokenizer.
@@ -54,6 +60,7 @@ struct Text {
 
 /// What a deck means for the files that are there: everything later stages loop over.
 struct Study {
+  Scope scope = Scope::curves;
   checkpoint::Family family;
   corpus::Probes probes;  ///< those that fit every model's context (`probes.long`)
   std::int64_t dropped = 0;
@@ -78,7 +85,7 @@ std::vector<Site> sites_of(const Anchor& anchor);
 
 /// Finds the family, loads and tokenizes the probes, resolves anchors and curves (design §4).
 /// Errors: usage for an anchor that names what is not there, data for what the files hold.
-Study resolve(const deck::Deck& deck);
+Study resolve(const deck::Deck& deck, Scope scope);
 
 /// The layer an anchor's `layer` key means in a model of `layers` blocks: `last`, a number, or a fraction
 /// of the depth (⌊f·L + ½⌋).

@@ -92,7 +92,7 @@ std::string resolved_science(const Deck& deck);
 /// mpi_hints), as INI lines; for the `timing` group.
 std::string resolved_operational(const Deck& deck);
 
-enum class Stage { extract, train, interpret, match, align, track };
+enum class Stage { extract, train, interpret, match, align, track, loss };
 
 std::string_view name_of(Stage stage);
 

@@ -145,6 +145,8 @@ std::string_view name_of(Stage stage) {
       return "align";
     case Stage::track:
       return "track";
+    case Stage::loss:
+      return "loss";
   }
   return "";
 }

@@ -11,6 +11,9 @@ namespace {
 
 using Stages = std::vector<Stage>;
 
+/// What the forward passes read, whatever is kept of them.
+const Stages forward_passes = {Stage::extract, Stage::loss};
+
 /// The split and the seed are read by all that comes after the forward passes.
 const Stages after_extraction = {Stage::train, Stage::interpret, Stage::match, Stage::align, Stage::track};
 
@@ -129,7 +132,7 @@ void add_family(std::vector<Key<Deck>>& keys) {
 
 void add_probes(std::vector<Key<Deck>>& keys) {
   using Options = corpus::ProbeOptions;
-  Group<Deck, Options> probes(keys, "probes", {&Deck::probes}, {Stage::extract});
+  Group<Deck, Options> probes(keys, "probes", {&Deck::probes}, forward_passes);
   auto& path = probes.add_path(
       "path", "The probe file (JSON Lines; .gz accepted); for mmlu the folder of CSV files.", &Options::path);
   path.required = true;
@@ -236,10 +239,10 @@ void add_run(std::vector<Key<Deck>>& keys) {
           choice({"auto", "host", "cuda"}));
   run.add("precision", "", "Arithmetic of the forward pass: fp32.", &RunOptions::precision,
           choice({"fp32"}, {"bf16", "fp16"}))
-      .stages = {Stage::extract};
+      .stages = forward_passes;
   run.add("pack_tokens", "tokens", "Most tokens of the probes that run together; at least the longest probe.",
           &RunOptions::pack_tokens, whole<std::int64_t>(1, many))
-      .stages = {Stage::extract};
+      .stages = forward_passes;
   run.add("seed", "", "Seed of everything random.", &RunOptions::seed, whole<std::uint64_t>(0)).stages =
       after_extraction;
   run.add("audit", "",

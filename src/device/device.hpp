@@ -15,6 +15,7 @@
 #include "device/gather_centred.hpp"
 #include "device/gather_rows.hpp"
 #include "device/matmul.hpp"
+#include "device/next_token_loss.hpp"
 #include "device/rotary_split.hpp"
 #include "device/sae_adam.hpp"
 #include "device/sae_auxiliary.hpp"
@@ -66,6 +67,7 @@ class Device {
   virtual void bias_activation(const BiasActivation&) = 0;
   virtual void add_bias(const AddBias&) = 0;
   virtual void count_nonfinite(const CountNonfinite&) = 0;
+  virtual void next_token_loss(const NextTokenLoss&) = 0;
 
   // The sparse autoencoder (science §2); in fp64 for comparison with exact references.
   virtual void gather_centred(const GatherCentred<float>&) = 0;

@@ -217,6 +217,18 @@ Schema activations() {
   return out;
 }
 
+Schema loss() {
+  Schema out{"loss", "loss", "one checkpoint's next-token losses of the probes", {}, {}};
+  Group root(out.entries, "", always);
+  root.text("probe_id", {"probe_id"}, "probes in the deck's order");
+  root.add("tokens", {"probe_id"}, "int32", "token", "length of the probe");
+  root.add("predicted", {"probe_id"}, "int32", "token", "tokens predicted: all but the first");
+  root.add("loss_sum", {"probe_id"}, "float64", "nat", "sum of their losses");
+  root.add("loss", {}, "float64", "nat", "mean over the predicted tokens of all probes");
+  out.attributes = {{"", "model", "model"}, {"", "step", "training step"}};
+  return out;
+}
+
 void add_sae(Entries& entries, const std::string& path, const std::string& required) {
   Group sae(entries, path, required);
   sae.real32("encoder", {"latent", "d"}, "encoder rows");
@@ -415,8 +427,8 @@ std::string alternatives(const std::string& type) {
 }  // namespace
 
 const std::vector<Schema>& schemas() {
-  static const std::vector<Schema> all = {audit(), activations(), sae(),      labels(),
-                                          match(), alignment(),   emergence()};
+  static const std::vector<Schema> all = {audit(), activations(), sae(),       labels(),
+                                          match(), alignment(),   emergence(), loss()};
   return all;
 }
 

@@ -210,6 +210,14 @@ void PackRun::gather_last(Workspace& workspace) {
                        .out = workspace.last.data()});
 }
 
+void PackRun::norm_all(const float* weight, const float* bias) {
+  norm(weight, bias, all_rows(), x_.data());
+}
+
+void PackRun::project(const float* weight, std::int64_t outputs, float* out) {
+  product(tokens_of(pack_), outputs, config_.d, x_.data(), weight, out, 0.0F);
+}
+
 void PackRun::norms(const BlockWeights& weights, const Rows& rows, Workspace& workspace) {
   if (!config_.parallel_residual) return norm(weights.norm1, weights.norm1_bias, rows, workspace.a.data());
   device_.double_layer_norm({.rows = rows.count,

@@ -54,6 +54,11 @@ class PackRun {
   /// Copies the residual at the last tokens to `workspace.last`.
   void gather_last(Workspace& workspace);
 
+  /// Puts the layer norm of every token's residual in its place.
+  void norm_all(const float* weight, const float* bias);
+  /// out[tokens, outputs] = residual · weightᵀ, weight being [outputs, d].
+  void project(const float* weight, std::int64_t outputs, float* out);
+
   [[nodiscard]] std::int64_t probes() const { return static_cast<std::int64_t>(pack_.probes.size()); }
   [[nodiscard]] const corpus::Pack& pack() const { return pack_; }
 

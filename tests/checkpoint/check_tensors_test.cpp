@@ -68,5 +68,21 @@ TEST_F(CheckTensorsTest, KnowsTiedEmbeddings) {
   refuses({"1 missing", "embed_out.weight"});
 }
 
+TEST_F(CheckTensorsTest, ResidualsNeedNoHead) {
+  for (const char* name :
+       {"gpt_neox.final_layer_norm.weight", "gpt_neox.final_layer_norm.bias", "embed_out.weight"})
+    remove(name);
+  write("model.safetensors", safetensors_file(tensors_));
+  check_tensors(Weights::open(folder_), config_, Head::unneeded);
+  refuses({"model.safetensors", "3 missing", "gpt_neox.final_layer_norm.bias", "embed_out.weight"});
+}
+
+TEST_F(CheckTensorsTest, AHeadThatIsThereMustBeRight) {
+  tensor("embed_out.weight").shape = {8, 11};
+  write("model.safetensors", safetensors_file(tensors_));
+  test::expect_error(Exit::data, {"embed_out.weight has shape [8, 11]"},
+                     [&] { check_tensors(Weights::open(folder_), config_, Head::unneeded); });
+}
+
 }  // namespace
 }  // namespace incipit::checkpoint

@@ -30,7 +30,7 @@ class PythiaDecks : public test::FolderTest {
     fs::create_symlink(inputs / "nano/tokenizer.json", snapshot / "tokenizer.json");
   }
   static Study study(const std::string& name, const std::vector<std::string>& overrides = {}) {
-    return resolve(deck::load(inputs / (name + ".ini"), overrides));
+    return resolve(deck::load(inputs / (name + ".ini"), overrides), Scope::curves);
   }
 };
 
@@ -70,6 +70,25 @@ TEST_F(PythiaDecks, TakeTheOverridesOfTheReadme) {
   const std::string four = "--probes.subjects=physics,biology,history,economics";
   EXPECT_EQ(study("pythia-time", {four}).probes.subjects.size(), 4u);
   EXPECT_EQ(study("pythia-scale", {four}).checkpoints.size(), 10u);
+}
+
+/// Losses are of every step of every model, whatever the anchors follow.
+TEST(NanoDeck, ALadderHasEveryCheckpointAndNoAnchor) {
+  const deck::Deck deck = deck::load(inputs / "nano.ini", {});
+  const Study study = resolve(deck, Scope::ladder);
+  EXPECT_TRUE(study.anchors.empty());
+  std::size_t at = 0;
+  for (const auto& model : study.family.models) {
+    for (const auto& step : model.steps) {
+      const Checkpoint& checkpoint = study.checkpoints.at(at++);
+      EXPECT_EQ(study.family.models[static_cast<std::size_t>(checkpoint.model)].name, model.name);
+      EXPECT_EQ(checkpoint.step, step.step);
+      EXPECT_EQ(checkpoint.folder, step.folder);
+      EXPECT_EQ(checkpoint.layers, std::vector<int>{static_cast<int>(model.config.layers)});
+    }
+  }
+  EXPECT_EQ(study.checkpoints.size(), at);
+  EXPECT_EQ(at, 14u);
 }
 
 }  // namespace

@@ -13,6 +13,9 @@ namespace {
 using Echo = DeckFiles;
 using Names = std::vector<std::string>;
 
+constexpr Stage every_stage[] = {Stage::extract, Stage::train, Stage::interpret, Stage::match,
+                                 Stage::align,   Stage::track, Stage::loss};
+
 TEST(Help, HasEveryKeyWithinAHundredColumns) {
   const std::string text = help();
   for (const auto& section : sections()) expect_holds(text, "[" + section.name + "]");
@@ -76,8 +79,7 @@ TEST_F(Echo, ReadsBackForRandomDecks) {
     const std::string text = resolved(deck);
     const Deck again = load(write(text, "again.ini"), {});
     ASSERT_EQ(resolved(again), text);
-    for (const Stage stage :
-         {Stage::extract, Stage::train, Stage::interpret, Stage::match, Stage::align, Stage::track}) {
+    for (const Stage stage : every_stage) {
       ASSERT_EQ(keys_of(again, stage), keys_of(deck, stage));
     }
   }
@@ -106,8 +108,7 @@ TEST_F(Echo, SciencePathsStayAsHeld) {
 /// The stages whose keys change when the deck is loaded with this override.
 std::string changed_stages(const Deck& base, const Deck& changed) {
   std::string names;
-  for (const Stage stage :
-       {Stage::extract, Stage::train, Stage::interpret, Stage::match, Stage::align, Stage::track}) {
+  for (const Stage stage : every_stage) {
     if (keys_of(base, stage) != keys_of(changed, stage)) names += std::string(name_of(stage)) + " ";
   }
   return names;
@@ -128,9 +129,9 @@ TEST_F(Echo, EachKeyBelongsToTheStagesThatReadIt) {
       {"run.device=host", ""},
       {"extract.layers=all", ""},
       {"extract.dtype=float16", "extract "},
-      {"probes.template=Q {question}", "extract "},
-      {"probes.limit=3", "extract "},
-      {"run.pack_tokens=99", "extract "},
+      {"probes.template=Q {question}", "extract loss "},
+      {"probes.limit=3", "extract loss "},
+      {"run.pack_tokens=99", "extract loss "},
       {"probes.split=none", "train interpret match align track "},
       {"run.seed=2", "train interpret match align track "},
       {"sae.k=2", "train "},

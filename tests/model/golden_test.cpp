@@ -1,4 +1,5 @@
-// Residual streams against GPTNeoX of Hugging Face's transformers in fp32: tests/reference/forward_golden.py.
+// Residual streams, logits and losses against GPTNeoX of Hugging Face's transformers in fp32:
+// tests/reference/forward_golden.py.
 
 #include "../golden.hpp"
 
@@ -10,12 +11,13 @@
 #include "../support.hpp"
 #include "device/host/host_device.hpp"
 #include "model/neox.hpp"
+#include "model/next_token.hpp"
 #include "random_checkpoint.hpp"
 
 namespace incipit::model {
 namespace {
 
-/// The bound on a layer's relative error in fp32.
+/// The bound on the relative error in fp32: of a layer, of logits, of losses.
 constexpr double bound = 2e-5;
 
 const test::Golden& golden() {
@@ -72,6 +74,17 @@ class ForwardGolden : public test::FolderTest, public testing::WithParamInterfac
     });
     return all;
   }
+
+  /// The checkpoint on a device, made again for each test.
+  struct Model {
+    explicit Model(const std::filesystem::path& folder)
+        : weights(checkpoint::Weights::open(folder)),
+          config(checkpoint::read_config(folder / "config.json")) {}
+    std::unique_ptr<device::Device> device = device::make_host_device(2);
+    checkpoint::Weights weights;
+    checkpoint::Config config;
+    NextToken next{*device, weights, config};
+  };
 };
 
 TEST_P(ForwardGolden, EveryLayerIsTheSame) {
@@ -86,6 +99,33 @@ TEST_P(ForwardGolden, EveryLayerIsTheSame) {
       return std::span<const float>(all).subspan(static_cast<std::size_t>(layer) * size, size);
     };
     EXPECT_LE(test::relative_error(of(found), of(expected)), layer == 0 ? 0 : bound) << "layer " << layer;
+  }
+}
+
+TEST_P(ForwardGolden, LogitsAtTheLastTokensAreTheSame) {
+  write_checkpoint();
+  Model model(folder_);
+  const corpus::Pack texts = pack();
+  const std::vector<float> all = model.next.logits(texts);
+  std::vector<float> found;
+  for (std::size_t i = 1; i < texts.starts.size(); ++i) {
+    const auto row = all.begin() + (texts.starts[i] - 1) * model.config.vocab;
+    found.insert(found.end(), row, row + model.config.vocab);
+  }
+  EXPECT_LE(test::relative_error(found, golden().read<float>(path("logits"))), bound);
+}
+
+TEST_P(ForwardGolden, LossesOfAllTextsAreTheSame) {
+  write_checkpoint();
+  Model model(folder_);
+  const std::vector<corpus::Pack> packs = {pack()};
+  const std::vector<NextToken::Loss> found = model.next.run(packs);
+  const std::vector<double> expected = golden().read<double>(path("loss"));
+  const std::vector<std::int64_t> length = golden().read<std::int64_t>(path("length"));
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].predicted, length[i] - 1);
+    EXPECT_LE(std::abs(found[i].sum - expected[i]), bound * expected[i]) << "text " << i;
   }
 }
 

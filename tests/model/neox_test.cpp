@@ -13,9 +13,12 @@
 #include "error.hpp"
 #include "neox_reference.hpp"
 #include "random_checkpoint.hpp"
+#include "random_pack.hpp"
 
 namespace incipit::model {
 namespace {
+
+constexpr std::int64_t vocabulary_size = 113;
 
 using checkpoint::Activation;
 using checkpoint::Config;
@@ -23,7 +26,7 @@ using checkpoint::Dtype;
 
 Config shape(std::int64_t layers, std::int64_t heads, std::int64_t head_size, double rotary) {
   Config config;
-  config.vocab = 113;
+  config.vocab = vocabulary_size;
   config.d = heads * head_size;
   config.layers = layers;
   config.heads = heads;
@@ -53,20 +56,6 @@ class Checkpoint {
   static inline int count_ = 0;
   std::filesystem::path folder_;
 };
-
-corpus::Pack pack(const std::vector<std::int64_t>& lengths, std::uint64_t stream,
-                  std::int64_t first_probe = 0) {
-  Random random(3, Purpose::test, stream);
-  corpus::Pack out;
-  out.starts = {0};
-  for (const std::int64_t length : lengths) {
-    out.probes.push_back(first_probe++);
-    for (std::int64_t t = 0; t < length; ++t)
-      out.tokens.push_back(static_cast<std::int32_t>(random.below(113)));
-    out.starts.push_back(static_cast<std::int64_t>(out.tokens.size()));
-  }
-  return out;
-}
 
 using Rows = std::map<int, std::vector<float>>;
 
@@ -129,7 +118,8 @@ TEST(Neox, AgreesWithPlainLoopsInFp64) {
   for (const auto& s : shapes) {
     SCOPED_TRACE(testing::Message() << s.layers << " layers, " << s.heads << " heads of " << s.head_size);
     expect_agreement(Checkpoint(shape(s.layers, s.heads, s.head_size, s.rotary)),
-                     {pack({1, 1, 5, 33}, 1), pack({70, 2}, 2, 4), pack({1}, 3, 6)});
+                     {random_pack({1, 1, 5, 33}, vocabulary_size, 1),
+                      random_pack({70, 2}, vocabulary_size, 2, 4), random_pack({1}, vocabulary_size, 3, 6)});
   }
 }
 
@@ -146,7 +136,8 @@ TEST(Neox, AgreesInEveryVariant) {
         config.activation = activation;
         config.norm_eps = 1e-3;
         config.rotary_base = 500;
-        expect_agreement(Checkpoint(config), {pack({1, 9, 1}, 4), pack({1, 1, 1}, 5, 3)});
+        expect_agreement(Checkpoint(config), {random_pack({1, 9, 1}, vocabulary_size, 4),
+                                              random_pack({1, 1, 1}, vocabulary_size, 5, 3)});
       }
     }
   }
@@ -154,17 +145,19 @@ TEST(Neox, AgreesInEveryVariant) {
 
 TEST(Neox, ReadsEveryTypeAndShards) {
   for (const Dtype dtype : {Dtype::f16, Dtype::bf16, Dtype::f32}) {
-    expect_agreement(Checkpoint(shape(3, 2, 10, 0.4), dtype, 4), {pack({4, 11}, 6)});
+    expect_agreement(Checkpoint(shape(3, 2, 10, 0.4), dtype, 4), {random_pack({4, 11}, vocabulary_size, 6)});
   }
 }
 
 TEST(Neox, TextsLongerThanABlockOfAttention) {
-  expect_agreement(Checkpoint(shape(2, 2, 8, 0.5)), {pack({200, 129}, 7)});
+  expect_agreement(Checkpoint(shape(2, 2, 8, 0.5)), {random_pack({200, 129}, vocabulary_size, 7)});
 }
 
 TEST(Neox, SameBytesForAnyThreadsAndWave) {
   const Checkpoint checkpoint(shape(3, 5, 24, 0.25), Dtype::f16);
-  const std::vector<corpus::Pack> packs = {pack({3, 60, 90}, 8), pack({1, 200, 400}, 9, 3), pack({7}, 10, 6)};
+  const std::vector<corpus::Pack> packs = {random_pack({3, 60, 90}, vocabulary_size, 8),
+                                           random_pack({1, 200, 400}, vocabulary_size, 9, 3),
+                                           random_pack({7}, vocabulary_size, 10, 6)};
   const std::vector<int> layers = {0, 2, 3};
   const Rows together = run(checkpoint, packs, layers, 1);
   EXPECT_EQ(run(checkpoint, packs, layers, 2), together);
@@ -180,7 +173,7 @@ TEST(Neox, SameBytesForAnyThreadsAndWave) {
 
 TEST(Neox, StopsAfterTheLastWantedLayer) {
   const Checkpoint checkpoint(shape(3, 2, 8, 0.25));
-  const std::vector<corpus::Pack> packs = {pack({5, 6, 80}, 11)};
+  const std::vector<corpus::Pack> packs = {random_pack({5, 6, 80}, vocabulary_size, 11)};
   const Rows all = run(checkpoint, packs, {0, 1, 2, 3});
   EXPECT_EQ(run(checkpoint, packs, {0}).at(0), all.at(0));
   // A layer that is the last one run takes another way through its block.
@@ -222,9 +215,10 @@ TEST(Neox, NamesANonFiniteWeight) {
   const std::string name = "gpt_neox.layers.1.attention.query_key_value.weight";
   // Row 20 belongs to the keys of head 0; the place named is that in the file.
   poke(checkpoint, name, 20 * 16 + 3, std::numeric_limits<float>::quiet_NaN());
-  expect_error(checkpoint, pack({4}, 12), Exit::numbers, {"model.safetensors", name, "NaN at [20, 3]"});
+  expect_error(checkpoint, random_pack({4}, vocabulary_size, 12), Exit::numbers,
+               {"model.safetensors", name, "NaN at [20, 3]"});
   poke(checkpoint, "gpt_neox.layers.0.mlp.dense_4h_to_h.bias", 15, -std::numeric_limits<float>::infinity());
-  expect_error(checkpoint, pack({4}, 12), Exit::numbers,
+  expect_error(checkpoint, random_pack({4}, vocabulary_size, 12), Exit::numbers,
                {"layers.0.mlp.dense_4h_to_h.bias", "infinity at [15]"});
 }
 
@@ -233,12 +227,13 @@ TEST(Neox, NamesANonFiniteResidual) {
   for (std::uint64_t i = 0; i < 16; ++i)
     poke(checkpoint, "gpt_neox.layers.0.mlp.dense_4h_to_h.bias", i, 3e38F);
   for (std::uint64_t i = 0; i < 16; ++i) poke(checkpoint, "gpt_neox.layers.0.attention.dense.bias", i, 3e38F);
-  expect_error(checkpoint, pack({4, 6}, 13, 41), Exit::numbers, {"layer 1", "probe 41", "16 of 16"});
+  expect_error(checkpoint, random_pack({4, 6}, vocabulary_size, 13, 41), Exit::numbers,
+               {"layer 1", "probe 41", "16 of 16"});
 }
 
 TEST(Neox, NamesATokenBeyondTheVocabulary) {
   const Checkpoint checkpoint(shape(2, 2, 8, 0.25));
-  corpus::Pack texts = pack({4, 6}, 14, 8);
+  corpus::Pack texts = random_pack({4, 6}, vocabulary_size, 14, 8);
   texts.tokens[5] = 113;
   expect_error(checkpoint, texts, Exit::data, {"token 113", "probe 9", "113"});
 }
@@ -250,7 +245,7 @@ TEST(Neox, AFileThatShrinksIsAnErrorOfInput) {
   const Config config = checkpoint.config();
   Neox neox(*device, weights, config);
   std::filesystem::resize_file(checkpoint.folder() / "model.safetensors", 9000);
-  const std::vector<corpus::Pack> packs = {pack({3}, 15)};
+  const std::vector<corpus::Pack> packs = {random_pack({3}, vocabulary_size, 15)};
   try {
     neox.run(packs, std::vector<int>{2}, [](int, std::span<const float>) {});
     FAIL() << "no error";
@@ -262,14 +257,15 @@ TEST(Neox, AFileThatShrinksIsAnErrorOfInput) {
 TEST(Neox, LayersMustAscendWithinTheDepth) {
   const Checkpoint checkpoint(shape(2, 2, 8, 0.25));
   for (const std::vector<int>& layers : {std::vector<int>{}, {1, 1}, {2, 1}, {-1}, {3}}) {
-    EXPECT_THROW(run(checkpoint, {pack({3}, 16)}, layers), Error);
+    EXPECT_THROW(run(checkpoint, {random_pack({3}, vocabulary_size, 16)}, layers), Error);
   }
 }
 
 TEST(Neox, BytesGrowWithWhatIsHeld) {
   const Config config = shape(2, 4, 32, 0.25);
   EXPECT_GE(Neox::bytes_fixed(config, 100), 2U * 12U * 128U * 128U * 4U + 100U * 6U * 128U * 4U);
-  const std::vector<corpus::Pack> packs = {pack({50}, 17), pack({30, 20}, 18)};
+  const std::vector<corpus::Pack> packs = {random_pack({50}, vocabulary_size, 17),
+                                           random_pack({30, 20}, vocabulary_size, 18)};
   EXPECT_GE(Neox::bytes_per_wave(config, packs), 100U * 128U * 4U);
 }
 

@@ -149,7 +149,8 @@ inline void write_config(const std::filesystem::path& path, const RandomCheckpoi
       << "\", \"rotary_pct\": " << c.rotary_fraction << ", \"rotary_emb_base\": " << c.rotary_base
       << ", \"layer_norm_eps\": " << c.norm_eps << ", \"use_parallel_residual\": " << std::boolalpha
       << c.parallel_residual << ", \"attention_bias\": " << c.attention_bias
-      << ", \"tie_word_embeddings\": false, \"torch_dtype\": \"" << torch_name_of(what.dtype) << "\"}\n";
+      << ", \"tie_word_embeddings\": " << c.tied_embeddings << ", \"torch_dtype\": \""
+      << torch_name_of(what.dtype) << "\"}\n";
   if (!out.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Residual streams of the forward pass against GPTNeoX of Hugging Face `transformers` in fp32.
+"""Residual streams, logits and losses of the forward pass against GPTNeoX of Hugging Face `transformers` in fp32.
 
     pip install torch transformers tokenizers numpy h5py
     tests/reference/forward_golden.py tests/golden/forward.h5
     tests/reference/forward_golden.py --live --probes mmlu_pro.jsonl.gz --tokenizer PYTHIA/tokenizer.json
 
 The first writes the golden file: little checkpoints of every head size of Pythia, which the test makes again from
-their seed, random tokens, and the residuals of the last tokens at every layer.
+their seed, random tokens, the residuals of the last tokens at every layer, the logits there, and the next-token
+losses of all texts.
 
 --live compares `incipit extract` on real questions for all ten shapes of Pythia and prints, per shape, the largest
 relative error of a layer (Frobenius norm over all questions) and of a single vector. Up to 410M the shapes are the
@@ -113,6 +114,33 @@ def load(folder, shape):
     return model.eval()
 
 
+def load_whole(folder):
+    """The model with its unembedding, in fp32."""
+    config = transformers.GPTNeoXConfig.from_pretrained(folder, attn_implementation="eager")
+    state = safetensors.torch.load_file(folder / "model.safetensors")
+    state = {name: tensor.to(torch.float32, copy=True) for name, tensor in state.items()}
+    with torch.device("meta"):
+        model = transformers.GPTNeoXForCausalLM(config)
+    model.gpt_neox.rotary_emb = type(model.gpt_neox.rotary_emb)(config)
+    if hasattr(model, "lm_head"):  # its name from transformers 5 on
+        state["lm_head.weight"] = state.pop("embed_out.weight")
+    model.load_state_dict(state, strict=True, assign=True)
+    return model.eval()
+
+
+@torch.no_grad()
+def predictions(model, texts):
+    """Logits at the last token of each text, [texts, vocab], and the sum of each text's next-token losses: the mean
+    that transformers gives, times the number of tokens that have one before them."""
+    logits, losses = [], []
+    for tokens in texts:
+        ids = torch.tensor([tokens])
+        done = model(ids, labels=ids, use_cache=False)
+        logits.append(done.logits[0, -1])
+        losses.append(done.loss.item() * (len(tokens) - 1) if len(tokens) > 1 else 0.0)
+    return torch.stack(logits).numpy(), losses
+
+
 @torch.no_grad()
 def residuals(model, texts):
     """[layers + 1, texts, d]: before the blocks and after each, at the last token; each text alone, so no padding."""
@@ -145,6 +173,7 @@ def write_golden(options):
             with tempfile.TemporaryDirectory() as folder:
                 make_checkpoint(options.maker, pathlib.Path(folder), shape, index + 1)
                 expected = residuals(load(pathlib.Path(folder), shape), texts)
+                logits, losses = predictions(load_whole(pathlib.Path(folder)), texts)
             group = file.create_group(name)
             group.attrs["seed"] = index + 1
             group.attrs["f16"] = int(shape.dtype == "f16")
@@ -154,7 +183,10 @@ def write_golden(options):
             golden.put(group, "tokens", sum(texts, []), np.int32)
             golden.put(group, "length", GOLDEN_LENGTHS, np.int64)
             golden.put(group, "residual", expected, np.float32)
-            print(f"{name:8} {expected.shape}, norm of the last layer {np.linalg.norm(expected[-1]):.3f}")
+            golden.put(group, "logits", logits, np.float32)
+            golden.put(group, "loss", losses, np.float64)
+            print(f"{name:8} {expected.shape}, norm of the last layer {np.linalg.norm(expected[-1]):.3f}, "
+                  f"loss {sum(losses) / sum(length - 1 for length in GOLDEN_LENGTHS):.4f}")
 
 
 def pick_questions(path, tokenizer, count):

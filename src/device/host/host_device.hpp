@@ -33,6 +33,7 @@ class HostDevice : public Device {
   void bias_activation(const BiasActivation&) override;
   void add_bias(const AddBias&) override;
   void count_nonfinite(const CountNonfinite&) override;
+  void next_token_loss(const NextTokenLoss&) override;
 
   // The sparse autoencoder.
   void gather_centred(const GatherCentred<float>&) override;

@@ -1,0 +1,258 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "checkpoint/weights.hpp"
+#include "command/command.hpp"
+#include "command/deck_command.hpp"
+#include "command/harvest.hpp"
+#include "command/parts.hpp"
+#include "command/schedule.hpp"
+#include "console/table.hpp"
+#include "error.hpp"
+#include "model/next_token.hpp"
+#include "parallel/agree.hpp"
+#include "store/reader.hpp"
+#include "store/writer.hpp"
+
+namespace incipit::command {
+namespace {
+
+/// Nats per token by which a loss must rise over the step before to be named: the last steps of a run that
+/// goes well differ by less.
+constexpr double visible_rise = 0.05;
+
+constexpr const char* about =
+    "usage: incipit loss DECK [--section.key=value ...]\n\n"
+    "The mean next-token loss (nats) of the deck's probes at every step of every model that the deck\n"
+    "selects, as a check of a ladder: the loss should fall from about ln(vocabulary) and stay down. Each\n"
+    "token of a probe but the first is predicted from those before it. Reads the sections [family],\n"
+    "[probes] (all but split) and [run]; anchors play no part. Writes OUTPUT/loss/MODEL/stepN.h5, one per\n"
+    "checkpoint; those that are there already are not computed again. Checkpoints that fail the audit are\n"
+    "left out unless run.audit = ignore.\n\n";
+
+const checkpoint::Model& model_of(const Study& study, const Checkpoint& checkpoint) {
+  return study.family.models[static_cast<std::size_t>(checkpoint.model)];
+}
+
+PassCost cost_of(const Study& study, const Checkpoint& checkpoint, std::int64_t pack_tokens) {
+  const auto& config = model_of(study, checkpoint).config;
+  PassCost cost;
+  cost.flops_per_token =
+      config.flops_per_token() + 2.0 * static_cast<double>(config.d) * static_cast<double>(config.vocab);
+  cost.bytes_read = 2.0 * static_cast<double>(config.params());
+  cost.bytes_held = model::NextToken::bytes_fixed(config, pack_tokens);
+  cost.wave_bytes = [&config](std::span<const corpus::Pack> packs) {
+    return model::NextToken::bytes_per_wave(config, packs);
+  };
+  return cost;
+}
+
+/// Tokens that are predicted of a probe.
+std::int32_t predicted(const std::vector<std::int32_t>& tokens) {
+  return static_cast<std::int32_t>(tokens.size()) - 1;
+}
+
+/// Refuses before any weight is read.
+void require_predictions(const Study& study) {
+  for (const auto& text : study.texts)
+    if (std::ranges::all_of(text.tokens, [](const auto& tokens) { return predicted(tokens) == 0; }))
+      throw Error(Exit::data, fmt::format("every probe is a single token of {}: there is nothing to predict. "
+                                          "Use longer texts, or set probes.bos = yes",
+                                          text.tokenizer.string()));
+}
+
+/// The losses of one checkpoint by one team.
+class LossPass {
+ public:
+  LossPass(Session& session, const parallel::Communicator& team, std::size_t index,
+           console::Progress& progress)
+      : session_(session),
+        team_(team),
+        checkpoint_(session.study.checkpoints[index]),
+        unit_(session.ledger->loss(index)),
+        model_(model_of(session.study, checkpoint_)),
+        text_(text_of(session.study, checkpoint_)),
+        positions_(text_.packs, {}, 1),
+        parts_(session.deck.run.output / "parts" / "loss" / model_.name /
+                   fmt::format("step{}", checkpoint_.step),
+               unit_),
+        cost_(cost_of(session.study, checkpoint_, session.deck.run.pack_tokens)),
+        progress_(progress) {}
+
+  /// False when a stop was asked for before everything was there.
+  bool run() {
+    const bool in_parts = is_long(session_, team_, cost_, checkpoint_);
+    std::vector<PackRange> there;
+    if (in_parts) there = parts_.find(team_);
+    parallel::together(team_, "forward pass", [&] { forward(in_parts, there); });
+    if (team_.any(stopped_)) return false;
+    write(in_parts);
+    if (in_parts) parts_.remove(team_);
+    return true;
+  }
+
+ private:
+  /// Runs this rank's packs that no part file holds.
+  void forward(bool in_parts, const std::vector<PackRange>& there) {
+    const auto weights = checkpoint::Weights::open(checkpoint_.folder);
+    model::NextToken model(*session_.device, weights, model_.config);
+    const auto held = share_packs(text_.packs, team_.size());
+    const auto rank = static_cast<std::size_t>(team_.rank());
+    stopped_ = !each_wave(session_, cost_, text_.packs, {held[rank], held[rank + 1]}, there,
+                          [&](PackRange range) { wave(model, range, in_parts); });
+  }
+
+  void wave(model::NextToken& model, PackRange range, bool in_parts) {
+    const std::span<const corpus::Pack> packs(text_.packs.data() + range.first, range.second - range.first);
+    std::vector<double> sums;
+    {
+      const auto timer = session_.timing.phase("forward");
+      for (const auto& loss : model.run(packs)) sums.push_back(loss.sum);
+    }
+    if (in_parts) {
+      const auto timer = session_.timing.phase("write");
+      parts_.write<double>(session_.header(unit_), range.first, range.second,
+                           positions_.positions(range.first, range.second), {sums}, 1);
+    } else {
+      sums_.insert(sums_.end(), sums.begin(), sums.end());
+    }
+    progress_.advance(static_cast<std::int64_t>(tokens_of(packs)));
+  }
+
+  /// Makes the file, collectively over the team.
+  void write(bool in_parts) {
+    const auto timer = session_.timing.phase("write");
+    if (in_parts)
+      parallel::together(team_, "reading parts", [&] {
+        sums_ =
+            parts_.read<double>(0, parallel::block_of(positions_.probes(), team_.size(), team_.rank()), 1);
+      });
+    const auto sums = in_deck_order(team_.all_gather(sums_));
+    std::vector<std::string> ids;
+    std::vector<std::int32_t> tokens, predictions;
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      ids.push_back(session_.study.probes.all[i].id);
+      tokens.push_back(static_cast<std::int32_t>(text_.tokens[i].size()));
+      predictions.push_back(predicted(text_.tokens[i]));
+    }
+    const double mean =
+        std::accumulate(sums.begin(), sums.end(), 0.0) /
+        static_cast<double>(std::accumulate(predictions.begin(), predictions.end(), std::int64_t{0}));
+    const auto n = static_cast<std::int64_t>(ids.size());
+    store::Writer file(team_, unit_.path, session_.header(unit_));
+    file.attribute("", "model", model_.name);
+    file.attribute("", "step", checkpoint_.step);
+    file.strings("probe_id", {n}, ids, {"1", "probe"});
+    file.write<std::int32_t>("tokens", {n}, tokens, {"token", "tokens of the probe's text"}, {"probe_id"});
+    file.write<std::int32_t>("predicted", {n}, predictions, {"token", "tokens predicted: all but the first"},
+                             {"probe_id"});
+    file.write<double>("loss_sum", {n}, sums, {"nat", "sum of the losses of the predicted tokens"},
+                       {"probe_id"});
+    file.scalar<double>("loss", mean, {"nat", "mean loss of a predicted token over all probes"});
+    file.commit();
+  }
+
+  /// The ranks of a team hold ranges of positions one after the other, so gathered sums are in pack order.
+  [[nodiscard]] std::vector<double> in_deck_order(const std::vector<double>& in_pack_order) const {
+    std::vector<double> sums(in_pack_order.size());
+    std::size_t position = 0;
+    for (const auto& pack : text_.packs)
+      for (const auto probe : pack.probes) sums[static_cast<std::size_t>(probe)] = in_pack_order[position++];
+    return sums;
+  }
+
+  Session& session_;
+  const parallel::Communicator& team_;
+  const Checkpoint& checkpoint_;
+  const Unit& unit_;
+  const checkpoint::Model& model_;
+  const Text& text_;
+  Harvest positions_;
+  Parts parts_;
+  PassCost cost_;
+  console::Progress& progress_;
+  std::vector<double> sums_;  ///< of this rank's probes, in pack order
+  bool stopped_ = false;
+};
+
+/// One line of the table.
+struct Row {
+  std::int64_t step;
+  double loss;
+  std::int64_t predicted;
+};
+
+Row read_row(const Unit& unit, std::int64_t step) {
+  const store::Reader file(unit.path, "loss");
+  const auto counts = file.read<std::int32_t>("predicted");
+  return {step, file.scalar<double>("loss"), std::accumulate(counts.begin(), counts.end(), std::int64_t{0})};
+}
+
+/// What in a row is not as in a ladder that learns; empty for most.
+std::string note_on(const Row& row, const Row* before, std::int64_t vocabulary) {
+  std::string note;
+  if (before != nullptr && row.loss > before->loss + visible_rise)
+    note = fmt::format("rises by {:.2f} over step {}", row.loss - before->loss, before->step);
+  const double blind = std::log(static_cast<double>(vocabulary));
+  if (row.loss > blind)
+    note +=
+        fmt::format("{}above ln({}) = {:.2f}, a blind guess", note.empty() ? "" : "; ", vocabulary, blind);
+  return note;
+}
+
+/// Of all checkpoints, from their files. Rank 0's.
+std::string losses_table(const Session& session) {
+  using Side = console::Table::Side;
+  console::Table table({{"model", Side::left},
+                        {"step", Side::right},
+                        {"loss", Side::right},
+                        {"perplexity", Side::right},
+                        {"tokens", Side::right},
+                        {"note", Side::left}});
+  const auto& study = session.study;
+  Row before{};
+  for (std::size_t c = 0; c < study.checkpoints.size(); ++c) {
+    const auto& checkpoint = study.checkpoints[c];
+    const bool first = c == 0 || study.checkpoints[c - 1].model != checkpoint.model;
+    const auto& model = model_of(study, checkpoint);
+    const Row row = read_row(session.ledger->loss(c), checkpoint.step);
+    table.row({model.name, std::to_string(row.step), fmt::format("{:.4f}", row.loss),
+               fmt::format("{:.1f}", std::exp(row.loss)), std::to_string(row.predicted),
+               note_on(row, first ? nullptr : &before, model.config.vocab)});
+    before = row;
+  }
+  return table.text();
+}
+
+void print_losses(Session& session) {
+  std::string text;
+  parallel::together(session.world, "reading losses", [&] {
+    if (session.world.root()) text = losses_table(session);
+  });
+  session.console.line("\nMean loss of a predicted token, nats");
+  session.console.block(text);
+}
+
+}  // namespace
+
+void loss(const parallel::Communicator& world, const std::vector<std::string>& words) {
+  const auto deck = read_deck(world, words, about);
+  if (!deck) return;
+  const auto session = open_session(world, *deck, "loss", Scope::ladder);
+  parallel::together(world, "checking the probes", [&] { require_predictions(session->study); });
+  each_checkpoint(
+      *session, deck::Stage::loss, true,
+      [&](const Checkpoint& checkpoint) {
+        return cost_of(session->study, checkpoint, deck->run.pack_tokens);
+      },
+      [&](const parallel::Communicator& team, std::size_t checkpoint, console::Progress& progress) {
+        return LossPass(*session, team, checkpoint, progress).run();
+      });
+  print_losses(*session);
+  close_session(*session);
+}
+
+}  // namespace incipit::command

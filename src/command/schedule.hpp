@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "command/session.hpp"
+#include "console/progress.hpp"
+#include "corpus/packs.hpp"
+#include "parallel/communicator.hpp"
+
+/// How passes over checkpoints are shared out (design §5): checkpoints over teams of ranks, a checkpoint's
+/// packs over the ranks of its team, a rank's packs over waves.
+namespace incipit::command {
+
+/// What one pass over a checkpoint takes. Only the balance of the work and the length of waves hang on the
+/// first two, never a result.
+struct PassCost {
+  double flops_per_token = 0;
+  double bytes_read = 0;
+  std::size_t bytes_held = 0;  ///< of memory, whatever the wave holds
+  std::function<std::size_t(std::span<const corpus::Pack>)> wave_bytes = {};  ///< that these packs add
+
+  /// Seconds that one thread is expected to take.
+  [[nodiscard]] double seconds(double tokens) const;
+};
+
+[[nodiscard]] double tokens_of(std::span<const corpus::Pack> packs);
+/// The probes in the tokens of a checkpoint's tokenizer.
+[[nodiscard]] const Text& text_of(const Study& study, const Checkpoint& checkpoint);
+
+/// The packs a rank of a team runs are [first[rank], first[rank + 1]): contiguous, so that its rows are a
+/// block of positions, with about equal numbers of tokens.
+[[nodiscard]] std::vector<std::size_t> share_packs(std::span<const corpus::Pack> packs, int ranks);
+
+using PackRange = std::pair<std::size_t, std::size_t>;  ///< [first, last)
+
+/// Calls `wave` for the packs [begin, end) that no range of `there` (ascending) covers, as many at a time as
+/// memory allows, and no more than about run.part_after of work, so that a stop is noticed in good time.
+/// False when a stop was asked for before all were done. Error(machine): not even one pack fits.
+[[nodiscard]] bool each_wave(const Session& session, const PassCost& cost,
+                             std::span<const corpus::Pack> packs, PackRange range,
+                             const std::vector<PackRange>& there, const std::function<void(PackRange)>& wave);
+
+/// Whether a checkpoint's pass would hurt to lose, and so leaves part files: it is expected to take a team
+/// longer than run.part_after. Collective over the team.
+[[nodiscard]] bool is_long(const Session& session, const parallel::Communicator& team, const PassCost& cost,
+                           const Checkpoint& checkpoint);
+
+/// Does the units of a stage that has one per checkpoint (Ledger::of in the study's order) and are still to
+/// be done, the anchors' first, then the longest: shares them out over teams and claims each before
+/// `work(team, checkpoint, progress)`, which returns false when it was stopped. Collective. Errors as
+/// Session::pending and Session::leave_if_asked.
+void each_checkpoint(
+    Session& session, deck::Stage stage, bool again, const std::function<PassCost(const Checkpoint&)>& cost,
+    const std::function<bool(const parallel::Communicator&, std::size_t, console::Progress&)>& work);
+
+}  // namespace incipit::command

@@ -1,0 +1,210 @@
+#include "model/next_token.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "error.hpp"
+#include "model/wave.hpp"
+
+namespace incipit::model {
+namespace {
+
+/// Rows of the unembedding on the device at once. Fixed, as the last bits of a product may hang on its shape.
+constexpr std::int64_t vocabulary_block = 1536;
+
+/// The final layer norm, and the unembedding in blocks of rows.
+class Head {
+ public:
+  Head(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config)
+      : weights_(weights),
+        config_(config),
+        stream_(device, weights),
+        norm_(device, static_cast<std::size_t>(config.d)),
+        norm_bias_(device, static_cast<std::size_t>(config.d)),
+        matrix_(weights.at(config.tied_embeddings ? "gpt_neox.embed_in.weight" : "embed_out.weight")),
+        rows_(block(device), block(device), blocks(), [this](device::Buffer<float>& to, std::int64_t b) {
+          stream_.read(matrix_, first(b), columns(b), to.data());
+        }) {}
+
+  [[nodiscard]] std::int64_t blocks() const {
+    return (config_.vocab + vocabulary_block - 1) / vocabulary_block;
+  }
+  /// First entry and number of entries of a block.
+  [[nodiscard]] static std::int64_t first(std::int64_t block) { return block * vocabulary_block; }
+  [[nodiscard]] std::int64_t columns(std::int64_t block) const {
+    return std::min(vocabulary_block, config_.vocab - first(block));
+  }
+  /// [columns, d], in order from block 0, valid until the next call.
+  [[nodiscard]] const float* rows(std::int64_t block) { return rows_.next(block).data(); }
+
+  void norm(device::Device& device, std::vector<PackRun>& runs) {
+    TensorStream stream(device, weights_);  // the other one is the reading thread's
+    stream.read(weights_.at("gpt_neox.final_layer_norm.weight"), 0, config_.d, norm_.data());
+    stream.read(weights_.at("gpt_neox.final_layer_norm.bias"), 0, config_.d, norm_bias_.data());
+    for (PackRun& run : runs) run.norm_all(norm_.data(), norm_bias_.data());
+  }
+
+ private:
+  [[nodiscard]] device::Buffer<float> block(device::Device& device) const {
+    return {device, static_cast<std::size_t>(std::min(vocabulary_block, config_.vocab) * config_.d)};
+  }
+
+  const checkpoint::Weights& weights_;
+  const checkpoint::Config& config_;
+  TensorStream stream_;
+  device::Buffer<float> norm_, norm_bias_;  ///< [d]
+  const checkpoint::Tensor& matrix_;
+  Prefetch<device::Buffer<float>> rows_;
+};
+
+/// The running losses of a pack's tokens.
+class PackLosses {
+ public:
+  PackLosses(device::Device& device, const corpus::Pack& pack)
+      : device_(device),
+        pack_(pack),
+        target_(device, std::span<const std::int32_t>(targets(pack))),
+        maximum_(device, pack.tokens.size()),
+        sum_(device, pack.tokens.size()),
+        target_logit_(device, pack.tokens.size()) {}
+
+  void take(std::int64_t first, std::int64_t columns, const float* logits) {
+    device_.next_token_loss({.rows = static_cast<std::int64_t>(pack_.tokens.size()),
+                             .columns = columns,
+                             .first = first,
+                             .logits = logits,
+                             .target = target_.data(),
+                             .maximum = maximum_.data(),
+                             .sum = sum_.data(),
+                             .target_logit = target_logit_.data()});
+  }
+
+  /// Appends the probes' losses, summed in the order of their tokens.
+  void finish(const checkpoint::Weights& weights, std::vector<NextToken::Loss>& to) const {
+    const auto maximum = maximum_.download();
+    const auto sum = sum_.download();
+    const auto target_logit = target_logit_.download();
+    for (std::size_t i = 0; i < pack_.probes.size(); ++i) {
+      NextToken::Loss probe;
+      for (std::int64_t t = pack_.starts[i]; t + 1 < pack_.starts[i + 1]; ++t) {
+        const auto row = static_cast<std::size_t>(t);
+        const double loss =
+            static_cast<double>(maximum[row]) - static_cast<double>(target_logit[row]) + std::log(sum[row]);
+        if (!std::isfinite(loss)) refuse(weights, pack_.probes[i], t - pack_.starts[i] + 2);
+        probe.sum += loss;
+        ++probe.predicted;
+      }
+      to.push_back(probe);
+    }
+  }
+
+  /// Device bytes for packs of so many tokens together.
+  [[nodiscard]] static std::size_t bytes(std::size_t tokens) {
+    return tokens * (sizeof(std::int32_t) + 2 * sizeof(float) + sizeof(double));
+  }
+
+ private:
+  /// The token after each; none (−1) after the last of a probe.
+  static std::vector<std::int32_t> targets(const corpus::Pack& pack) {
+    std::vector<std::int32_t> next(pack.tokens.size(), -1);
+    for (std::size_t i = 0; i < pack.probes.size(); ++i) {
+      for (std::int64_t t = pack.starts[i]; t + 1 < pack.starts[i + 1]; ++t)
+        next[static_cast<std::size_t>(t)] = pack.tokens[static_cast<std::size_t>(t) + 1];
+    }
+    return next;
+  }
+
+  [[noreturn]] static void refuse(const checkpoint::Weights& weights, std::int64_t probe,
+                                  std::int64_t token) {
+    throw Error(Exit::numbers,
+                weights.folder().string() + ": the logits that predict token " + std::to_string(token) +
+                    " of probe " + std::to_string(probe) +
+                    " (tokens counted from 1, probes from 0) are NaN or infinite; the checkpoint "
+                    "overflows fp32 or is damaged. Leave this step out with family.steps");
+  }
+
+  device::Device& device_;
+  const corpus::Pack& pack_;
+  device::Buffer<std::int32_t> target_;  ///< [tokens]
+  device::Buffer<float> maximum_;        ///< [tokens]
+  device::Buffer<double> sum_;           ///< [tokens]
+  device::Buffer<float> target_logit_;   ///< [tokens]
+};
+
+std::size_t most_tokens(std::span<const corpus::Pack> packs) {
+  std::size_t most = 0;
+  for (const corpus::Pack& pack : packs) most = std::max(most, pack.tokens.size());
+  return most;
+}
+
+}  // namespace
+
+NextToken::NextToken(device::Device& device, const checkpoint::Weights& weights,
+                     const checkpoint::Config& config)
+    : device_(device), weights_(weights), config_(config) {
+  checkpoint::check_tensors(weights, config, checkpoint::Head::needed);
+}
+
+/// Calls take(pack, first, columns, logits) for every block of the vocabulary and every pack of the wave.
+template <class Take>
+void NextToken::forward(std::span<const corpus::Pack> packs, Take&& take) {
+  Wave wave(device_, weights_, config_, packs, config_.layers);
+  for (PackRun& run : wave.runs()) wave.embed(run);
+  for (std::int64_t b = 0; b < config_.layers; ++b) {
+    const BlockWeights& weights = wave.block(b);
+    for (PackRun& run : wave.runs()) run.run(weights, wave.rotary(), wave.workspace());
+    device_.synchronize();  // before the block after the next takes this one's place
+  }
+
+  Head head(device_, weights_, config_);
+  head.norm(device_, wave.runs());
+  device::Buffer<float> logits(device_, most_tokens(packs) * static_cast<std::size_t>(vocabulary_block));
+  for (std::int64_t b = 0; b < head.blocks(); ++b) {
+    const float* rows = head.rows(b);
+    for (std::size_t p = 0; p < packs.size(); ++p) {
+      wave.runs()[p].project(rows, head.columns(b), logits.data());
+      take(p, Head::first(b), head.columns(b), logits.data());
+    }
+    device_.synchronize();  // likewise
+  }
+}
+
+std::vector<NextToken::Loss> NextToken::run(std::span<const corpus::Pack> packs) {
+  std::vector<PackLosses> running;
+  running.reserve(packs.size());
+  for (const corpus::Pack& pack : packs) running.emplace_back(device_, pack);
+  forward(packs, [&](std::size_t pack, std::int64_t first, std::int64_t columns, const float* logits) {
+    running[pack].take(first, columns, logits);
+  });
+  std::vector<Loss> losses;
+  for (const PackLosses& pack : running) pack.finish(weights_, losses);
+  return losses;
+}
+
+std::vector<float> NextToken::logits(const corpus::Pack& pack) {
+  const std::size_t tokens = pack.tokens.size();
+  std::vector<float> all(tokens * static_cast<std::size_t>(config_.vocab));
+  forward({&pack, 1}, [&](std::size_t, std::int64_t first, std::int64_t columns, const float* logits) {
+    std::vector<float> block(tokens * static_cast<std::size_t>(columns));
+    device_.download(block.data(), logits, block.size() * sizeof(float));
+    for (std::size_t t = 0; t < tokens; ++t)
+      std::copy_n(block.begin() + static_cast<std::ptrdiff_t>(t) * columns, columns,
+                  all.begin() + static_cast<std::ptrdiff_t>(t) * config_.vocab + first);
+  });
+  return all;
+}
+
+std::size_t NextToken::bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens) {
+  const auto numbers =
+      static_cast<std::size_t>(vocabulary_block * (2 * config.d + pack_tokens) + 2 * config.d);
+  return Wave::bytes_fixed(config, pack_tokens) + numbers * sizeof(float) + 2 * TensorStream::bytes(config.d);
+}
+
+std::size_t NextToken::bytes_per_wave(const checkpoint::Config& config, std::span<const corpus::Pack> packs) {
+  std::size_t tokens = 0;
+  for (const corpus::Pack& pack : packs) tokens += pack.tokens.size();
+  return Wave::bytes_of(config, packs) + PackLosses::bytes(tokens);
+}
+
+}  // namespace incipit::model
