@@ -17,7 +17,8 @@ class BlockStream {
  public:
   BlockStream(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config,
               std::int64_t blocks)
-      : weights_(weights),
+      : device_(device),
+        weights_(weights),
         stream_(device, weights),
         blocks_(blocks),
         slots_{BlockWeights(device, config), BlockWeights(device, config)} {
@@ -27,6 +28,8 @@ class BlockStream {
   /// Block `block`, in order, valid until the next call. Errors of the reading thread are thrown here.
   const BlockWeights& next(std::int64_t block) {
     reading_.get();
+    // What is read next goes where block − 1 was: all packs must be through with it.
+    device_.synchronize();
     if (block + 1 < blocks_) prefetch(block + 1);
     return slot(block);
   }
@@ -38,6 +41,7 @@ class BlockStream {
     reading_ = std::async(std::launch::async, [this, block] { slot(block).read(stream_, weights_, block); });
   }
 
+  device::Device& device_;
   const checkpoint::Weights& weights_;
   TensorStream stream_;
   std::int64_t blocks_;

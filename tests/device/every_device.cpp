@@ -2,11 +2,34 @@
 
 #include "device/host/host_device.hpp"
 
+#ifdef INCIPIT_SHIM
+#include "cuda_device.hpp"
+#endif
+
 namespace incipit::device {
 
 std::vector<Candidate> every_device() {
-  return {{"host_1_thread", [] { return make_host_device(1); }},
-          {"host_3_threads", [] { return make_host_device(3); }}};
+  return {
+      {"host_1_thread", [] { return make_host_device(1); }},
+      {"host_3_threads", [] { return make_host_device(3); }},
+#ifdef INCIPIT_SHIM
+      {"shim", [] { return make_cuda_device(0); }},
+#endif
+  };
+}
+
+std::vector<std::vector<Candidate>> devices_of_same_bytes() {
+  std::vector<Candidate> hosts;
+  for (const int threads : {1, 2, 3, 8}) {
+    hosts.push_back({"host with " + std::to_string(threads) + " threads",
+                     [threads] { return make_host_device(threads); }});
+  }
+#ifdef INCIPIT_SHIM
+  const Candidate shim{"shim again", [] { return make_cuda_device(0); }};
+  return {hosts, {shim, shim}};
+#else
+  return {hosts};
+#endif
 }
 
 }  // namespace incipit::device
