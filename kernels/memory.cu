@@ -19,16 +19,13 @@ std::string mebibytes(std::size_t bytes) {
 
 Upload::Upload() {
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), making);
-  for (Half& half : halves_) {
-    check(cudaMallocHost(&half.pinned, half_bytes), making);
-    check(cudaEventCreateWithFlags(&half.copied, cudaEventDisableTiming), making);
-  }
+  for (Half& half : halves_) check(cudaEventCreateWithFlags(&half.copied, cudaEventDisableTiming), making);
 }
 
 Upload::~Upload() {
   for (const Half& half : halves_) {
     cudaEventDestroy(half.copied);
-    cudaFreeHost(half.pinned);
+    if (half.pinned != nullptr) cudaFreeHost(half.pinned);
   }
   cudaStreamDestroy(stream_);
 }
@@ -40,6 +37,7 @@ void Upload::copy(void* to, const void* host, std::size_t bytes, cudaEvent_t eve
   for (std::size_t done = 0; done < bytes; done += half_bytes, turn ^= 1) {
     Half& half = halves_[turn];
     const std::size_t part = std::min(half_bytes, bytes - done);
+    if (half.pinned == nullptr) check(cudaMallocHost(&half.pinned, half_bytes), call);
     check(cudaEventSynchronize(half.copied), call);
     std::memcpy(half.pinned, static_cast<const char*>(host) + done, part);
     check(cudaMemcpyAsync(static_cast<char*>(to) + done, half.pinned, part, cudaMemcpyHostToDevice, stream_),

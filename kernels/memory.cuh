@@ -28,7 +28,7 @@ class Upload {
   static constexpr std::size_t half_bytes = std::size_t{8} << 20U;
 
   struct Half {
-    void* pinned = nullptr;
+    void* pinned = nullptr;  ///< from the first copy on
     cudaEvent_t copied = nullptr;
   };
   std::mutex mutex_;

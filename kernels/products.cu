@@ -62,10 +62,13 @@ template <class T>
 void multiply(cublasHandle_t handle, const Product<T>& p, cudaDataType type, cublasComputeType_t compute,
               const Call& call) {
   if (p.m == 0 || p.n == 0) return;
+  // Operands of no elements may be null, which the library does not like.
+  const T* a = p.k > 0 ? p.a : p.c;
+  const T* b = p.k > 0 ? p.b : p.c;
   const auto as = [](bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
-  check(cublasGemmEx_64(handle, as(p.transpose_b), as(p.transpose_a), p.n, p.m, p.k, &p.alpha, p.b, type,
-                        leading(p.ldb), p.a, type, leading(p.lda), &p.beta, p.c, type, leading(p.ldc),
-                        compute, CUBLAS_GEMM_DEFAULT),
+  check(cublasGemmEx_64(handle, as(p.transpose_b), as(p.transpose_a), p.n, p.m, p.k, &p.alpha, b, type,
+                        leading(p.ldb), a, type, leading(p.lda), &p.beta, p.c, type, leading(p.ldc), compute,
+                        CUBLAS_GEMM_DEFAULT),
         call);
   finish(call);
 }

@@ -21,12 +21,6 @@ __device__ __forceinline__ std::uint64_t key_of(double x) {
   const auto bits = static_cast<std::uint64_t>(__double_as_longlong(x == 0 ? 0.0 : x));
   return bits >> 63U != 0 ? ~bits : bits | 0x8000000000000000U;
 }
-__device__ __forceinline__ float number_of(std::uint32_t key) {
-  return __uint_as_float(key >> 31U != 0 ? key & 0x7fffffffU : ~key);
-}
-__device__ __forceinline__ double number_of(std::uint64_t key) {
-  return __longlong_as_double(static_cast<long long>(key >> 63U != 0 ? key & 0x7fffffffffffffffU : ~key));
-}
 
 /// What is kept of a row: larger keys, and of equal ones those up to an index.
 template <class K>

@@ -6,6 +6,7 @@ set(INCIPIT_OPERATION_TESTS
   bias_activation_test.cpp
   count_nonfinite_test.cpp
   double_layer_norm_test.cpp
+  empty_test.cpp
   encode_top_k_test.cpp
   gather_centred_test.cpp
   gather_rows_test.cpp

@@ -160,7 +160,7 @@ cudaError_t cudaFreeAsync(void* memory, cudaStream_t /*stream*/) {
 }
 
 cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
-  return cudaMallocAsync(memory, bytes, nullptr);
+  return posix_memalign(memory, alignment, bytes) == 0 ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 
 cudaError_t cudaFreeHost(void* memory) {

@@ -124,14 +124,8 @@ inline int __ffs(int x) {
 inline unsigned __float_as_uint(float x) {
   return std::bit_cast<unsigned>(x);
 }
-inline float __uint_as_float(unsigned x) {
-  return std::bit_cast<float>(x);
-}
 inline long long __double_as_longlong(double x) {
   return std::bit_cast<long long>(x);
-}
-inline double __longlong_as_double(long long x) {
-  return std::bit_cast<double>(x);
 }
 inline float normcdff(float x) {
   return static_cast<float>(0.5 * std::erfc(-0.70710678118654752440 * static_cast<double>(x)));
