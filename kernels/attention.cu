@@ -37,6 +37,10 @@ struct Tile {
   static constexpr std::size_t k_bytes = std::size_t{tile_keys} * stride * sizeof(float);
   static constexpr std::size_t score_bytes = std::size_t{queries} * score_stride * sizeof(float);
   static constexpr std::size_t bytes = q_bytes + 2 * k_bytes + score_bytes;
+  /// At once on a multiprocessor. Said aloud, since the compiler spills to make room for one more.
+  static constexpr int blocks = size > 128 ? 1 : 2;
+  /// Steps of the scores' loop that are under way together, as registers allow.
+  static constexpr int unrolled = size < 128 ? 4 : 2;
 };
 
 /// The first `size` columns of `rows` rows into shared memory, times `factor`; zeros beyond what there is.
@@ -81,7 +85,7 @@ __device__ __forceinline__ void score(Shared<float> q, Shared<float> k, int tx, 
 #pragma unroll
     for (int j = 0; j < keys_each; ++j) scores[i][j] = 0;
   }
-#pragma unroll 4
+#pragma unroll Shape::unrolled
   for (int c = 0; c < size; c += 4) {
     Pack<float, 4> keys[keys_each];
 #pragma unroll
@@ -125,7 +129,8 @@ __device__ __forceinline__ void accumulate(
 }
 
 template <int size, int rows_each>
-__global__ void __launch_bounds__(threads) attention_kernel(Attention op, int tiles, bool whole_packs) {
+__global__ void __launch_bounds__(threads, Tile<size, rows_each>::blocks)
+    attention_kernel(Attention op, int tiles, bool whole_packs) {
   using Shape = Tile<size, rows_each>;
   // The last tiles of the longest sequences have the most keys: they begin first.
   const std::int64_t sequence = blockIdx.x % op.sequences;

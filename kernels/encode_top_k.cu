@@ -106,17 +106,19 @@ __device__ __forceinline__ void multiply_slab(Shared<T> a, Shared<T> b, int tx, 
   constexpr int w = widest<T>;
 #pragma unroll
   for (int k = 0; k < slab; ++k) {
-    Pack<T, w> left[halves];
     Pack<T, w> right[halves];
 #pragma unroll
-    for (int half = 0; half < halves; ++half) {
-      left[half] = load<w>(a, k * stride<T> + half * half_tile<T> + ty * w);
+    for (int half = 0; half < halves; ++half)
       right[half] = load<w>(b, k * stride<T> + half * half_tile<T> + tx * w);
-    }
+      // One half at a time: with both, registers run out.
 #pragma unroll
-    for (int i = 0; i < each<T>; ++i) {
+    for (int half = 0; half < halves; ++half) {
+      const Pack<T, w> left = load<w>(a, k * stride<T> + half * half_tile<T> + ty * w);
 #pragma unroll
-      for (int j = 0; j < each<T>; ++j) sums[i][j] += left[i / w].value[i % w] * right[j / w].value[j % w];
+      for (int i = 0; i < w; ++i) {
+#pragma unroll
+        for (int j = 0; j < each<T>; ++j) sums[half * w + i][j] += left.value[i] * right[j / w].value[j % w];
+      }
     }
   }
 }
@@ -156,19 +158,22 @@ __global__ void __launch_bounds__(threads, 2)
     __syncthreads();
   }
 
+  const int h = static_cast<int>(op.h);
+  const int first_latent = static_cast<int>(latent0) + tx * widest<T>;
 #pragma unroll
   for (int i = 0; i < each<T>; ++i) {
     const std::int64_t row = row0 + place_of<T>(i, ty);
+    T* z_row = op.z != nullptr && row < op.n ? op.z + row * op.h + first_latent : nullptr;
     Best<T> best{-static_cast<T>(INFINITY), INT_MAX};
 #pragma unroll
     for (int j = 0; j < each<T>; ++j) {
-      const std::int64_t latent = latent0 + place_of<T>(j, tx);
-      if (latent >= op.h) continue;
-      T z = sums[i][j] + op.bias[latent];
+      const int beyond = place_of<T>(j, 0);
+      if (first_latent + beyond >= h) continue;
+      T z = sums[i][j] + op.bias[first_latent + beyond];
       // A NaN must not hide behind comparisons.
       if (z != z) z = static_cast<T>(INFINITY);
-      best.offer(z, static_cast<int>(latent));
-      if (op.z != nullptr && row < op.n) op.z[row * op.h + latent] = z;
+      best.offer(z, first_latent + beyond);
+      if (z_row != nullptr) z_row[beyond] = z;
     }
     if (partial.value == nullptr) continue;
     for (int bits = side / 2; bits > 0; bits /= 2) {
