@@ -56,7 +56,9 @@ lint() {
   # analyzer costs eight times all other checks together and is left to --all.
   local code=0 bound=600 checks='-clang-analyzer-*'
   [ "$all" = no ] || { bound=0 checks=; }
-  timeout "$bound" run-clang-tidy -quiet -p build/dev -j "$cores" -checks="$checks" "$root/src/.*\.cpp$" || code=$?
+  timeout "$bound" run-clang-tidy -quiet -p build/dev -j "$cores" -checks="$checks" "$root/(build/dev/)?src/.*\.(cpp|cxx)$" \
+    >"$logs/clang-tidy.log" 2>&1 || code=$?
+  grep -A 5 'error:' "$logs/clang-tidy.log" || true
   [ "$code" -eq 124 ] || return "$code"
   notes+=("lint stopped after $bound s: not every file was looked at")
 }

@@ -40,6 +40,16 @@ class FolderTest : public testing::Test {
   std::filesystem::path folder_;
 };
 
+/// How `f` ends: the code of the Error it throws, or Exit::done.
+inline Exit code_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return Exit::done;
+}
+
 /// Expects `f` to throw an Error of that code whose message holds every one of `parts`.
 inline void expect_error(Exit code, const std::vector<std::string>& parts, const std::function<void()>& f) {
   try {

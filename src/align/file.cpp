@@ -7,14 +7,13 @@
 #include <span>
 
 #include "error.hpp"
+#include "nan.hpp"
 #include "parallel/communicator.hpp"
 #include "store/reader.hpp"
 #include "store/writer.hpp"
 
 namespace incipit::align {
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 /// A quantity of the table: its dataset, and where it lies in an alignment.
 struct Column {
@@ -23,7 +22,7 @@ struct Column {
   double Judgement::*value;
 };
 
-constexpr std::array<Column, 9> columns = {{
+constexpr std::array<Column, 9> judgement_columns = {{
     {"residual", "residual on the judge part, relative to the anchor's spread", &Judgement::residual},
     {"residual_floor",
      "residual of the anchor on its own top principal components, as many as the site has dimensions",
@@ -43,13 +42,14 @@ constexpr std::array<Column, 9> columns = {{
 struct Row {
   int64_t site, d_site, d_reference, rank, projected, reliable;
   double scale;
-  std::array<double, columns.size()> values;
+  std::array<double, judgement_columns.size()> values;
 };
 
 Row to_row(int64_t site, const Alignment& a) {
   Row row{site,    a.d_site, a.d_reference, a.rank, a.projected ? 1 : 0, a.judgement.reliable ? 1 : 0,
           a.scale, {}};
-  for (size_t i = 0; i < columns.size(); ++i) row.values[i] = a.judgement.*columns[i].value;
+  for (size_t i = 0; i < judgement_columns.size(); ++i)
+    row.values[i] = a.judgement.*judgement_columns[i].value;
   return row;
 }
 
@@ -106,10 +106,10 @@ void write_table(store::Writer& writer, const std::vector<SiteName>& sites, cons
   write_column(writer, "rank", rank, {"1", "rank of the map; 0 where there is none"});
   write_column(writer, "scale", scale, {"1", "scale c of the map"});
   write_column(writer, "projected", projected, {"1", "1 where the site has more dimensions than the anchor"});
-  for (size_t c = 0; c < columns.size(); ++c) {
+  for (size_t c = 0; c < judgement_columns.size(); ++c) {
     std::vector<double> values;
     for (const Row& row : rows) values.push_back(row.values[c]);
-    write_column(writer, columns[c].name, values, {"1", columns[c].long_name});
+    write_column(writer, judgement_columns[c].name, values, {"1", judgement_columns[c].long_name});
   }
   write_column(writer, "reliable", reliable, {"1", "1 where the map passes the signatures of failure"});
 }
@@ -172,7 +172,8 @@ Alignment read_alignment(const store::Reader& reader, int64_t site) {
   out.d_reference = pick("d_reference");
   out.scale = reader.read<double>("scale").at(at);
   out.projected = reader.read<int8_t>("projected").at(at) != 0;
-  for (const Column& column : columns) out.judgement.*column.value = reader.read<double>(column.name).at(at);
+  for (const Column& column : judgement_columns)
+    out.judgement.*column.value = reader.read<double>(column.name).at(at);
   out.judgement.reliable = reader.read<int8_t>("reliable").at(at) != 0;
   if (out.rank == 0) return out;
   out.left = reader.read<float>(folder(site) + "left", {out.d_site, out.rank});

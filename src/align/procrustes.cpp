@@ -12,6 +12,7 @@
 #include "align/sample.hpp"
 #include "align/similarity.hpp"
 #include "error.hpp"
+#include "nan.hpp"
 #include "random.hpp"
 
 namespace incipit::align {
@@ -384,7 +385,6 @@ Judgement judge_map(const Reference::State& reference, const Decomposition& map,
 }
 
 Alignment no_alignment(int64_t d_site, int64_t d_reference) {
-  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   Alignment out;
   out.d_site = d_site;
   out.d_reference = d_reference;

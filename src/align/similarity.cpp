@@ -8,12 +8,11 @@
 #include "align/linear_algebra.hpp"
 #include "align/sample.hpp"
 #include "error.hpp"
+#include "nan.hpp"
 #include "random.hpp"
 
 namespace incipit::align {
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 double sum_of_squares(std::span<const double> values) {
   double total = 0;

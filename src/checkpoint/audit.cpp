@@ -11,10 +11,10 @@
 #include <optional>
 #include <set>
 
+#include "nan.hpp"
+
 namespace incipit::checkpoint {
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 /// Training goes along a path, so of three steps in order the outer two are the farthest apart. Noise of
 /// equal size around a standing point makes all three distances equal; where the last of them has settled (a

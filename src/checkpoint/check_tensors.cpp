@@ -8,12 +8,6 @@
 namespace incipit::checkpoint {
 namespace {
 
-/// Buffers that older files carry along; they are derived from the config.
-bool is_buffer(std::string_view name) {
-  return name.ends_with(".attention.bias") || name.ends_with(".attention.masked_bias") ||
-         name.ends_with(".rotary_emb.inv_freq");
-}
-
 std::string listed(const std::vector<std::string>& items) {
   std::string text;
   for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
@@ -21,6 +15,11 @@ std::string listed(const std::vector<std::string>& items) {
 }
 
 }  // namespace
+
+bool is_buffer(std::string_view name) {
+  return name.ends_with(".attention.bias") || name.ends_with(".attention.masked_bias") ||
+         name.ends_with(".rotary_emb.inv_freq");
+}
 
 std::vector<ExpectedTensor> expected_tensors(const Config& config) {
   const int64_t d = config.d, mlp = config.mlp;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "error.hpp"
+#include "refuse.hpp"
 #include "store/files.hpp"
 #include "store/json.hpp"
 
@@ -14,10 +15,6 @@ namespace {
 constexpr int64_t most_rows = int64_t{1} << 28;
 constexpr int64_t widest = int64_t{1} << 20;
 constexpr int64_t deepest = int64_t{1} << 12;
-
-[[noreturn]] void refuse(const std::string& where, const std::string& what) {
-  throw Error(Exit::data, where + ": " + what);
-}
 
 int64_t size(const store::JsonObject& json, const char* key, int64_t largest) {
   const int64_t value = json.integer(key);

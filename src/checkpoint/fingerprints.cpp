@@ -79,12 +79,6 @@ class HashedFile {
   uint64_t hashed_ = 0;
 };
 
-/// Buffers that older files of the family carry; masked_bias is -1e9, an infinity in half precision.
-bool is_buffer(std::string_view name) {
-  return name.ends_with("attention.bias") || name.ends_with("attention.masked_bias") ||
-         name.ends_with("rotary_emb.inv_freq");
-}
-
 /// Sum of squares and the number of elements that are not finite.
 struct Sum {
   double squares = 0;
@@ -142,6 +136,7 @@ TensorPrint blank_print(const Tensor& tensor) {
   TensorPrint print;
   print.name = tensor.name;
   print.file = tensor.file;
+  // A masked_bias is -1e9, an infinity in half precision.
   print.weight = tensor.dtype != Dtype::other && !is_buffer(tensor.name);
   print.matrix = print.weight && tensor.shape.size() >= 2;
   print.elements = tensor.size();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "error.hpp"
+#include "refuse.hpp"
 #include "store/json.hpp"
 
 namespace incipit::checkpoint {
@@ -33,10 +34,6 @@ constexpr std::array known_types{
     KnownType{"I64", Dtype::other, 8},     KnownType{"F8_E4M3", Dtype::other, 1},
     KnownType{"F8_E5M2", Dtype::other, 1},
 };
-
-[[noreturn]] void refuse(const std::string& where, const std::string& what) {
-  throw Error(Exit::data, where + ": " + what);
-}
 
 const KnownType& known_type(const std::string& name, const std::string& where) {
   const auto* const found = std::find_if(known_types.begin(), known_types.end(),

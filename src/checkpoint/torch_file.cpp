@@ -9,6 +9,7 @@
 #include "checkpoint/pickle.hpp"
 #include "checkpoint/zip.hpp"
 #include "error.hpp"
+#include "refuse.hpp"
 
 namespace incipit::checkpoint {
 namespace {
@@ -16,10 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 using Entries = std::map<std::string, ZipEntry, std::less<>>;
-
-[[noreturn]] void refuse(const fs::path& path, const std::string& what) {
-  throw Error(Exit::data, path.string() + ": " + what);
-}
 
 struct StorageType {
   std::string_view name;

@@ -16,6 +16,7 @@
 #include "checkpoint/safetensors.hpp"
 #include "checkpoint/torch_file.hpp"
 #include "error.hpp"
+#include "refuse.hpp"
 #include "store/files.hpp"
 #include "store/json.hpp"
 
@@ -106,10 +107,6 @@ struct Format {
 constexpr Format formats[] = {{"safetensors", "model.safetensors", "model.safetensors.index.json"},
                               {"torch", "pytorch_model.bin", "pytorch_model.bin.index.json"}};
 
-[[noreturn]] void refuse(const fs::path& where, const std::string& what) {
-  throw Error(Exit::data, where.string() + ": " + what);
-}
-
 /// Which file holds which tensor, as an index of shards says. Names with a slash would lead out of the
 /// folder.
 std::map<std::string, std::string> read_index(const fs::path& file) {
@@ -137,17 +134,17 @@ std::vector<std::string> shards_in(const std::map<std::string, std::string>& sha
 }
 
 /// The files of a checkpoint, and which tensor the index says is in which; no index, no such list.
-struct Listing {
+struct FileList {
   const Format* format = nullptr;
   std::vector<std::string> names;
   std::map<std::string, std::string> shard_of;
 };
 
-Listing list_files(const fs::path& folder) {
+FileList list_files(const fs::path& folder) {
   for (const Format& format : formats) {
     if (fs::exists(folder / format.single)) return {&format, {format.single}, {}};
     if (!fs::exists(folder / format.index)) continue;
-    Listing listing{&format, {}, read_index(folder / format.index)};
+    FileList listing{&format, {}, read_index(folder / format.index)};
     listing.names = shards_in(listing.shard_of);
     return listing;
   }
@@ -170,7 +167,7 @@ std::vector<Tensor> read_safetensors_index(const ReadAt& read, uint64_t file_siz
 }
 
 /// A tensor of a shard must be where the index says.
-void check_place(const Listing& listing, const std::string& tensor, const std::string& file,
+void check_place(const FileList& listing, const std::string& tensor, const std::string& file,
                  const fs::path& folder) {
   if (listing.shard_of.empty()) return;
   const auto entry = listing.shard_of.find(tensor);
@@ -210,7 +207,7 @@ Weights& Weights::operator=(Weights&&) noexcept = default;
 Weights::~Weights() = default;
 
 Weights Weights::open(const fs::path& folder) {
-  const Listing listing = list_files(folder);
+  const FileList listing = list_files(folder);
   const bool torch = std::string_view(listing.format->name) == "torch";
   Weights weights;
   weights.folder_ = folder;

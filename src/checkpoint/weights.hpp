@@ -104,6 +104,9 @@ struct ExpectedTensor {
 /// All tensors of a model of this shape under their Hugging Face names, embedding first.
 [[nodiscard]] std::vector<ExpectedTensor> expected_tensors(const Config& config);
 
+/// Buffers that older files carry along; they are derived from the config.
+[[nodiscard]] bool is_buffer(std::string_view name);
+
 /// Compares the tensors there with those the config asks for. Error data naming all that are missing, have
 /// the wrong shape or a type that cannot be read, or are too many. The buffers attention.bias,
 /// attention.masked_bias and rotary_emb.inv_freq of older files are passed over.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "error.hpp"
+#include "refuse.hpp"
 
 namespace incipit::checkpoint {
 namespace {
@@ -21,10 +22,6 @@ constexpr uint16_t extra64 = 1;
 constexpr uint32_t elsewhere = 0xffffffff;  // the 64-bit field of the extra part counts
 /// Names and headers of some hundred thousand members.
 constexpr uint64_t largest_directory = uint64_t{64} << 20U;
-
-[[noreturn]] void refuse(const fs::path& path, const std::string& what) {
-  throw Error(Exit::data, path.string() + ": " + what);
-}
 
 /// Little-endian fields of a piece of the file, one after the other.
 class Fields {

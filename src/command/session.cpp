@@ -19,8 +19,8 @@
 namespace incipit::command {
 namespace {
 
-std::unique_ptr<device::Device> make_device(const std::string& kind, int threads) {
-  if (kind == "cuda")
+std::unique_ptr<device::Device> make_device(const std::string& name, int threads) {
+  if (name == "cuda")
     throw Error(Exit::machine,
                 "run.device = cuda: this program was built without CUDA; use run.device = host");
   return device::make_host_device(threads);

@@ -7,13 +7,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "error.hpp"
+#include "utc.hpp"
 
 namespace incipit::console {
 
@@ -31,15 +31,6 @@ std::string link_target(const std::string& link) {
 
 bool launched_by_open_mpi() {
   return std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr;
-}
-
-std::string utc_clock() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text.data();
 }
 
 bool colour_wanted(std::FILE* stream) {
@@ -72,7 +63,7 @@ struct Console::Impl {
   std::vector<std::string> before_log;  // complete lines, with their times
 
   void keep(const std::string& prefix, const std::string& text) {
-    const std::string line = utc_clock() + " " + prefix + text + "\n";
+    const std::string line = utc_now() + " " + prefix + text + "\n";
     if (log.is_open()) {
       log << line << std::flush;
     } else if (before_log.size() < most_lines_kept) {

@@ -1,18 +1,15 @@
 #include "console/progress.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
+
+#include "console/timing.hpp"
 
 namespace incipit::console {
 
 namespace {
 
 constexpr double terminal_interval = 0.1, batch_interval = 30, batch_least_interval = 1;
-
-double monotonic_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 std::string human_number(double value) {
   if (value < 10) return fmt::format("{:.2f}", value);

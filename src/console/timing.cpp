@@ -11,13 +11,9 @@
 
 namespace incipit::console {
 
-namespace {
-
 double monotonic_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
-
-}  // namespace
 
 Timing::Phase Timing::phase(std::string_view name) {
   const double now = monotonic_seconds();

@@ -8,6 +8,9 @@
 
 namespace incipit::console {
 
+/// Of a clock that never goes back.
+[[nodiscard]] double monotonic_seconds();
+
 /// Where the time went. A phase started inside another stops the outer one's clock, so the times add up. Main
 /// thread only.
 class Timing {

@@ -10,6 +10,7 @@
 #include "corpus/text_file.hpp"
 #include "corpus/utf8.hpp"
 #include "error.hpp"
+#include "refuse.hpp"
 #include "store/json.hpp"
 
 namespace incipit::corpus {
@@ -18,10 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t group_characters = 80;  // design: hundreds of questions share their opening
-
-[[noreturn]] void refuse(const std::string& where, const std::string& what) {
-  throw Error(Exit::data, where + ": " + what);
-}
 
 /// Calls `use` for every line that is not blank, with its place.
 void for_each_line(std::string_view text, const fs::path& path,

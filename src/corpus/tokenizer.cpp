@@ -13,17 +13,20 @@
 #include "corpus/utf8.hpp"
 #include "corpus/word_split.hpp"
 #include "error.hpp"
+#include "refuse.hpp"
 #include "store/files.hpp"
 #include "store/json.hpp"
 
 namespace incipit::corpus {
+
+struct ByteLevel {
+  bool add_prefix_space = true;
+  bool use_regex = true;
+};
+
 namespace {
 
 using Vocabulary = std::unordered_map<std::string, int32_t>;
-
-[[noreturn]] void refuse(const std::string& where, const std::string& what) {
-  throw Error(Exit::data, where + ": " + what);
-}
 
 /// The printable stand-in of every byte in a byte-level vocabulary: bytes that print in Latin-1 stand for
 /// themselves, the others for the code points from 256 on, in order.
@@ -154,11 +157,6 @@ bool read_normalizer(const store::JsonObject& normalizer) {
   }
   refuse(normalizer.where(), "type '" + type + "' is not known; expected null or 'NFC'");
 }
-
-struct ByteLevel {
-  bool add_prefix_space = true;
-  bool use_regex = true;
-};
 
 ByteLevel read_pre_tokenizer(const store::JsonObject& json) {
   const std::string type = type_of(json);

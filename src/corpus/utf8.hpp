@@ -5,6 +5,11 @@
 
 namespace incipit::corpus {
 
+/// Whether a byte of UTF-8 is not the first of its character.
+[[nodiscard]] constexpr bool continues_character(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
+}
+
 /// Where the first byte sequence begins that is no UTF-8 (RFC 3629); npos when all is well.
 [[nodiscard]] std::size_t first_invalid_utf8(std::string_view text);
 

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "align/folds.hpp"
+#include "corpus/utf8.hpp"
 #include "error.hpp"
 
 namespace incipit::emergence {
@@ -31,9 +32,6 @@ bool is_digit(char c) {
 char lower(char c) {
   return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c;
 }
-bool continues_character(char c) {
-  return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
-}
 /// Everything beyond ASCII counts as a letter: enough for a baseline in any language that writes spaces.
 bool in_word(char c) {
   return is_digit(c) || is_upper(c) || (c >= 'a' && c <= 'z') || static_cast<unsigned char>(c) >= 0x80U;
@@ -56,7 +54,7 @@ Words last_word_features(const std::string& text) {
   for (const char c : word) marked += lower(c);
   marked += '$';
   for (size_t at = 0; at < marked.size(); ++at)
-    if (!continues_character(marked[at])) starts.push_back(at);
+    if (!corpus::continues_character(marked[at])) starts.push_back(at);
   starts.push_back(marked.size());
   for (size_t length = 1; length <= 4; ++length)
     for (size_t at = 0; at + length < starts.size(); ++at)

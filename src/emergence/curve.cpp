@@ -9,6 +9,7 @@
 
 #include "emergence/estimate_parts.hpp"
 #include "error.hpp"
+#include "index.hpp"
 
 namespace incipit::emergence {
 namespace {
@@ -71,10 +72,6 @@ std::array<double, alignment_columns.size()> alignment_values(const align::Align
           j.cosine_correlation,
           j.effective_rank,
           j.reliable ? 1.0 : 0.0};
-}
-
-size_t at(int64_t index) {
-  return static_cast<size_t>(index);
 }
 
 template <class T>

@@ -5,9 +5,9 @@
 #include <span>
 #include <vector>
 
-namespace incipit::emergence {
+#include "nan.hpp"
 
-inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+namespace incipit::emergence {
 
 /// A number, how sure it is, and what it would be by chance (science §5). NaN where there is none.
 struct Estimate {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "corpus/utf8.hpp"
 #include "error.hpp"
 
 namespace incipit::emergence {
@@ -29,12 +30,9 @@ std::vector<int64_t> offsets(std::span<const int32_t> keys, int64_t count) {
   return start;
 }
 
-bool continues_character(char byte) {
-  return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
-}
-
 int64_t characters(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char byte) { return !continues_character(byte); });
+  return std::count_if(text.begin(), text.end(),
+                       [](char byte) { return !corpus::continues_character(byte); });
 }
 
 /// Letters, digits, what ends a question, a sentence, an introduction, a gap to fill, a bracket or quotation,
@@ -62,7 +60,7 @@ size_t common_ending(std::span<const std::string> texts) {
     length = same;
   }
   // Never cut inside a character.
-  while (length > 0 && continues_character(first[first.size() - length])) --length;
+  while (length > 0 && corpus::continues_character(first[first.size() - length])) --length;
   return length;
 }
 

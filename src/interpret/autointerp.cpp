@@ -8,31 +8,19 @@
 #include <utility>
 
 #include "error.hpp"
+#include "index.hpp"
 #include "interpret/firing.hpp"
+#include "interpret/sample.hpp"
+#include "nan.hpp"
 #include "parallel/agree.hpp"
 #include "random.hpp"
 
 namespace incipit::interpret {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t shown = 10;        // positives, and negatives, that a teacher is shown
 constexpr std::size_t judged_half = 25;  // firing verify probes judged at most; as many silent ones
 constexpr int64_t least_groups = 3;
-
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
-
-/// `count` of the values (all if there are fewer), in random order.
-std::vector<int64_t> sample(std::vector<int64_t> values, std::size_t count, Random& random) {
-  count = std::min(count, values.size());
-  for (std::size_t i = 0; i < count; ++i) {
-    std::swap(values[i], values[i + static_cast<std::size_t>(random.below(values.size() - i))]);
-  }
-  values.resize(count);
-  return values;
-}
 
 /// Half of `count` from `near`, the rest from all of `silent` but those, in that order. Where one runs out
 /// the other fills up. `near` is part of `silent`; both ascending.

@@ -6,14 +6,11 @@
 #include <utility>
 
 #include "error.hpp"
+#include "index.hpp"
 #include "store/reader.hpp"
 
 namespace incipit::interpret {
 namespace {
-
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
 
 /// The numbers of a latent that are one dataset each; reading and writing share the list.
 struct RealField {

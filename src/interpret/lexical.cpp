@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "device/host/blas.hpp"
+#include "index.hpp"
 #include "interpret/features.hpp"
 #include "interpret/ridge.hpp"
+#include "interpret/sample.hpp"
 #include "interpret/terms.hpp"
 #include "random.hpp"
 
@@ -20,16 +22,8 @@ constexpr std::size_t label_terms = 5;
 constexpr std::size_t most_positives = 256, most_negatives = 256;
 constexpr std::array<double, 4> penalties = {0.1, 0.3, 1.0, 3.0};
 
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
-
-std::vector<int64_t> sample(std::vector<int64_t> values, std::size_t count, Random& random) {
-  count = std::min(count, values.size());
-  for (std::size_t i = 0; i < count; ++i) {
-    std::swap(values[i], values[i + static_cast<std::size_t>(random.below(values.size() - i))]);
-  }
-  values.resize(count);
+std::vector<int64_t> ordered_sample(std::vector<int64_t> values, std::size_t count, Random& random) {
+  values = sample(std::move(values), count, random);
   std::sort(values.begin(), values.end());
   return values;
 }
@@ -105,10 +99,11 @@ struct LexicalTeacher::State {
 Lesson LexicalTeacher::State::lesson(const Brief& brief) const {
   // The examples shown have the stream of the latent's own index; this one begins beyond all of them.
   Random random(seed, Purpose::label_examples, (uint64_t{1} << 32) + static_cast<uint64_t>(brief.latent));
-  const std::vector<int64_t> yes = sample(brief.firing, most_positives, random);
-  const std::vector<int64_t> near = sample(brief.near, most_negatives / 2, random);
+  const std::vector<int64_t> yes = ordered_sample(brief.firing, most_positives, random);
+  const std::vector<int64_t> near = ordered_sample(brief.near, most_negatives / 2, random);
   const std::vector<int64_t> silent = difference(fit, brief.firing);
-  const std::vector<int64_t> other = sample(difference(silent, near), most_negatives - near.size(), random);
+  const std::vector<int64_t> other =
+      ordered_sample(difference(silent, near), most_negatives - near.size(), random);
   const auto n = static_cast<double>(yes.size() + near.size() + other.size());
   Lesson lesson;
   lesson.add(yes, 1, n / 2);

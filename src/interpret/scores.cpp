@@ -4,10 +4,10 @@
 #include <limits>
 #include <vector>
 
+#include "nan.hpp"
+
 namespace incipit::interpret {
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 double share(double part, double whole) {
   return whole > 0 ? part / whole : nan;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "corpus/words.hpp"
+#include "index.hpp"
 #include "match/svd.hpp"
 
 namespace incipit::match {
@@ -21,10 +22,6 @@ constexpr double phrase_weight = 10;
 /// subject, which lowers the cosine of two words of one subject without gain: on half of MMLU-Pro's fit part
 /// 14 directions give the right subject to 70 % of unseen questions, 22 to 59 %.
 constexpr int64_t spare_directions = 2;
-
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
 
 using Weights = std::map<int32_t, double>;  // by column; ordered, since sums are taken over it
 

@@ -9,17 +9,14 @@
 #include <optional>
 
 #include "error.hpp"
+#include "index.hpp"
 #include "match/lexical.hpp"
+#include "nan.hpp"
 
 namespace incipit::match {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double decoy_share = 0.05;
-
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
 
 /// Rows of unit norm or zero.
 struct Rows {

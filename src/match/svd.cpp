@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "error.hpp"
+#include "index.hpp"
 #include "random.hpp"
 
 // The Fortran interface is the one that every LAPACK has.
@@ -14,10 +15,6 @@ extern "C" void dsyev_(const char* jobz, const char* uplo, const int* n, double*
 
 namespace incipit::match {
 namespace {
-
-std::size_t at(int64_t i) {
-  return static_cast<std::size_t>(i);
-}
 
 /// a (rows × columns, sparse) times b (columns × width), row-major. Each row is one thread's sum in a fixed
 /// order.

@@ -18,7 +18,7 @@ void check_shape(const Sae& sae, std::span<const float> u, std::int64_t n) {
                 fmt::format("SAE input holds {} numbers, expected {} rows of {}", u.size(), n, sae.d));
 }
 
-void check_finite(std::span<const float> u, std::int64_t d) {
+void check_input(std::span<const float> u, std::int64_t d) {
   const auto bad = std::find_if(u.begin(), u.end(), [](float value) { return !std::isfinite(value); });
   if (bad != u.end())
     throw Error(Exit::numbers,
@@ -85,7 +85,7 @@ void for_blocks(std::span<const float> u, std::int64_t n, std::int64_t d, const 
 
 Codes encode(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n) {
   check_shape(sae, u, n);
-  check_finite(u, sae.d);
+  check_input(u, sae.d);
   Codes codes{.n = n,
               .k = sae.k,
               .latent = std::vector<std::int32_t>(n * sae.k),
@@ -107,7 +107,7 @@ Codes encode(device::Device& device, const Sae& sae, std::span<const float> u, s
 std::vector<float> preactivations(device::Device& device, const Sae& sae, std::span<const float> u,
                                   std::int64_t n) {
   check_shape(sae, u, n);
-  check_finite(u, sae.d);
+  check_input(u, sae.d);
   std::vector<float> all(n * sae.h);
   Loaded loaded(device, sae, n);
   device::Buffer<float> z(device, std::min(n, block_rows) * sae.h);

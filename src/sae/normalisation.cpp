@@ -11,7 +11,7 @@
 namespace incipit::sae {
 namespace {
 
-void check_finite(std::span<const float> x, std::int64_t d) {
+void check_fit_probes(std::span<const float> x, std::int64_t d) {
   for (std::size_t i = 0; i < x.size(); ++i)
     if (!std::isfinite(x[i]))
       throw Error(
@@ -30,7 +30,7 @@ Normalisation normalisation(std::span<const float> x, std::int64_t d) {
                 fmt::format("an SAE needs at least 2 fit probes, found {}: give more probes, or probes.split "
                             "a larger fit part",
                             n));
-  check_finite(x, d);
+  check_fit_probes(x, d);
   std::vector<double> mean = weighted_sum(x, d, [](std::int64_t, const float*) { return 1.0; }).rows;
   for (double& value : mean) value /= static_cast<double>(n);
   const double variance =

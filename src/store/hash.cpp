@@ -15,11 +15,6 @@ namespace incipit::store {
 
 namespace {
 
-struct FreeContext {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-using Digest = std::unique_ptr<EVP_MD_CTX, FreeContext>;
-
 void check_digest(int ok) {
   if (ok != 1) throw Error(Exit::defect, "OpenSSL cannot compute SHA-256");
 }
@@ -44,7 +39,10 @@ class OpenFile {
 }  // namespace
 
 struct Sha256::Context {
-  Digest digest{EVP_MD_CTX_new()};
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  std::unique_ptr<EVP_MD_CTX, Free> digest{EVP_MD_CTX_new()};
 };
 
 Sha256::Sha256() : context_(std::make_unique<Context>()) {
@@ -60,7 +58,7 @@ void Sha256::update(std::span<const std::byte> bytes) {
 
 std::string Sha256::hex() const {
   // Finished on a copy, so that more bytes may follow.
-  const Digest copy(EVP_MD_CTX_new());
+  const decltype(context_->digest) copy(EVP_MD_CTX_new());
   check_digest(EVP_MD_CTX_copy_ex(copy.get(), context_->digest.get()));
   std::array<unsigned char, 32> raw{};
   check_digest(EVP_DigestFinal_ex(copy.get(), raw.data(), nullptr));

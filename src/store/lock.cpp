@@ -14,6 +14,7 @@
 #include "error.hpp"
 #include "store/files.hpp"
 #include "store/process.hpp"
+#include "utc.hpp"
 
 namespace incipit::store {
 

@@ -16,7 +16,4 @@ namespace incipit::store {
 /// The batch scheduler's id of this job, or "".
 [[nodiscard]] std::string job_id();
 
-/// 2025-01-31T12:00:00Z
-[[nodiscard]] std::string utc_now();
-
 }  // namespace incipit::store

@@ -23,6 +23,7 @@
 #include "store/hash.hpp"
 #include "store/process.hpp"
 #include "store/types.hpp"
+#include "utc.hpp"
 #include "version.hpp"
 
 namespace incipit::store {

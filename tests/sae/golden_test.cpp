@@ -13,8 +13,8 @@
 namespace incipit::sae {
 namespace {
 
-constexpr double exact = 1e-10;
-constexpr double single = 1e-5;
+constexpr double in_fp64 = 1e-10;
+constexpr double in_fp32 = 1e-5;
 
 const test::Golden& golden() {
   static const test::Golden file("sae.h5");
@@ -91,21 +91,21 @@ TEST_P(SaeGolden, TwentyStepsInFp64) {
   ASSERT_EQ(rate.size(), 20U);
   for (std::int64_t step = 0; step < 20; ++step) {
     EXPECT_EQ(trainer.dead(), dead[static_cast<std::size_t>(step)]) << "step " << step;
-    expect_terms(trainer.backward(batch(step)), step, exact);
-    if (step == 0) expect_arrays(trainer.gradients(), "gradients", 0, exact);
-    if (step == 19) expect_arrays(trainer.gradients(), "gradients", 1, exact);
+    expect_terms(trainer.backward(batch(step)), step, in_fp64);
+    if (step == 0) expect_arrays(trainer.gradients(), "gradients", 0, in_fp64);
+    if (step == 19) expect_arrays(trainer.gradients(), "gradients", 1, in_fp64);
     const double expected_rate = rate[static_cast<std::size_t>(step)];
     EXPECT_DOUBLE_EQ(learning_rate(number("d"), step, of_steps), expected_rate);
     trainer.update(expected_rate);
-    expect_arrays(trainer.parameters(), "parameters", step, exact);
+    expect_arrays(trainer.parameters(), "parameters", step, in_fp64);
   }
 }
 
 TEST_P(SaeGolden, LossAndGradientsInFp32) {
   const auto device = device::make_host_device(2);
   Trainer<float> trainer = SaeGolden::trainer<float>(*device);
-  expect_terms(trainer.backward(batch(0)), 0, single);
-  expect_arrays(trainer.gradients(), "gradients", 0, single);
+  expect_terms(trainer.backward(batch(0)), 0, in_fp32);
+  expect_arrays(trainer.gradients(), "gradients", 0, in_fp32);
 }
 
 // k of 1, 4 and 32; "narrow": fewer latents than dimensions, "wide": more.

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "../support.hpp"
 #include "error.hpp"
 #include "random.hpp"
 #include "sae/batches.hpp"
@@ -17,6 +18,8 @@
 
 namespace incipit::sae {
 namespace {
+
+using test::code_of;
 
 std::vector<float> normal_rows(std::int64_t n, std::int64_t d, std::uint64_t stream) {
   Random random(1, Purpose::test, stream);
@@ -137,16 +140,6 @@ TEST(Normalisation, MeanZeroAndMeanSquareOne) {
   }
   EXPECT_NEAR(square, 1, 1e-5);
   for (const double value : mean) EXPECT_NEAR(value, 0, 1e-5);
-}
-
-template <class F>
-Exit code_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return Exit::done;
 }
 
 TEST(Normalisation, RefusesWhatCannotBeNormalised) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../support.hpp"
 #include "device/host/host_device.hpp"
 #include "error.hpp"
 #include "random.hpp"
@@ -12,6 +13,8 @@
 
 namespace incipit::sae {
 namespace {
+
+using test::code_of;
 
 /// Probes around `clusters` centres, as residuals lie: an offset, a scale, some noise.
 std::vector<float> clustered(std::int64_t n, std::int64_t d, std::int64_t clusters, std::uint64_t stream) {
@@ -30,16 +33,6 @@ std::vector<float> clustered(std::int64_t n, std::int64_t d, std::int64_t cluste
 
 constexpr std::int64_t d = 32;
 const SaeOptions small{.latents = 24, .k = 1, .steps = 400, .batch = 64};
-
-template <class F>
-Exit code_of(const F& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return Exit::done;
-}
 
 TEST(Train, FindsTheClusters) {
   const auto host = device::make_host_device(1);

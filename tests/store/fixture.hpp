@@ -4,10 +4,9 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <functional>
 #include <string>
 
-#include "error.hpp"
+#include "../support.hpp"
 #include "parallel/communicator.hpp"
 #include "store/schema.hpp"
 
@@ -51,18 +50,6 @@ inline Header example_header() {
   return header;
 }
 
-/// Expects `f` to throw an Error of that code whose message holds every one of `parts`.
-inline void expect_error(Exit code, const std::vector<std::string>& parts, const std::function<void()>& f) {
-  try {
-    f();
-    ADD_FAILURE() << "no error";
-  } catch (const Error& error) {
-    EXPECT_EQ(static_cast<int>(error.code()), static_cast<int>(code)) << error.what();
-    for (const std::string& part : parts) {
-      EXPECT_NE(std::string(error.what()).find(part), std::string::npos)
-          << "no \"" << part << "\" in: " << error.what();
-    }
-  }
-}
+using test::expect_error;
 
 }  // namespace incipit::store
