@@ -1,10 +1,7 @@
 #include "every_device.hpp"
 
-#include "device/host/host_device.hpp"
-
-#ifdef INCIPIT_SHIM
 #include "cuda_device.hpp"
-#endif
+#include "device/host/host_device.hpp"
 
 namespace incipit::device {
 
@@ -24,12 +21,8 @@ std::vector<std::vector<Candidate>> devices_of_same_bytes() {
     hosts.push_back({"host with " + std::to_string(threads) + " threads",
                      [threads] { return make_host_device(threads); }});
   }
-#ifdef INCIPIT_SHIM
   const Candidate shim{"shim again", [] { return make_cuda_device(0); }};
   return {hosts, {shim, shim}};
-#else
-  return {hosts};
-#endif
 }
 
 }  // namespace incipit::device

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "../device/every_device.hpp"
 #include "../support.hpp"
-#include "device/host/host_device.hpp"
 #include "model/neox.hpp"
 #include "random_checkpoint.hpp"
 
@@ -59,15 +59,14 @@ class ForwardGolden : public test::FolderTest, public testing::WithParamInterfac
   }
 
   /// Last-token residuals of all layers, [layers + 1, probes, d].
-  [[nodiscard]] std::vector<float> residuals() const {
-    const auto device = device::make_host_device(2);
+  [[nodiscard]] std::vector<float> residuals(device::Device& device) const {
     const checkpoint::Weights weights = checkpoint::Weights::open(folder_);
     const checkpoint::Config config = checkpoint::read_config(folder_ / "config.json");
     std::vector<int> layers(static_cast<std::size_t>(config.layers) + 1);
     std::iota(layers.begin(), layers.end(), 0);
     const std::vector<corpus::Pack> packs = {pack()};
     std::vector<float> all;
-    Neox(*device, weights, config).run(packs, layers, [&](int, std::span<const float> rows) {
+    Neox(device, weights, config).run(packs, layers, [&](int, std::span<const float> rows) {
       all.insert(all.end(), rows.begin(), rows.end());
     });
     return all;
@@ -76,16 +75,19 @@ class ForwardGolden : public test::FolderTest, public testing::WithParamInterfac
 
 TEST_P(ForwardGolden, EveryLayerIsTheSame) {
   write_checkpoint();
-  const std::vector<float> found = residuals();
   const std::vector<float> expected = golden().read<float>(path("residual"));
-  ASSERT_EQ(found.size(), expected.size());
   const std::int64_t layers = number("layers") + 1;
-  const auto size = found.size() / static_cast<std::size_t>(layers);
-  for (std::int64_t layer = 0; layer < layers; ++layer) {
-    const auto of = [&](const std::vector<float>& all) {
-      return std::span<const float>(all).subspan(static_cast<std::size_t>(layer) * size, size);
-    };
-    EXPECT_LE(test::relative_error(of(found), of(expected)), layer == 0 ? 0 : bound) << "layer " << layer;
+  const auto size = expected.size() / static_cast<std::size_t>(layers);
+  for (const device::Candidate& candidate : device::every_device()) {
+    SCOPED_TRACE(candidate.name);
+    const std::vector<float> found = residuals(*candidate.make());
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::int64_t layer = 0; layer < layers; ++layer) {
+      const auto of = [&](const std::vector<float>& all) {
+        return std::span<const float>(all).subspan(static_cast<std::size_t>(layer) * size, size);
+      };
+      EXPECT_LE(test::relative_error(of(found), of(expected)), layer == 0 ? 0 : bound) << "layer " << layer;
+    }
   }
 }
 
