@@ -2,6 +2,7 @@
 // of one sequence's queries at one head and walks the keys, of which it holds a tile in shared memory, up to
 // the last one its last query sees. Scores never leave the block.
 
+#include <algorithm>
 #include <cmath>
 
 #include "cuda_device.hpp"
@@ -227,7 +228,8 @@ __global__ void __launch_bounds__(threads, Tile<size, rows_each>::blocks)
 template <int size, int rows_each>
 void run(const Attention& op, const Call& call) {
   using Shape = Tile<size, rows_each>;
-  const std::int64_t tiles = divide_up(op.longest, Shape::queries);
+  // No sequence has more queries than keys, or than there are queries.
+  const std::int64_t tiles = divide_up(std::min(op.longest, op.query_rows), Shape::queries);
   launch(call,
          {.blocks = tiles * op.sequences, .threads = threads, .across = op.heads, .shared = Shape::bytes},
          attention_kernel<size, rows_each>, op, static_cast<int>(tiles),
