@@ -13,7 +13,7 @@ target_compile_options(incipit_flags INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>
   $<$<BOOL:${INCIPIT_WERROR}>:-Werror>
   $<$<BOOL:${INCIPIT_ARCH}>:-march=${INCIPIT_ARCH}>)
-target_include_directories(incipit_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_include_directories(incipit_flags INTERFACE ${CMAKE_CURRENT_LIST_DIR}/../src)
 if(INCIPIT_SANITIZE)
   target_compile_options(incipit_flags INTERFACE -fsanitize=${INCIPIT_SANITIZE} -fno-omit-frame-pointer
                                                  -fno-sanitize-recover=all)

@@ -48,7 +48,7 @@ step() {
 build() { cmake --preset dev -DPython3_EXECUTABLE="$(command -v "$PYTHON")" && cmake --build --preset dev; }
 
 style() {
-  find src tests -name '*.hpp' -print0 -o -name '*.cpp' -print0 | xargs -0 clang-format --dry-run -Werror
+  find src kernels tests \( -name '*.[hc]pp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.h' \) -print0 | xargs -0 clang-format --dry-run -Werror
 }
 
 lint() {
@@ -82,7 +82,9 @@ fuzz() {
 }
 
 kernels() {
-  cmake -S kernels -B build/kernels -G Ninja && cmake --build build/kernels
+  # Every kernel for every architecture, without a GPU; and no register of any of them in memory.
+  cmake -S kernels -B build/kernels -G Ninja -DINCIPIT_TESTS=OFF && cmake --build build/kernels &&
+    "$PYTHON" kernels/check_resources.py build/kernels
 }
 
 python_tests() {

@@ -51,7 +51,7 @@ class Device {
   [[nodiscard]] virtual void* allocate(std::size_t bytes) = 0;
   virtual void release(void* memory) noexcept = 0;
   /// Both are done on return. `upload` may be called from a second thread while operations run on other
-  /// memory.
+  /// memory; operations that were to use the same memory must have been waited for by `synchronize`.
   virtual void upload(void* to, const void* host, std::size_t bytes) = 0;
   virtual void download(void* host, const void* from, std::size_t bytes) = 0;
   virtual void zero(void* memory, std::size_t bytes) = 0;

@@ -23,9 +23,10 @@ class Head {
         norm_(device, static_cast<std::size_t>(config.d)),
         norm_bias_(device, static_cast<std::size_t>(config.d)),
         matrix_(weights.at(config.tied_embeddings ? "gpt_neox.embed_in.weight" : "embed_out.weight")),
-        rows_(block(device), block(device), blocks(), [this](device::Buffer<float>& to, std::int64_t b) {
-          stream_.read(matrix_, first(b), columns(b), to.data());
-        }) {}
+        rows_(device, block(device), block(device), blocks(),
+              [this](device::Buffer<float>& to, std::int64_t b) {
+                stream_.read(matrix_, first(b), columns(b), to.data());
+              }) {}
 
   [[nodiscard]] std::int64_t blocks() const {
     return (config_.vocab + vocabulary_block - 1) / vocabulary_block;
@@ -154,7 +155,6 @@ void NextToken::forward(std::span<const corpus::Pack> packs, Take&& take) {
   for (std::int64_t b = 0; b < config_.layers; ++b) {
     const BlockWeights& weights = wave.block(b);
     for (PackRun& run : wave.runs()) run.run(weights, wave.rotary(), wave.workspace());
-    device_.synchronize();  // before the block after the next takes this one's place
   }
 
   Head head(device_, weights_, config_);
@@ -166,7 +166,6 @@ void NextToken::forward(std::span<const corpus::Pack> packs, Take&& take) {
       wave.runs()[p].project(rows, head.columns(b), logits.data());
       take(p, Head::first(b), head.columns(b), logits.data());
     }
-    device_.synchronize();  // likewise
   }
 }
 

@@ -21,7 +21,7 @@ Wave::Wave(device::Device& device, const checkpoint::Weights& weights, const che
     : weights_(weights),
       embedding_stream_(device, weights),
       block_stream_(device, weights),
-      blocks_(BlockWeights(device, config), BlockWeights(device, config), blocks,
+      blocks_(device, BlockWeights(device, config), BlockWeights(device, config), blocks,
               [this](BlockWeights& to, std::int64_t block) { to.read(block_stream_, weights_, block); }),
       rotary_(device, config, longest_text(packs)),
       workspace_(device, config, packs) {

@@ -103,6 +103,16 @@ TEST_P(AttentionOn, AgreesWithPlainLoops) {
   }
 }
 
+TEST_P(AttentionOn, AgreesForHeadsOfAnySize) {
+  for (const int size : {7, 8, 24, 32, 63, 95, 96, 100, 128, 129, 254, 256}) {
+    for (const std::int64_t most_queries : {1000, 2}) {
+      SCOPED_TRACE(testing::Message() << "heads of " << size << ", queries " << most_queries);
+      const Problem problem(2, size, {3, 1, 70}, most_queries);
+      expect_near(run(*device_, problem), reference(problem), 2e-6);
+    }
+  }
+}
+
 TEST_P(AttentionOn, SharpScoresDoNotOverflow) {
   const Problem problem(2, 8, {40, 90}, 1000, 300.0);
   expect_near(run(*device_, problem), reference(problem), 2e-4);

@@ -2,7 +2,6 @@
 
 #include <numeric>
 
-#include "device/host/host_device.hpp"
 #include "error.hpp"
 #include "every_device.hpp"
 
@@ -50,15 +49,6 @@ TEST_P(DeviceMemory, TooMuchIsAnErrorOfTheMachine) {
     FAIL() << "allocated 4 EiB";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Exit::machine);
-  }
-}
-
-TEST(HostDevice, NeedsAThread) {
-  try {
-    (void)make_host_device(0);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), Exit::usage);
   }
 }
 

@@ -79,6 +79,13 @@ TEST_P(DoubleLayerNormOn, AgreesWithPlainLoops) {
   }
 }
 
+TEST_P(DoubleLayerNormOn, AgreesForVeryLongRows) {
+  for (const std::int64_t d : {16384, 16385, 20000}) {
+    const Problem problem(2, d, 0.3F);
+    expect_near(run(*device_, problem, true), reference(problem, true), 1e-6);
+  }
+}
+
 TEST_P(DoubleLayerNormOn, KeepsAccuracyFarFromZero) {
   const Problem problem(5, 300, 1000.0F);
   expect_near(run(*device_, problem, true), reference(problem, true), 1e-4);

@@ -75,8 +75,9 @@ void check(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::
 }
 
 TEST_P(EncodeTopKOn, KeepsTheLargest) {
-  const std::int64_t shapes[][4] = {{1, 1, 1, 1},      {3, 5, 7, 1},     {5, 3, 7, 7},      {130, 17, 33, 4},
-                                    {129, 40, 300, 1}, {7, 64, 129, 16}, {11, 20, 200, 17}, {600, 9, 130, 2}};
+  const std::int64_t shapes[][4] = {{1, 1, 1, 1},       {3, 5, 7, 1},     {5, 3, 7, 7},      {130, 17, 33, 4},
+                                    {129, 40, 300, 1},  {7, 64, 129, 16}, {11, 20, 200, 17}, {600, 9, 130, 2},
+                                    {3, 4, 1500, 1024}, {2, 9, 700, 256}};
   for (const auto& s : shapes) {
     check<float>(*device_, s[0], s[1], s[2], s[3]);
     check<double>(*device_, s[0], s[1], s[2], s[3]);
@@ -91,6 +92,18 @@ TEST_P(EncodeTopKOn, TiesGoToTheLowerIndex) {
   for (const std::int64_t keep : {1, 4, 40}) {
     const Encoded<float> encoded = run<float>(*device_, 1, 1, h, keep, x, encoder, std::vector<float>(h, 0));
     for (std::int64_t t = 0; t < keep; ++t) EXPECT_EQ(encoded.index[t], 3 * t + 2);
+  }
+}
+
+TEST_P(EncodeTopKOn, AmongEqualsTheLowestIndicesAreKept) {
+  constexpr std::int64_t h = 3000;
+  std::vector<float> bias(h, 0.0F);
+  bias[2990] = 1;
+  for (const std::int64_t keep : {1, 2, 300, 700}) {
+    const Encoded<float> encoded =
+        run<float>(*device_, 1, 1, h, keep, {0.0F}, std::vector<float>(h, 0), bias);
+    EXPECT_EQ(encoded.index[0], 2990);
+    for (std::int64_t t = 1; t < keep; ++t) ASSERT_EQ(encoded.index[t], t - 1);
   }
 }
 

@@ -22,6 +22,9 @@ struct Candidate {
 
 /// Linked in once per build: the host with several thread counts, and what else the build knows.
 std::vector<Candidate> every_device();
+/// Groups of devices of one kind, which must all give the same bytes: hosts with several thread counts, and
+/// other devices asked again.
+std::vector<std::vector<Candidate>> devices_of_same_bytes();
 
 class OnEveryDevice : public testing::TestWithParam<Candidate> {
  protected:

@@ -127,8 +127,9 @@ void check(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::
 }
 
 TEST_P(SaeAuxiliaryOn, EqualsPlainLoops) {
-  const std::int64_t shapes[][5] = {{1, 1, 1, 1, 1},    {3, 6, 70, 10, 3},     {130, 33, 40, 40, 16},
-                                    {9, 300, 40, 1, 1}, {150, 80, 90, 60, 40}, {17, 600, 12, 5, 5}};
+  const std::int64_t shapes[][5] = {{1, 1, 1, 1, 1},        {3, 6, 70, 10, 3},     {130, 33, 40, 40, 16},
+                                    {9, 300, 40, 1, 1},     {150, 80, 90, 60, 40}, {17, 600, 12, 5, 5},
+                                    {21, 16, 500, 400, 300}};
   for (const auto& s : shapes) {
     check<float>(*device_, s[0], s[1], s[2], s[3], s[4]);
     check<double>(*device_, s[0], s[1], s[2], s[3], s[4]);

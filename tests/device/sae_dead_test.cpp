@@ -18,7 +18,7 @@ TEST_P(SaeDeadOn, OnlyFiringAmongTheKeptKCounts) {
 }
 
 TEST_P(SaeDeadOn, ListsTheIdleInOrder) {
-  for (const std::int64_t h : {1, 5, 700}) {
+  for (const std::int64_t h : {1, 5, 700, 3000}) {
     Random random(3, Purpose::test, static_cast<std::uint64_t>(h));
     std::vector<std::int64_t> idle(static_cast<std::size_t>(h));
     for (std::int64_t& samples : idle) samples = static_cast<std::int64_t>(random.below(100));

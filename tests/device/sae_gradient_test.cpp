@@ -105,8 +105,8 @@ void check(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::
 }
 
 TEST_P(SaeGradientOn, EqualsPlainLoops) {
-  const std::int64_t shapes[][5] = {
-      {1, 1, 1, 1, 1}, {3, 5, 70, 1, 4}, {65, 33, 12, 2, 8}, {9, 1030, 40, 4, 16}, {150, 31, 9, 9, 9}};
+  const std::int64_t shapes[][5] = {{1, 1, 1, 1, 1},      {3, 5, 70, 1, 4},   {65, 33, 12, 2, 8},
+                                    {9, 1030, 40, 4, 16}, {150, 31, 9, 9, 9}, {900, 8, 400, 1, 5}};
   for (const auto& s : shapes) {
     check<float>(*device_, s[0], s[1], s[2], s[3], s[4]);
     check<double>(*device_, s[0], s[1], s[2], s[3], s[4]);

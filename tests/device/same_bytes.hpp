@@ -2,19 +2,21 @@
 
 #include <cstring>
 
-#include "device/host/host_device.hpp"
 #include "every_device.hpp"
 
 namespace incipit::device {
 
-/// Runs `operation(device) → vector<float>` with several thread counts and expects the same bytes.
+/// Runs `operation(device) → vector<float>` on devices of one kind and expects the same bytes: for any number
+/// of threads, and on repetition.
 template <class Operation>
 void expect_same_bytes_for_any_threads(Operation&& operation) {
-  const std::vector<float> one = operation(*make_host_device(1));
-  for (const int threads : {2, 3, 8}) {
-    const std::vector<float> many = operation(*make_host_device(threads));
-    ASSERT_EQ(one.size(), many.size());
-    EXPECT_EQ(std::memcmp(one.data(), many.data(), one.size() * sizeof(float)), 0) << threads << " threads";
+  for (const std::vector<Candidate>& group : devices_of_same_bytes()) {
+    const std::vector<float> first = operation(*group.front().make());
+    for (const Candidate& candidate : group) {
+      const std::vector<float> again = operation(*candidate.make());
+      ASSERT_EQ(first.size(), again.size());
+      EXPECT_EQ(std::memcmp(first.data(), again.data(), first.size() * sizeof(float)), 0) << candidate.name;
+    }
   }
 }
 

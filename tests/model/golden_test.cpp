@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "../device/every_device.hpp"
 #include "../support.hpp"
-#include "device/host/host_device.hpp"
 #include "model/neox.hpp"
 #include "model/next_token.hpp"
 #include "random_checkpoint.hpp"
@@ -61,26 +61,26 @@ class ForwardGolden : public test::FolderTest, public testing::WithParamInterfac
   }
 
   /// Last-token residuals of all layers, [layers + 1, probes, d].
-  [[nodiscard]] std::vector<float> residuals() const {
-    const auto device = device::make_host_device(2);
+  [[nodiscard]] std::vector<float> residuals(device::Device& device) const {
     const checkpoint::Weights weights = checkpoint::Weights::open(folder_);
     const checkpoint::Config config = checkpoint::read_config(folder_ / "config.json");
     std::vector<int> layers(static_cast<std::size_t>(config.layers) + 1);
     std::iota(layers.begin(), layers.end(), 0);
     const std::vector<corpus::Pack> packs = {pack()};
     std::vector<float> all;
-    Neox(*device, weights, config).run(packs, layers, [&](int, std::span<const float> rows) {
+    Neox(device, weights, config).run(packs, layers, [&](int, std::span<const float> rows) {
       all.insert(all.end(), rows.begin(), rows.end());
     });
     return all;
   }
 
-  /// The checkpoint on a device, made again for each test.
+  /// The checkpoint on a device.
   struct Model {
-    explicit Model(const std::filesystem::path& folder)
-        : weights(checkpoint::Weights::open(folder)),
+    Model(const std::filesystem::path& folder, const device::Candidate& candidate)
+        : device(candidate.make()),
+          weights(checkpoint::Weights::open(folder)),
           config(checkpoint::read_config(folder / "config.json")) {}
-    std::unique_ptr<device::Device> device = device::make_host_device(2);
+    std::unique_ptr<device::Device> device;
     checkpoint::Weights weights;
     checkpoint::Config config;
     NextToken next{*device, weights, config};
@@ -89,43 +89,51 @@ class ForwardGolden : public test::FolderTest, public testing::WithParamInterfac
 
 TEST_P(ForwardGolden, EveryLayerIsTheSame) {
   write_checkpoint();
-  const std::vector<float> found = residuals();
   const std::vector<float> expected = golden().read<float>(path("residual"));
-  ASSERT_EQ(found.size(), expected.size());
   const std::int64_t layers = number("layers") + 1;
-  const auto size = found.size() / static_cast<std::size_t>(layers);
-  for (std::int64_t layer = 0; layer < layers; ++layer) {
-    const auto of = [&](const std::vector<float>& all) {
-      return std::span<const float>(all).subspan(static_cast<std::size_t>(layer) * size, size);
-    };
-    EXPECT_LE(test::relative_error(of(found), of(expected)), layer == 0 ? 0 : bound) << "layer " << layer;
+  const auto size = expected.size() / static_cast<std::size_t>(layers);
+  for (const device::Candidate& candidate : device::every_device()) {
+    SCOPED_TRACE(candidate.name);
+    const std::vector<float> found = residuals(*candidate.make());
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::int64_t layer = 0; layer < layers; ++layer) {
+      const auto of = [&](const std::vector<float>& all) {
+        return std::span<const float>(all).subspan(static_cast<std::size_t>(layer) * size, size);
+      };
+      EXPECT_LE(test::relative_error(of(found), of(expected)), layer == 0 ? 0 : bound) << "layer " << layer;
+    }
   }
 }
 
 TEST_P(ForwardGolden, LogitsAtTheLastTokensAreTheSame) {
   write_checkpoint();
-  Model model(folder_);
   const corpus::Pack texts = pack();
-  const std::vector<float> all = model.next.logits(texts);
-  std::vector<float> found;
-  for (std::size_t i = 1; i < texts.starts.size(); ++i) {
-    const auto row = all.begin() + (texts.starts[i] - 1) * model.config.vocab;
-    found.insert(found.end(), row, row + model.config.vocab);
+  for (const device::Candidate& candidate : device::every_device()) {
+    SCOPED_TRACE(candidate.name);
+    Model model(folder_, candidate);
+    const std::vector<float> all = model.next.logits(texts);
+    std::vector<float> found;
+    for (std::size_t i = 1; i < texts.starts.size(); ++i) {
+      const auto row = all.begin() + (texts.starts[i] - 1) * model.config.vocab;
+      found.insert(found.end(), row, row + model.config.vocab);
+    }
+    EXPECT_LE(test::relative_error(found, golden().read<float>(path("logits"))), bound);
   }
-  EXPECT_LE(test::relative_error(found, golden().read<float>(path("logits"))), bound);
 }
 
 TEST_P(ForwardGolden, LossesOfAllTextsAreTheSame) {
   write_checkpoint();
-  Model model(folder_);
   const std::vector<corpus::Pack> packs = {pack()};
-  const std::vector<NextToken::Loss> found = model.next.run(packs);
   const std::vector<double> expected = golden().read<double>(path("loss"));
   const std::vector<std::int64_t> length = golden().read<std::int64_t>(path("length"));
-  ASSERT_EQ(found.size(), expected.size());
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    EXPECT_EQ(found[i].predicted, length[i] - 1);
-    EXPECT_LE(std::abs(found[i].sum - expected[i]), bound * expected[i]) << "text " << i;
+  for (const device::Candidate& candidate : device::every_device()) {
+    SCOPED_TRACE(candidate.name);
+    const std::vector<NextToken::Loss> found = Model(folder_, candidate).next.run(packs);
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      EXPECT_EQ(found[i].predicted, length[i] - 1);
+      EXPECT_LE(std::abs(found[i].sum - expected[i]), bound * expected[i]) << "text " << i;
+    }
   }
 }
 

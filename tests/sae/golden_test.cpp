@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "device/host/host_device.hpp"
+#include "../device/every_device.hpp"
 #include "sae/trainer.hpp"
 
 namespace incipit::sae {
@@ -80,32 +80,41 @@ class SaeGolden : public testing::TestWithParam<const char*> {
     close(actual.decoder, "decoder");
     close(actual.pre_bias, "pre_bias");
   }
+
+  void take_twenty_steps_in_fp64(device::Device& device) {
+    Trainer<double> trainer = SaeGolden::trainer<double>(device);
+    const auto rate = read<double>("rate");
+    const auto dead = read<std::int64_t>("dead");
+    const auto of_steps = golden().attribute<std::int64_t>("/", "of_steps");
+    ASSERT_EQ(rate.size(), 20U);
+    for (std::int64_t step = 0; step < 20; ++step) {
+      EXPECT_EQ(trainer.dead(), dead[static_cast<std::size_t>(step)]) << "step " << step;
+      expect_terms(trainer.backward(batch(step)), step, in_fp64);
+      if (step == 0) expect_arrays(trainer.gradients(), "gradients", 0, in_fp64);
+      if (step == 19) expect_arrays(trainer.gradients(), "gradients", 1, in_fp64);
+      const double expected_rate = rate[static_cast<std::size_t>(step)];
+      EXPECT_DOUBLE_EQ(learning_rate(number("d"), step, of_steps), expected_rate);
+      trainer.update(expected_rate);
+      expect_arrays(trainer.parameters(), "parameters", step, in_fp64);
+    }
+  }
 };
 
 TEST_P(SaeGolden, TwentyStepsInFp64) {
-  const auto device = device::make_host_device(2);
-  Trainer<double> trainer = SaeGolden::trainer<double>(*device);
-  const auto rate = read<double>("rate");
-  const auto dead = read<std::int64_t>("dead");
-  const auto of_steps = golden().attribute<std::int64_t>("/", "of_steps");
-  ASSERT_EQ(rate.size(), 20U);
-  for (std::int64_t step = 0; step < 20; ++step) {
-    EXPECT_EQ(trainer.dead(), dead[static_cast<std::size_t>(step)]) << "step " << step;
-    expect_terms(trainer.backward(batch(step)), step, in_fp64);
-    if (step == 0) expect_arrays(trainer.gradients(), "gradients", 0, in_fp64);
-    if (step == 19) expect_arrays(trainer.gradients(), "gradients", 1, in_fp64);
-    const double expected_rate = rate[static_cast<std::size_t>(step)];
-    EXPECT_DOUBLE_EQ(learning_rate(number("d"), step, of_steps), expected_rate);
-    trainer.update(expected_rate);
-    expect_arrays(trainer.parameters(), "parameters", step, in_fp64);
+  for (const device::Candidate& candidate : device::every_device()) {
+    SCOPED_TRACE(candidate.name);
+    take_twenty_steps_in_fp64(*candidate.make());
   }
 }
 
 TEST_P(SaeGolden, LossAndGradientsInFp32) {
-  const auto device = device::make_host_device(2);
-  Trainer<float> trainer = SaeGolden::trainer<float>(*device);
-  expect_terms(trainer.backward(batch(0)), 0, in_fp32);
-  expect_arrays(trainer.gradients(), "gradients", 0, in_fp32);
+  for (const device::Candidate& candidate : device::every_device()) {
+    SCOPED_TRACE(candidate.name);
+    const auto device = candidate.make();
+    Trainer<float> trainer = SaeGolden::trainer<float>(*device);
+    expect_terms(trainer.backward(batch(0)), 0, in_fp32);
+    expect_arrays(trainer.gradients(), "gradients", 0, in_fp32);
+  }
 }
 
 // k of 1, 4 and 32; "narrow": fewer latents than dimensions, "wide": more.

@@ -1,0 +1,43 @@
+# Finds CUDA as INCIPIT_CUDA asks: ON (it must be there), OFF, or AUTO (it is used when nvcc and cuBLAS are found and
+# work). Sets INCIPIT_HAVE_CUDA.
+include_guard()
+set(INCIPIT_CUDA AUTO CACHE STRING "Build the CUDA device: ON, OFF, or AUTO (when nvcc is found)")
+set_property(CACHE INCIPIT_CUDA PROPERTY STRINGS ON OFF AUTO)
+
+set(INCIPIT_HAVE_CUDA OFF)
+if(INCIPIT_CUDA STREQUAL "AUTO" OR INCIPIT_CUDA)
+  if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+    find_program(INCIPIT_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH /usr/local/cuda PATH_SUFFIXES bin)
+    mark_as_advanced(INCIPIT_NVCC)
+    if(INCIPIT_NVCC)
+      set(ENV{CUDACXX} ${INCIPIT_NVCC})
+    endif()
+  endif()
+  # A100, H100 and H200, B200; later ones compile the newest one's PTX when the program starts.
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES "80-real;90-real;100" CACHE STRING "GPU architectures to compile for")
+  endif()
+  if(INCIPIT_CUDA STREQUAL "AUTO")
+    # An nvcc that does not get on with the host's compiler must not stop a build that can do without.
+    include(CheckLanguage)
+    check_language(CUDA)
+    find_package(CUDAToolkit 12.0 QUIET)
+    if(CMAKE_CUDA_COMPILER AND TARGET CUDA::cublas)
+      set(INCIPIT_HAVE_CUDA ON)
+    endif()
+  else()
+    find_package(CUDAToolkit 12.0 REQUIRED)
+    set(INCIPIT_HAVE_CUDA ON)
+  endif()
+  message(STATUS "CUDA device: ${INCIPIT_HAVE_CUDA} (INCIPIT_CUDA=${INCIPIT_CUDA})")
+endif()
+
+if(INCIPIT_HAVE_CUDA)
+  enable_language(CUDA)
+  # CMake 3.25 does not know that nvcc speaks C++20.
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+  endif()
+  set(CMAKE_CUDA_STANDARD 20)
+endif()

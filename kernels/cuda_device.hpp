@@ -1,0 +1,86 @@
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+#include <string>
+
+#include "device/device.hpp"
+
+namespace incipit::device {
+
+namespace cuda {
+struct Call;
+class Memory;
+class Products;
+}  // namespace cuda
+
+/// One NVIDIA GPU. Operations are queued on one stream and run behind the program; each one's code is in the
+/// file of its name in this folder.
+///
+/// The environment's INCIPIT_CUDA_WAIT=1 waits for each kernel, so that an error names the operation it
+/// belongs to.
+class CudaDevice : public Device {
+ public:
+  /// Error(machine) where there is no such device, or its driver is older than the runtime.
+  explicit CudaDevice(int ordinal);
+  ~CudaDevice() override;
+
+  [[nodiscard]] Kind kind() const override { return Kind::cuda; }
+  [[nodiscard]] std::string name() const override { return name_; }
+  [[nodiscard]] std::string libraries() const override;
+
+  [[nodiscard]] void* allocate(std::size_t bytes) override;
+  void release(void* memory) noexcept override;
+  /// From the thread that made the device: in order with the operations. From another: only after what was
+  /// allocated before, so memory that operations used must be synchronised with first.
+  void upload(void* to, const void* host, std::size_t bytes) override;
+  void download(void* host, const void* from, std::size_t bytes) override;
+  void zero(void* memory, std::size_t bytes) override;
+  void synchronize() override;
+
+  void matmul(const Matmul&) override;
+
+  void gather_rows(const GatherRows&) override;
+  void double_layer_norm(const DoubleLayerNorm&) override;
+  void rotary_split(const RotarySplit&) override;
+  void attention(const Attention&) override;
+  void bias_activation(const BiasActivation&) override;
+  void add_bias(const AddBias&) override;
+  void count_nonfinite(const CountNonfinite&) override;
+  void next_token_loss(const NextTokenLoss&) override;
+
+  // The sparse autoencoder.
+  void gather_centred(const GatherCentred<float>&) override;
+  void gather_centred(const GatherCentred<double>&) override;
+  void encode_top_k(const EncodeTopK<float>&) override;
+  void encode_top_k(const EncodeTopK<double>&) override;
+  void sae_decode(const SaeDecode<float>&) override;
+  void sae_decode(const SaeDecode<double>&) override;
+  void sae_gradient(const SaeGradient<float>&) override;
+  void sae_gradient(const SaeGradient<double>&) override;
+  void sae_auxiliary(const SaeAuxiliary<float>&) override;
+  void sae_auxiliary(const SaeAuxiliary<double>&) override;
+  void sae_adam(const SaeAdam<float>&) override;
+  void sae_adam(const SaeAdam<double>&) override;
+  void sae_idle(const SaeIdle<float>&) override;
+  void sae_idle(const SaeIdle<double>&) override;
+  void sae_dead(const SaeDead&) override;
+  void sae_loss(const SaeLoss&) override;
+
+ private:
+  /// What an operation tells its launches; errors found later name the last one.
+  cuda::Call begin(const char* operation, std::initializer_list<std::int64_t> shape);
+
+  int ordinal_;
+  std::string name_;
+  bool wait_ = false;
+  std::unique_ptr<cuda::Call> last_;
+  std::unique_ptr<cuda::Memory> memory_;
+  std::unique_ptr<cuda::Products> products_;
+};
+
+/// How many devices this machine shows; 0 without a driver.
+[[nodiscard]] int device_count();
+[[nodiscard]] std::unique_ptr<Device> make_cuda_device(int ordinal);
+
+}  // namespace incipit::device

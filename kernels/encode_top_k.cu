@@ -1,0 +1,330 @@
+// z = x · encoderᵀ + bias and its largest entries per row. One kernel makes a tile of the product and keeps
+// each row's largest in it: with one entry kept, z never leaves the registers, and a second kernel takes the
+// largest of the tiles' largest. With more kept, z goes to memory, in chunks of rows, and a selection by
+// digits follows. Each element of z is summed over d in one order, whatever lies beside it.
+
+#include <algorithm>
+#include <climits>
+#include <cmath>
+
+#include "cuda_device.hpp"
+#include "device/encode_top_k.hpp"
+#include "error.hpp"
+#include "launch.cuh"
+#include "memory.cuh"
+#include "select.cuh"
+
+namespace incipit::device {
+namespace {
+
+using namespace cuda;
+
+constexpr int side = 16;
+constexpr int threads = side * side;
+/// Columns of d that are in shared memory at once.
+constexpr int slab = 8;
+/// A thread's rows (and latents) are two packs, half a tile apart.
+constexpr int halves = 2;
+
+template <class T>
+constexpr int half_tile = side* widest<T>;
+template <class T>
+constexpr int tile_size = halves* half_tile<T>;
+template <class T>
+constexpr int each = halves* widest<T>;
+/// Keeps packs aligned, and the columns of a transposed store in different banks.
+template <class T>
+constexpr int stride = tile_size<T> + widest<T>;
+
+static_assert(encode_tile_rows % tile_size<float> == 0 && encode_tile_rows % tile_size<double> == 0);
+
+/// A row's largest z so far.
+template <class T>
+struct Best {
+  T value;
+  int index;
+
+  __device__ __forceinline__ void offer(T z, int i) {
+    if (z > value || (z == value && i < index)) {
+      value = z;
+      index = i;
+    }
+  }
+};
+
+template <class T>
+struct Partial {
+  T* value;  ///< latent tiles × n, or null
+  std::int32_t* index;
+};
+
+/// Where a thread reads its part of the slabs: `widest` neighbours of one row of x or of the encoder, then
+/// those a slab further on.
+template <class T>
+class Source {
+ public:
+  __device__ __forceinline__ Source(const T* rows, std::int64_t first, std::int64_t count, std::int64_t d) {
+    constexpr int along = slab / widest<T>;
+    const std::int64_t row = first + static_cast<int>(threadIdx.x) / along;
+    const int column = static_cast<int>(threadIdx.x) % along * widest<T>;
+    place_ = rows + row * d + column;
+    left_ = row < count ? static_cast<int>(d) - column : 0;
+  }
+
+  /// Zeros beyond the matrix.
+  __device__ __forceinline__ Pack<T, widest<T>> next(bool whole_packs) {
+    Pack<T, widest<T>> x = {};
+    if (left_ > 0) {
+      if (whole_packs) {
+        x = load<widest<T>>(place_, 0);
+      } else {
+        for (int u = 0; u < widest<T>; ++u) x.value[u] = u < left_ ? place_[u] : T{0};
+      }
+    }
+    place_ += slab;
+    left_ -= slab;
+    return x;
+  }
+
+ private:
+  const T* place_;
+  int left_;  ///< columns of the row from here on
+};
+
+/// Into shared memory, transposed: [column of the slab][row of the tile].
+template <class T>
+__device__ __forceinline__ void put(Shared<T> to, const Pack<T, widest<T>>& x) {
+  constexpr int along = slab / widest<T>;
+  const int row = static_cast<int>(threadIdx.x) / along;
+  const int column = static_cast<int>(threadIdx.x) % along * widest<T>;
+  for (int u = 0; u < widest<T>; ++u) to[(column + u) * stride<T> + row] = x.value[u];
+}
+
+template <class T>
+__device__ __forceinline__ void multiply_slab(Shared<T> a, Shared<T> b, int tx, int ty,
+                                              T (&sums)[each<T>][each<T>]) {
+  constexpr int w = widest<T>;
+#pragma unroll
+  for (int k = 0; k < slab; ++k) {
+    Pack<T, w> right[halves];
+#pragma unroll
+    for (int half = 0; half < halves; ++half)
+      right[half] = load<w>(b, k * stride<T> + half * half_tile<T> + tx * w);
+      // One half at a time: with both, registers run out.
+#pragma unroll
+    for (int half = 0; half < halves; ++half) {
+      const Pack<T, w> left = load<w>(a, k * stride<T> + half * half_tile<T> + ty * w);
+#pragma unroll
+      for (int i = 0; i < w; ++i) {
+#pragma unroll
+        for (int j = 0; j < each<T>; ++j) sums[half * w + i][j] += left.value[i] * right[j / w].value[j % w];
+      }
+    }
+  }
+}
+
+/// Where a thread's i-th row or latent lies in the tile.
+template <class T>
+__device__ __forceinline__ int place_of(int i, int t) {
+  return i / widest<T> * half_tile<T> + t * widest<T> + i % widest<T>;
+}
+
+template <class T>
+__global__ void __launch_bounds__(threads, 2)
+    encode_tile_kernel(EncodeTopK<T> op, Partial<T> partial, bool whole_packs) {
+  struct Left;
+  struct Right;
+  const Shared<T> a = shared_array<Left, T, slab * stride<T>>();
+  const Shared<T> b = shared_array<Right, T, slab * stride<T>>();
+  const std::int64_t row0 = static_cast<std::int64_t>(blockIdx.x) * tile_size<T>;
+  const std::int64_t latent0 = static_cast<std::int64_t>(blockIdx.y) * tile_size<T>;
+  const int tx = static_cast<int>(threadIdx.x) % side;
+  const int ty = static_cast<int>(threadIdx.x) / side;
+
+  T sums[each<T>][each<T>] = {};
+  Source<T> source_a(op.x, row0, op.n, op.d);
+  Source<T> source_b(op.encoder, latent0, op.h, op.d);
+  Pack<T, widest<T>> next_a = source_a.next(whole_packs);
+  Pack<T, widest<T>> next_b = source_b.next(whole_packs);
+  const int d = static_cast<int>(op.d);
+  for (int column = 0; column < d; column += slab) {
+    put<T>(a, next_a);
+    put<T>(b, next_b);
+    __syncthreads();
+    // On their way while this slab is multiplied.
+    next_a = source_a.next(whole_packs);
+    next_b = source_b.next(whole_packs);
+    multiply_slab<T>(a, b, tx, ty, sums);
+    __syncthreads();
+  }
+
+  const int h = static_cast<int>(op.h);
+  const int first_latent = static_cast<int>(latent0) + tx * widest<T>;
+#pragma unroll
+  for (int i = 0; i < each<T>; ++i) {
+    const std::int64_t row = row0 + place_of<T>(i, ty);
+    T* z_row = op.z != nullptr && row < op.n ? op.z + row * op.h + first_latent : nullptr;
+    Best<T> best{-static_cast<T>(INFINITY), INT_MAX};
+#pragma unroll
+    for (int j = 0; j < each<T>; ++j) {
+      const int beyond = place_of<T>(j, 0);
+      if (first_latent + beyond >= h) continue;
+      T z = sums[i][j] + op.bias[first_latent + beyond];
+      // A NaN must not hide behind comparisons.
+      if (z != z) z = static_cast<T>(INFINITY);
+      best.offer(z, first_latent + beyond);
+      if (z_row != nullptr) z_row[beyond] = z;
+    }
+    if (partial.value == nullptr) continue;
+    for (int bits = side / 2; bits > 0; bits /= 2) {
+      const T value = __shfl_xor_sync(all_lanes, best.value, bits);
+      best.offer(value, __shfl_xor_sync(all_lanes, best.index, bits));
+    }
+    if (tx == 0 && row < op.n) {
+      partial.value[blockIdx.y * op.n + row] = best.value;
+      partial.index[blockIdx.y * op.n + row] = best.index;
+    }
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(threads)
+    largest_tile_kernel(EncodeTopK<T> op, Partial<T> partial, int tiles) {
+  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+  if (row >= op.n) return;
+  Best<T> best{partial.value[row], partial.index[row]};
+  for (int tile = 1; tile < tiles; ++tile)
+    best.offer(partial.value[tile * op.n + row], partial.index[tile * op.n + row]);
+  op.value[row] = best.value;
+  op.index[row] = best.index;
+}
+
+/// What is kept of a row is put in order in shared memory.
+constexpr int most_kept = 1024;
+
+/// One block per row of z: the entries above the threshold in any order, then a bitonic sort.
+template <class T>
+__global__ void __launch_bounds__(threads) top_k_kernel(EncodeTopK<T> op, int slots) {
+  struct Keys;
+  struct Indices;
+  struct Count;
+  const Shared<Key<T>> keys = shared_array<Keys, Key<T>, most_kept>();
+  const Shared<int> indices = shared_array<Indices, int, most_kept>();
+  const Shared<int> count = shared_array<Count, int, 1>();
+  const std::int64_t row = blockIdx.x;
+  const T* z = op.z + row * op.h;
+  const int n = static_cast<int>(op.h);
+  const int keep = static_cast<int>(op.keep);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int step = static_cast<int>(blockDim.x);
+
+  const auto get = [z](int i) { return key_of(z[i]); };
+  const Threshold<Key<T>> threshold = select_largest<Key<T>>(n, keep, get);
+  for (int i = keep + thread; i < slots; i += step) {
+    keys[i] = Key<T>{0};
+    indices[i] = INT_MAX;
+  }
+  if (thread == 0) count[0] = 0;
+  __syncthreads();
+  for (int i = thread; i < n; i += step) {
+    const Key<T> key = get(i);
+    if (!threshold.keeps(key, i)) continue;
+    const int place = atomic_add(count, 0, 1);
+    keys[place] = key;
+    indices[place] = i;
+  }
+  __syncthreads();
+
+  for (int run = 2; run <= slots; run *= 2) {
+    for (int distance = run / 2; distance > 0; distance /= 2) {
+      for (int i = thread; i < slots / 2; i += step) {
+        const int low = i / distance * 2 * distance + i % distance;
+        const int high = low + distance;
+        const Key<T> low_key = keys[low];
+        const Key<T> high_key = keys[high];
+        const int low_index = indices[low];
+        const int high_index = indices[high];
+        const bool in_order = low_key > high_key || (low_key == high_key && low_index < high_index);
+        if (in_order == ((low & run) == 0)) continue;
+        keys[low] = high_key;
+        keys[high] = low_key;
+        indices[low] = high_index;
+        indices[high] = low_index;
+      }
+      __syncthreads();
+    }
+  }
+  for (int t = thread; t < keep; t += step) {
+    const int i = indices[t];
+    op.index[row * op.keep + t] = i;
+    op.value[row * op.keep + t] = z[i];
+  }
+}
+
+int power_of_two(std::int64_t n) {
+  int power = 1;
+  while (power < n) power *= 2;
+  return power;
+}
+
+template <class T>
+void encode(const EncodeTopK<T>& op, const Partial<T>& partial, const Call& call) {
+  launch(
+      call,
+      {.blocks = divide_up(op.n, tile_size<T>), .threads = threads, .across = divide_up(op.h, tile_size<T>)},
+      encode_tile_kernel<T>, op, partial, packable<widest<T>>(op.d, op.x, op.encoder));
+}
+
+template <class T>
+void keep_one(const EncodeTopK<T>& op, Memory& memory, const Call& call) {
+  const std::int64_t tiles = divide_up(op.h, tile_size<T>);
+  const Scratch<T> value(memory, tiles * op.n, call);
+  const Scratch<std::int32_t> index(memory, tiles * op.n, call);
+  const Partial<T> partial{value.get(), index.get()};
+  encode(op, partial, call);
+  launch(call, {.blocks = divide_up(op.n, threads), .threads = threads}, largest_tile_kernel<T>, op, partial,
+         static_cast<int>(tiles));
+}
+
+template <class T>
+void keep_several(const EncodeTopK<T>& op, Memory& memory, const Call& call) {
+  // z of as many rows as this many numbers hold, if it is not wanted anyway.
+  constexpr std::int64_t most_numbers = std::int64_t{1} << 26;
+  const std::int64_t chunk =
+      op.z != nullptr ? op.n
+                      : std::max(encode_tile_rows, most_numbers / op.h / encode_tile_rows * encode_tile_rows);
+  const Scratch<T> scratch(memory, op.z != nullptr ? 0 : std::min(chunk, op.n) * op.h, call);
+  const int block = static_cast<int>(std::min<std::int64_t>(threads, round_up(op.h, warp_lanes)));
+  for (std::int64_t begin = 0; begin < op.n; begin += chunk) {
+    EncodeTopK<T> part = op;
+    part.n = std::min(chunk, op.n - begin);
+    part.x += begin * op.d;
+    part.index += begin * op.keep;
+    part.value += begin * op.keep;
+    if (op.z == nullptr) part.z = scratch.get();
+    encode(part, Partial<T>{}, call);
+    launch(call, {.blocks = part.n, .threads = block}, top_k_kernel<T>, part, power_of_two(op.keep));
+  }
+}
+
+template <class T>
+void run(const EncodeTopK<T>& op, Memory& memory, const Call& call) {
+  if (op.keep < 0 || op.keep > op.h || op.keep > most_kept) {
+    throw Error(Exit::defect, describe(call) + " (n, d, h, keep): at most " + std::to_string(most_kept) +
+                                  " of h can be kept");
+  }
+  if (op.n == 0) return;
+  if (op.keep == 0) return encode(op, Partial<T>{}, call);
+  op.keep == 1 ? keep_one(op, memory, call) : keep_several(op, memory, call);
+}
+
+}  // namespace
+
+void CudaDevice::encode_top_k(const EncodeTopK<float>& op) {
+  run(op, *memory_, begin("encode_top_k", {op.n, op.d, op.h, op.keep}));
+}
+void CudaDevice::encode_top_k(const EncodeTopK<double>& op) {
+  run(op, *memory_, begin("encode_top_k (fp64)", {op.n, op.d, op.h, op.keep}));
+}
+
+}  // namespace incipit::device

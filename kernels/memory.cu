@@ -1,0 +1,115 @@
+// Device memory, and the way of weights into it: one stream-ordered pool, uploads through pinned memory.
+
+#include <algorithm>
+#include <cstring>
+
+#include "error.hpp"
+#include "memory.cuh"
+
+namespace incipit::device::cuda {
+namespace {
+
+constexpr Call making{.operation = "preparing a CUDA device"};
+
+std::string mebibytes(std::size_t bytes) {
+  return std::to_string(bytes >> 20U) + " MiB";
+}
+
+}  // namespace
+
+Upload::Upload() {
+  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), making);
+  for (Half& half : halves_) check(cudaEventCreateWithFlags(&half.copied, cudaEventDisableTiming), making);
+}
+
+Upload::~Upload() {
+  for (const Half& half : halves_) {
+    cudaEventDestroy(half.copied);
+    if (half.pinned != nullptr) cudaFreeHost(half.pinned);
+  }
+  cudaStreamDestroy(stream_);
+}
+
+void Upload::copy(void* to, const void* host, std::size_t bytes, cudaEvent_t event, const Call& call) {
+  const std::lock_guard lock(mutex_);
+  check(cudaStreamWaitEvent(stream_, event, 0), call);
+  int turn = 0;
+  for (std::size_t done = 0; done < bytes; done += half_bytes, turn ^= 1) {
+    Half& half = halves_[turn];
+    const std::size_t part = std::min(half_bytes, bytes - done);
+    if (half.pinned == nullptr) check(cudaMallocHost(&half.pinned, half_bytes), call);
+    check(cudaEventSynchronize(half.copied), call);
+    std::memcpy(half.pinned, static_cast<const char*>(host) + done, part);
+    check(cudaMemcpyAsync(static_cast<char*>(to) + done, half.pinned, part, cudaMemcpyHostToDevice, stream_),
+          call);
+    check(cudaEventRecord(half.copied, stream_), call);
+  }
+  check(cudaStreamSynchronize(stream_), call);
+}
+
+Memory::Memory(int ordinal, std::string device)
+    : ordinal_(ordinal), device_(std::move(device)), owner_(std::this_thread::get_id()) {
+  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), making);
+  check(cudaEventCreateWithFlags(&allocated_, cudaEventDisableTiming), making);
+  check(cudaEventCreateWithFlags(&queued_, cudaEventDisableTiming), making);
+  check(cudaDeviceGetDefaultMemPool(&pool_, ordinal), making);
+  // What is released stays in the pool: the same few sizes come back all the time.
+  std::uint64_t everything = UINT64_MAX;
+  check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &everything), making);
+}
+
+Memory::~Memory() {
+  cudaStreamSynchronize(stream_);
+  cudaMemPoolTrimTo(pool_, 0);
+  cudaEventDestroy(queued_);
+  cudaEventDestroy(allocated_);
+  cudaStreamDestroy(stream_);
+}
+
+void* Memory::allocate(std::size_t bytes, const Call& call) {
+  if (bytes == 0) return nullptr;
+  void* memory = nullptr;
+  cudaError_t status = cudaMallocAsync(&memory, bytes, stream_);
+  if (status == cudaErrorMemoryAllocation) {
+    // The pool may hold enough in pieces of other sizes.
+    cudaGetLastError();
+    check(cudaStreamSynchronize(stream_), call);
+    check(cudaMemPoolTrimTo(pool_, 0), call);
+    status = cudaMallocAsync(&memory, bytes, stream_);
+  }
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    std::size_t free = 0;
+    std::size_t total = 0;
+    cudaMemGetInfo(&free, &total);
+    throw Error(Exit::machine, describe(call) + ": cannot allocate " + std::to_string(bytes) + " bytes on " +
+                                   device_ + ", of whose " + mebibytes(total) + " " + mebibytes(free) +
+                                   " are free; lower run.memory or run.pack_tokens, or use more devices");
+  }
+  check(status, call);
+  return memory;
+}
+
+void Memory::release(void* memory) noexcept {
+  if (memory != nullptr) cudaFreeAsync(memory, stream_);
+}
+
+// The pool hands out memory that earlier operations may still use, since its order is that of the stream. A
+// copy on another stream has to wait for the place in the order where the memory became its owner's.
+void Memory::mark_allocation(const Call& call) {
+  check(cudaEventRecord(allocated_, stream_), call);
+}
+
+void Memory::upload(void* to, const void* host, std::size_t bytes, const Call& call) {
+  if (bytes == 0) return;
+  if (std::this_thread::get_id() == owner_) {
+    check(cudaEventRecord(queued_, stream_), call);
+    own_upload_.copy(to, host, bytes, queued_, call);
+    return;
+  }
+  // The current device is each thread's own.
+  check(cudaSetDevice(ordinal_), call);
+  other_upload_.copy(to, host, bytes, allocated_, call);
+}
+
+}  // namespace incipit::device::cuda

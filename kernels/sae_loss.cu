@@ -1,0 +1,42 @@
+// The terms of the SAE's loss from squares per row, summed in one fixed order by one block.
+
+#include "cuda_device.hpp"
+#include "device/sae_loss.hpp"
+#include "launch.cuh"
+#include "reduce.cuh"
+
+namespace incipit::device {
+namespace {
+
+using namespace cuda;
+
+constexpr int threads = 1024;
+
+__device__ __forceinline__ double sum(const double* values, std::int64_t n) {
+  double total = 0;
+  for (std::int64_t i = threadIdx.x; i < n; i += threads) total += values[i];
+  return block_sum(total);
+}
+
+__global__ void __launch_bounds__(threads)
+    sae_loss_kernel(SaeLoss op, double multi_share, double auxiliary_share, double smallest_share) {
+  const auto size = static_cast<double>(op.n * op.d);
+  const double square = sum(op.square, op.n);
+  const double multi = sum(op.square_multi, op.n);
+  const double auxiliary = op.square_auxiliary != nullptr ? sum(op.square_auxiliary, op.n) : 0;
+  if (threadIdx.x != 0) return;
+  const double least = smallest_share * size;
+  op.terms[0] = square / size;
+  op.terms[1] = multi / size;
+  op.terms[2] = op.square_auxiliary != nullptr ? auxiliary / (square < least ? least : square) : 0;
+  op.terms[3] = op.terms[0] + op.terms[1] * multi_share + op.terms[2] * auxiliary_share;
+}
+
+}  // namespace
+
+void CudaDevice::sae_loss(const SaeLoss& op) {
+  launch(begin("sae_loss", {op.n, op.d}), {.blocks = 1, .threads = threads}, sae_loss_kernel, op,
+         SaeLoss::multi_share, SaeLoss::auxiliary_share, SaeLoss::smallest_share);
+}
+
+}  // namespace incipit::device

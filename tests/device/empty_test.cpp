@@ -1,0 +1,51 @@
+#include "every_device.hpp"
+
+namespace incipit::device {
+namespace {
+
+/// No rows at all are no work, and no error: null pointers everywhere.
+class EmptyOn : public OnEveryDevice {};
+
+TEST_P(EmptyOn, OperationsOnNoRowsDoNothing) {
+  device_->add_bias({.d = 5});
+  device_->bias_activation({.d = 5});
+  device_->gather_rows({.d = 5});
+  device_->double_layer_norm({.d = 5});
+  device_->rotary_split({.heads = 2, .head_size = 8, .rotary_dims = 4});
+  device_->attention({.heads = 2, .head_size = 8});
+  device_->count_nonfinite({.d = 5});
+  device_->matmul({.n = 3, .k = 5, .lda = 5, .ldb = 3, .ldc = 3});
+  device_->gather_centred(GatherCentred<float>{.d = 5});
+  device_->encode_top_k(EncodeTopK<float>{.d = 5, .h = 7, .keep = 1});
+  device_->encode_top_k(EncodeTopK<double>{.d = 5, .h = 7, .keep = 3});
+  device_->sae_decode(SaeDecode<float>{.d = 5, .k = 1, .keep = 4});
+  device_->sae_adam(SaeAdam<float>{.d = 5, .step = 1});
+  device_->sae_adam(SaeAdam<double>{.d = 5, .unit_rows = true, .step = 1});
+  device_->synchronize();
+}
+
+TEST_P(EmptyOn, GradientsOfAnEmptyBatchAreZero) {
+  const Buffer<float> weights(*device_, std::span<const float>(std::vector<float>(15, 2.0F)));
+  Buffer<float> encoder(*device_, std::span<const float>(std::vector<float>(15, 1.0F)));
+  Buffer<float> decoder(*device_, std::span<const float>(std::vector<float>(15, 1.0F)));
+  Buffer<float> bias(*device_, std::span<const float>(std::vector<float>(3, 1.0F)));
+  Buffer<float> pre_bias(*device_, std::span<const float>(std::vector<float>(5, 1.0F)));
+  device_->sae_gradient(SaeGradient<float>{.d = 5,
+                                           .h = 3,
+                                           .k = 1,
+                                           .keep = 2,
+                                           .weights = weights.data(),
+                                           .encoder = encoder.data(),
+                                           .encoder_bias = bias.data(),
+                                           .decoder = decoder.data(),
+                                           .pre_bias = pre_bias.data()});
+  EXPECT_EQ(encoder.download(), std::vector<float>(15, 0.0F));
+  EXPECT_EQ(decoder.download(), std::vector<float>(15, 0.0F));
+  EXPECT_EQ(bias.download(), std::vector<float>(3, 0.0F));
+  EXPECT_EQ(pre_bias.download(), std::vector<float>(5, 0.0F));
+}
+
+INCIPIT_ON_EVERY_DEVICE(EmptyOn);
+
+}  // namespace
+}  // namespace incipit::device

@@ -1,0 +1,21 @@
+# The tests that any device must pass; kernels/ builds them too.
+set(INCIPIT_OPERATION_TESTS
+  device_test.cpp
+  add_bias_test.cpp
+  attention_test.cpp
+  bias_activation_test.cpp
+  count_nonfinite_test.cpp
+  double_layer_norm_test.cpp
+  empty_test.cpp
+  encode_top_k_test.cpp
+  gather_centred_test.cpp
+  gather_rows_test.cpp
+  matmul_test.cpp
+  next_token_loss_test.cpp
+  rotary_split_test.cpp
+  sae_adam_test.cpp
+  sae_auxiliary_test.cpp
+  sae_dead_test.cpp
+  sae_decode_test.cpp
+  sae_gradient_test.cpp
+  sae_loss_test.cpp)

@@ -1,0 +1,215 @@
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "block.hpp"
+#include "cuda_runtime.h"
+
+namespace {
+
+/// What a real device would have; more cannot be had, whatever the machine holds.
+constexpr std::size_t device_bytes = std::size_t{1} << 36U;
+/// Device memory holds this before it is written: NaN as any floating-point number, −1 as any integer.
+constexpr int unwritten = 0xff;
+/// cudaMallocAsync's own alignment.
+constexpr std::size_t alignment = 256;
+
+thread_local const char* next_kernel = "of no name";
+
+struct Limits {
+  std::mutex mutex;
+  std::map<const void*, std::size_t> dynamic_shared;
+};
+
+Limits& limits() {
+  static Limits all;
+  return all;
+}
+
+std::size_t dynamic_limit(const void* kernel) {
+  const std::lock_guard lock(limits().mutex);
+  const auto found = limits().dynamic_shared.find(kernel);
+  return found == limits().dynamic_shared.end() ? std::size_t{48} << 10U : found->second;
+}
+
+bool possible(const cudaLaunchConfig_t& config) {
+  const dim3& grid = config.gridDim;
+  const dim3& block = config.blockDim;
+  const std::size_t threads = std::size_t{block.x} * block.y * block.z;
+  return grid.x > 0 && grid.x <= 0x7fffffffU && grid.y > 0 && grid.y <= 65535 && grid.z > 0 &&
+         grid.z <= 65535 && threads > 0 && threads <= 1024 && block.z <= 64;
+}
+
+}  // namespace
+
+namespace incipit::shim {
+
+void name_next_kernel(const char* name) {
+  next_kernel = name;
+}
+
+cudaError_t set_dynamic_shared_limit(const void* kernel, std::size_t bytes) {
+  if (bytes > std::size_t{227} << 10U) return cudaErrorInvalidValue;
+  const std::lock_guard lock(limits().mutex);
+  limits().dynamic_shared[kernel] = bytes;
+  return cudaSuccess;
+}
+
+cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*body)(void*),
+                   void* argument) {
+  if (!possible(config)) return cudaErrorInvalidConfiguration;
+  if (config.dynamicSmemBytes > dynamic_limit(kernel)) return cudaErrorInvalidValue;
+  thread_local std::vector<std::unique_ptr<Fiber>> fibers;
+  gridDim = config.gridDim;
+  blockDim = config.blockDim;
+  const Index threads{config.blockDim.x, config.blockDim.y, config.blockDim.z};
+  for (unsigned z = 0; z < config.gridDim.z; ++z) {
+    for (unsigned y = 0; y < config.gridDim.y; ++y) {
+      for (unsigned x = 0; x < config.gridDim.x; ++x) {
+        Block(next_kernel, {x, y, z}, threads, config.dynamicSmemBytes, fibers).run(body, argument);
+      }
+    }
+  }
+  return cudaSuccess;
+}
+
+}  // namespace incipit::shim
+
+const char* cudaGetErrorString(cudaError_t error) {
+  switch (error) {
+    case cudaSuccess:
+      return "no error";
+    case cudaErrorMemoryAllocation:
+      return "out of memory";
+    case cudaErrorInvalidConfiguration:
+      return "invalid configuration argument";
+    case cudaErrorInvalidDevice:
+      return "invalid device ordinal";
+    default:
+      return "invalid argument";
+  }
+}
+
+cudaError_t cudaGetLastError() {
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device) {
+  return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  if (device != 0) return cudaErrorInvalidDevice;
+  *properties = {};
+  std::strcpy(properties->name, "the kernels on the host");
+  properties->major = 9;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int /*device*/) {
+  *value = attribute == cudaDevAttrMultiProcessorCount ? 4 : 1;
+  return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = 13000;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = 13000;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+  *free = *total = device_bytes;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int /*device*/) {
+  *pool = nullptr;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t /*pool*/, cudaMemPoolAttr /*attribute*/, void* /*value*/) {
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t /*pool*/, std::size_t /*keep*/) {
+  return cudaSuccess;
+}
+
+// Not a byte more than asked for, so that the address sanitizer sees the first one beyond.
+cudaError_t cudaMallocAsync(void** memory, std::size_t bytes, cudaStream_t /*stream*/) {
+  if (bytes > device_bytes || posix_memalign(memory, alignment, bytes) != 0) return cudaErrorMemoryAllocation;
+  std::memset(*memory, unwritten, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t /*stream*/) {
+  std::free(memory);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
+  return posix_memalign(memory, alignment, bytes) == 0 ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaFreeHost(void* memory) {
+  std::free(memory);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind /*kind*/,
+                            cudaStream_t /*stream*/) {
+  std::memcpy(to, from, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t /*stream*/) {
+  std::memset(memory, value, bytes);
+  return cudaSuccess;
+}
+
+// Work is done when its call returns: streams have no state and events nothing to wait for.
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned /*flags*/) {
+  *stream = nullptr;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t /*stream*/) {
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t /*stream*/) {
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t /*stream*/, cudaEvent_t /*event*/, unsigned /*flags*/) {
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned /*flags*/) {
+  *event = nullptr;
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t /*event*/) {
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t /*event*/, cudaStream_t /*stream*/) {
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t /*event*/) {
+  return cudaSuccess;
+}
