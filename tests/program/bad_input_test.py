@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 
@@ -45,6 +46,25 @@ def test_truncated_checkpoint(family):
     path = weights(family)
     path.write_bytes(path.read_bytes()[:-1000])
     refuse(family, 65, "step10", "model.safetensors")
+
+
+def test_weights_that_shrink_while_they_are_read(tmp_path):
+    shutil.copytree(little.ROOT / "inputs/nano/nano-1.2m", tmp_path / "nano/nano-1.2m")
+    shutil.copy(little.ROOT / "inputs/nano/tokenizer.json", tmp_path / "nano")
+    output = tmp_path / "out"
+    process = subprocess.Popen(
+        command("loss", little.ROOT / "inputs/nano.ini", f"--family.path={tmp_path / 'nano'}", "--probes.limit=400",
+                "--run.part_after=0s", f"--run.output={output}", ranks=1),
+        env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    )
+    deadline = time.time() + 60
+    while not list(output.glob("parts/loss/nano-1.2m/step4000/*.h5")) and time.time() < deadline:
+        time.sleep(0.01)
+    os.truncate(tmp_path / "nano/nano-1.2m/step4000/model.safetensors", 1000000)
+    err = process.communicate(timeout=120)[1]
+    assert process.returncode == 74, err
+    assert "model.safetensors" in err and "gpt_neox" in err, err
+    assert not list(output.glob("loss/**/*.h5"))
 
 
 def test_tensor_of_wrong_shape(family):
