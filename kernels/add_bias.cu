@@ -23,8 +23,7 @@ __global__ void __launch_bounds__(row_threads) add_bias_kernel(AddBias op, int a
 
 template <int width>
 void run(const AddBias& op, const Call& call) {
-  const RowGrid rows = row_grid(op.rows, op.d / width);
-  launch(call, rows.grid, add_bias_kernel<width>, op, rows.along);
+  launch_rows(call, op.rows, op.d / width, add_bias_kernel<width>, op);
 }
 
 }  // namespace

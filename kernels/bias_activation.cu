@@ -37,8 +37,7 @@ __global__ void __launch_bounds__(row_threads) bias_activation_kernel(BiasActiva
 
 template <Nonlinearity f, int width>
 void run(const BiasActivation& op, const Call& call) {
-  const RowGrid rows = row_grid(op.rows, op.d / width);
-  launch(call, rows.grid, bias_activation_kernel<f, width>, op, rows.along);
+  launch_rows(call, op.rows, op.d / width, bias_activation_kernel<f, width>, op);
 }
 
 template <Nonlinearity f>

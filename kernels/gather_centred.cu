@@ -23,8 +23,7 @@ __global__ void __launch_bounds__(row_threads) gather_centred_kernel(GatherCentr
 
 template <int width, class T>
 void run(const GatherCentred<T>& op, const Call& call) {
-  const RowGrid rows = row_grid(op.n, op.d / width);
-  launch(call, rows.grid, gather_centred_kernel<T, width>, op, rows.along);
+  launch_rows(call, op.n, op.d / width, gather_centred_kernel<T, width>, op);
 }
 
 template <class T>

@@ -20,8 +20,7 @@ __global__ void __launch_bounds__(row_threads) gather_rows_kernel(GatherRows op,
 
 template <int width>
 void run(const GatherRows& op, const Call& call) {
-  const RowGrid rows = row_grid(op.rows, op.d / width);
-  launch(call, rows.grid, gather_rows_kernel<width>, op, rows.along);
+  launch_rows(call, op.rows, op.d / width, gather_rows_kernel<width>, op);
 }
 
 }  // namespace

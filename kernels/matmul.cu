@@ -21,20 +21,7 @@ void CudaDevice::matmul(const Matmul& op) {
     throw Error(Exit::defect, cuda::describe(call) + " with strides " + std::to_string(op.lda) + ", " +
                                   std::to_string(op.ldb) + ", " + std::to_string(op.ldc));
   }
-  products_->run(cuda::Product<float>{.transpose_a = op.transpose_a,
-                                      .transpose_b = op.transpose_b,
-                                      .m = op.m,
-                                      .n = op.n,
-                                      .k = op.k,
-                                      .alpha = op.alpha,
-                                      .a = op.a,
-                                      .lda = op.lda,
-                                      .b = op.b,
-                                      .ldb = op.ldb,
-                                      .beta = op.beta,
-                                      .c = op.c,
-                                      .ldc = op.ldc},
-                 call);
+  products_->run(op, call);
 }
 
 }  // namespace incipit::device

@@ -1,7 +1,6 @@
 // One block of the vocabulary into the losses of predicting each row's next token: a thread block takes a
 // row, which it reads twice, for the largest logit and for the sum of exponentials below it.
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -9,15 +8,14 @@
 #include "device/next_token_loss.hpp"
 #include "launch.cuh"
 #include "reduce.cuh"
+#include "rows.cuh"
 
 namespace incipit::device {
 namespace {
 
 using namespace cuda;
 
-constexpr int most_threads = 256;
-
-__global__ void __launch_bounds__(most_threads) next_token_loss_kernel(NextTokenLoss op) {
+__global__ void __launch_bounds__(row_threads) next_token_loss_kernel(NextTokenLoss op) {
   const std::int64_t row = blockIdx.x;
   const std::int64_t column = op.target[row] - op.first;
   if (op.target[row] < 0) return;
@@ -27,8 +25,8 @@ __global__ void __launch_bounds__(most_threads) next_token_loss_kernel(NextToken
   int bad = 0;
   for (std::int64_t c = threadIdx.x; c < op.columns; c += blockDim.x) {
     most = fmaxf(most, x[c]);
-    // From the bits: the maximum passes NaN over.
-    bad += (__float_as_uint(x[c]) & 0x7f800000U) == 0x7f800000U ? 1 : 0;
+    // The maximum passes NaN over.
+    bad += nonfinite(x[c]) ? 1 : 0;
   }
   most = block_max(most);
   bad = block_sum(bad);
@@ -54,10 +52,8 @@ __global__ void __launch_bounds__(most_threads) next_token_loss_kernel(NextToken
 }  // namespace
 
 void CudaDevice::next_token_loss(const NextTokenLoss& op) {
-  const auto threads =
-      static_cast<int>(std::min<std::int64_t>(round_up(op.columns, warp_lanes), most_threads));
-  launch(begin("next_token_loss", {op.rows, op.columns}), {.blocks = op.rows, .threads = threads},
-         next_token_loss_kernel, op);
+  launch(begin("next_token_loss", {op.rows, op.columns}),
+         {.blocks = op.rows, .threads = row_block_threads(op.columns)}, next_token_loss_kernel, op);
 }
 
 }  // namespace incipit::device

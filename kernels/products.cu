@@ -59,8 +59,8 @@ namespace {
 
 /// Row-major C = A·B is column-major Cᵀ = Bᵀ·Aᵀ.
 template <class T>
-void multiply(cublasHandle_t handle, const Product<T>& p, cudaDataType type, cublasComputeType_t compute,
-              const Call& call) {
+void multiply(cublasHandle_t handle, const MatrixProduct<T>& p, cudaDataType type,
+              cublasComputeType_t compute, const Call& call) {
   if (p.m == 0 || p.n == 0) return;
   // Operands of no elements may be null, which the library does not like.
   const T* a = p.k > 0 ? p.a : p.c;
@@ -75,11 +75,11 @@ void multiply(cublasHandle_t handle, const Product<T>& p, cudaDataType type, cub
 
 }  // namespace
 
-void Products::run(const Product<float>& product, const Call& call) {
+void Products::run(const MatrixProduct<float>& product, const Call& call) {
   multiply(library_->handle, product, CUDA_R_32F, CUBLAS_COMPUTE_32F_PEDANTIC, call);
 }
 
-void Products::run(const Product<double>& product, const Call& call) {
+void Products::run(const MatrixProduct<double>& product, const Call& call) {
   multiply(library_->handle, product, CUDA_R_64F, CUBLAS_COMPUTE_64F_PEDANTIC, call);
 }
 

@@ -9,6 +9,12 @@ namespace incipit::device::cuda {
 inline constexpr int warp_lanes = 32;
 inline constexpr unsigned all_lanes = 0xffffffffU;
 
+/// Whether x is NaN or infinite: an exponent of all ones, from the bits, which no compiler flag can optimise
+/// away.
+__device__ __forceinline__ bool nonfinite(float x) {
+  return (__float_as_uint(x) & 0x7f800000U) == 0x7f800000U;
+}
+
 struct Sum {
   template <class T>
   __device__ __forceinline__ T operator()(T a, T b) const {

@@ -84,8 +84,8 @@ __global__ void __launch_bounds__(row_threads)
 
 template <int width>
 void run(const RotarySplit& op, const Sections& sections, const Call& call) {
-  const RowGrid rows = row_grid(op.rows, sections.count * op.heads * op.head_size / width);
-  launch(call, rows.grid, rotary_split_kernel<width>, op, sections, rows.along);
+  launch_rows(call, op.rows, sections.count * op.heads * op.head_size / width, rotary_split_kernel<width>, op,
+              sections);
 }
 
 /// A pack must lie within one half of what is turned, or outside of both.

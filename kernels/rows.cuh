@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "launch.cuh"
+#include "reduce.cuh"
 
 /// Work on each element of a matrix, with rows of any length: a block takes one row or several, and long rows
 /// are shared out over blocks.
@@ -27,6 +28,21 @@ inline RowGrid row_grid(std::int64_t rows, std::int64_t columns) {
            .threads = row_threads,
            .across = across},
           along};
+}
+
+/// Launches a kernel that walks `columns` elements (or packs) of each row; the grid's `along` is its last
+/// argument.
+template <class... Parameters, class... Arguments>
+void launch_rows(const Call& call, std::int64_t rows, std::int64_t columns, void (*kernel)(Parameters...),
+                 const Arguments&... arguments) {
+  const RowGrid row = row_grid(rows, columns);
+  launch(call, row.grid, kernel, arguments..., row.along);
+}
+
+/// Threads of a block that has one row of `columns`: whole warps.
+inline int row_block_threads(std::int64_t columns) {
+  if (columns >= row_threads) return row_threads;
+  return columns < 1 ? warp_lanes : static_cast<int>(round_up(columns, warp_lanes));
 }
 
 /// f(row, column) once for each element.

@@ -17,26 +17,6 @@ namespace {
 using namespace cuda;
 
 template <class T>
-struct Coefficients {
-  T rate;  ///< with the first moment's bias correction
-  T root;  ///< 1/√(1 − β₂ᵗ)
-  T keep1, add1, keep2, add2;
-  T epsilon;
-};
-
-template <class T>
-Coefficients<T> coefficients(const SaeAdam<T>& op) {
-  const auto t = static_cast<double>(op.step);
-  return {.rate = static_cast<T>(op.rate / (1 - std::pow(op.beta1, t))),
-          .root = static_cast<T>(1 / std::sqrt(1 - std::pow(op.beta2, t))),
-          .keep1 = static_cast<T>(op.beta1),
-          .add1 = static_cast<T>(1 - op.beta1),
-          .keep2 = static_cast<T>(op.beta2),
-          .add2 = static_cast<T>(1 - op.beta2),
-          .epsilon = static_cast<T>(op.epsilon)};
-}
-
-template <class T>
 __device__ __forceinline__ T flush(T value) {
   // As on the host, where arithmetic below the normal range is slow.
   constexpr T least = std::is_same_v<T, float> ? static_cast<T>(FLT_MIN) : static_cast<T>(DBL_MIN);
@@ -45,7 +25,7 @@ __device__ __forceinline__ T flush(T value) {
 
 /// Updates one element, returns the parameter.
 template <class T>
-__device__ __forceinline__ T update(const SaeAdam<T>& op, const Coefficients<T>& by, std::int64_t i,
+__device__ __forceinline__ T update(const SaeAdam<T>& op, const AdamCoefficients<T>& by, std::int64_t i,
                                     T gradient) {
   const T m = flush(by.keep1 * op.first[i] + by.add1 * gradient);
   const T v = flush(by.keep2 * op.second[i] + by.add2 * gradient * gradient);
@@ -57,7 +37,7 @@ __device__ __forceinline__ T update(const SaeAdam<T>& op, const Coefficients<T>&
 }
 
 template <class T>
-__global__ void __launch_bounds__(row_threads) adam_kernel(SaeAdam<T> op, Coefficients<T> by, int along) {
+__global__ void __launch_bounds__(row_threads) adam_kernel(SaeAdam<T> op, AdamCoefficients<T> by, int along) {
   for_each_element(op.rows, op.d, along, [&](std::int64_t row, std::int64_t column) {
     const std::int64_t i = row * op.d + column;
     update(op, by, i, op.gradient[i]);
@@ -65,7 +45,7 @@ __global__ void __launch_bounds__(row_threads) adam_kernel(SaeAdam<T> op, Coeffi
 }
 
 template <class T>
-__global__ void __launch_bounds__(row_threads) unit_rows_adam_kernel(SaeAdam<T> op, Coefficients<T> by) {
+__global__ void __launch_bounds__(row_threads) unit_rows_adam_kernel(SaeAdam<T> op, AdamCoefficients<T> by) {
   const std::int64_t begin = blockIdx.x * op.d;
   double product = 0;
   for (std::int64_t c = threadIdx.x; c < op.d; c += blockDim.x)
@@ -85,13 +65,9 @@ __global__ void __launch_bounds__(row_threads) unit_rows_adam_kernel(SaeAdam<T> 
 
 template <class T>
 void run(const SaeAdam<T>& op, const Call& call) {
-  if (!op.unit_rows) {
-    const RowGrid rows = row_grid(op.rows, op.d);
-    launch(call, rows.grid, adam_kernel<T>, op, coefficients(op), rows.along);
-    return;
-  }
-  const int threads = op.d >= row_threads ? row_threads : static_cast<int>(round_up(op.d, warp_lanes));
-  launch(call, {.blocks = op.rows, .threads = threads}, unit_rows_adam_kernel<T>, op, coefficients(op));
+  const AdamCoefficients<T> c = adam_coefficients(op);
+  if (!op.unit_rows) return launch_rows(call, op.rows, op.d, adam_kernel<T>, op, c);
+  launch(call, {.blocks = op.rows, .threads = row_block_threads(op.d)}, unit_rows_adam_kernel<T>, op, c);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 // gathered, so that what follows are products of dense matrices; selection, slopes and the sums go by kernels
 // of their own.
 
-#include <algorithm>
 
 #include "column_sum.cuh"
 #include "cuda_device.hpp"
@@ -121,9 +120,8 @@ class Run {
 
  private:
   void select() {
-    const RowGrid rows = row_grid(op_.dead_count, op_.d);
-    launch(call_, rows.grid, gather_decoder_kernel<T>, op_, g_.decoder.get(), rows.along);
-    launch(call_, {.blocks = op_.n, .threads = threads_for(op_.dead_count)}, select_dead_kernel<T>, op_,
+    launch_rows(call_, op_.dead_count, op_.d, gather_decoder_kernel<T>, op_, g_.decoder.get());
+    launch(call_, {.blocks = op_.n, .threads = row_block_threads(op_.dead_count)}, select_dead_kernel<T>, op_,
            g_.activation.get());
   }
 
@@ -131,47 +129,47 @@ class Run {
     check(cudaMemcpyAsync(g_.f.get(), op_.e, static_cast<std::size_t>(op_.n * op_.d) * sizeof(T),
                           cudaMemcpyDeviceToDevice, call_.stream),
           call_);
-    products_.run(Product<T>{.m = op_.n,
-                             .n = op_.d,
-                             .k = op_.dead_count,
-                             .alpha = -1,
-                             .a = g_.activation.get(),
-                             .lda = op_.dead_count,
-                             .b = g_.decoder.get(),
-                             .ldb = op_.d,
-                             .beta = 1,
-                             .c = g_.f.get(),
-                             .ldc = op_.d},
+    products_.run(MatrixProduct<T>{.m = op_.n,
+                                   .n = op_.d,
+                                   .k = op_.dead_count,
+                                   .alpha = -1,
+                                   .a = g_.activation.get(),
+                                   .lda = op_.dead_count,
+                                   .b = g_.decoder.get(),
+                                   .ldb = op_.d,
+                                   .beta = 1,
+                                   .c = g_.f.get(),
+                                   .ldc = op_.d},
                   call_);
-    products_.run(Product<T>{.transpose_b = true,
-                             .m = op_.n,
-                             .n = op_.dead_count,
-                             .k = op_.d,
-                             .a = g_.f.get(),
-                             .lda = op_.d,
-                             .b = g_.decoder.get(),
-                             .ldb = op_.d,
-                             .c = g_.slope.get(),
-                             .ldc = op_.dead_count},
+    products_.run(MatrixProduct<T>{.transpose_b = true,
+                                   .m = op_.n,
+                                   .n = op_.dead_count,
+                                   .k = op_.d,
+                                   .a = g_.f.get(),
+                                   .lda = op_.d,
+                                   .b = g_.decoder.get(),
+                                   .ldb = op_.d,
+                                   .c = g_.slope.get(),
+                                   .ldc = op_.dead_count},
                   call_);
-    const RowGrid rows = row_grid(op_.n, op_.dead_count);
-    launch(call_, rows.grid, finish_slopes_kernel<T>, op_, g_.factor.get(), g_.activation.get(),
-           g_.slope.get(), rows.along);
-    launch(call_, {.blocks = op_.n, .threads = threads_for(op_.d)}, square_rows_kernel<T>, op_, g_.f.get());
+    launch_rows(call_, op_.n, op_.dead_count, finish_slopes_kernel<T>, op_, g_.factor.get(),
+                g_.activation.get(), g_.slope.get());
+    launch(call_, {.blocks = op_.n, .threads = row_block_threads(op_.d)}, square_rows_kernel<T>, op_,
+           g_.f.get());
   }
 
   /// target[dead[j]] += factor · Σ_rows left[row, j] · right[row]
   void add_product(const T* left, const T* right, const T* factor, T* target) {
-    products_.run(Product<T>{.transpose_a = true,
-                             .m = op_.dead_count,
-                             .n = op_.d,
-                             .k = op_.n,
-                             .a = left,
-                             .lda = op_.dead_count,
-                             .b = right,
-                             .ldb = op_.d,
-                             .c = g_.sum.get(),
-                             .ldc = op_.d},
+    products_.run(MatrixProduct<T>{.transpose_a = true,
+                                   .m = op_.dead_count,
+                                   .n = op_.d,
+                                   .k = op_.n,
+                                   .a = left,
+                                   .lda = op_.dead_count,
+                                   .b = right,
+                                   .ldb = op_.d,
+                                   .c = g_.sum.get(),
+                                   .ldc = op_.d},
                   call_);
     scatter(op_.d, factor, g_.sum.get(), target);
   }
@@ -189,13 +187,8 @@ class Run {
   }
 
   void scatter(std::int64_t d, const T* factor, const T* rows, T* target) {
-    const RowGrid grid = row_grid(op_.dead_count, d);
-    launch(call_, grid.grid, scatter_kernel<T>, op_.dead_count, d, op_.dead, factor, rows, target,
-           grid.along);
-  }
-
-  static int threads_for(std::int64_t columns) {
-    return static_cast<int>(std::min<std::int64_t>(threads, round_up(columns, warp_lanes)));
+    launch_rows(call_, op_.dead_count, d, scatter_kernel<T>, op_.dead_count, d, op_.dead, factor, rows,
+                target);
   }
 
   const SaeAuxiliary<T>& op_;

@@ -6,13 +6,12 @@
 #include "device/sae_decode.hpp"
 #include "launch.cuh"
 #include "reduce.cuh"
+#include "rows.cuh"
 
 namespace incipit::device {
 namespace {
 
 using namespace cuda;
-
-constexpr int most_threads = 256;
 
 /// out = from − Σ a · decoder row over the places [begin, end), and ‖out‖².
 template <class T>
@@ -46,7 +45,7 @@ __device__ __forceinline__ T slope_of(const SaeDecode<T>& op, std::int64_t row, 
 }
 
 template <class T>
-__global__ void __launch_bounds__(most_threads) sae_decode_kernel(SaeDecode<T> op) {
+__global__ void __launch_bounds__(row_threads) sae_decode_kernel(SaeDecode<T> op) {
   const std::int64_t row = blockIdx.x;
   const double square = subtract(op, row, 0, op.k, op.x, op.residual);
   if (threadIdx.x == 0) op.square[row] = square;
@@ -65,8 +64,7 @@ __global__ void __launch_bounds__(most_threads) sae_decode_kernel(SaeDecode<T> o
 
 template <class T>
 void run(const SaeDecode<T>& op, const Call& call) {
-  const int threads = op.d >= most_threads ? most_threads : static_cast<int>(round_up(op.d, warp_lanes));
-  launch(call, {.blocks = op.n, .threads = threads}, sae_decode_kernel<T>, op);
+  launch(call, {.blocks = op.n, .threads = row_block_threads(op.d)}, sae_decode_kernel<T>, op);
 }
 
 }  // namespace

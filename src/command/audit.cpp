@@ -382,7 +382,7 @@ void audit_study(Session& session) {
   Study& study = session.study;
   std::vector<AuditItem> items;
   for (const Checkpoint& checkpoint : study.checkpoints) {
-    const auto& model = study.family.models[static_cast<std::size_t>(checkpoint.model)];
+    const auto& model = study.model(checkpoint);
     items.push_back({model.name, model.config, checkpoint.step, checkpoint.folder});
   }
   const auto timer = session.timing.phase("audit");

@@ -3,13 +3,11 @@
 #include <algorithm>
 
 #include "checkpoint/weights.hpp"
-#include "command/claim.hpp"
 #include "command/harvest.hpp"
 #include "command/parts.hpp"
 #include "command/schedule.hpp"
 #include "command/stages.hpp"
 #include "model/neox.hpp"
-#include "parallel/agree.hpp"
 #include "parallel/work.hpp"
 #include "store/half.hpp"
 #include "store/writer.hpp"
@@ -17,10 +15,15 @@
 namespace incipit::command {
 namespace {
 
+/// Of all layers of one probe.
+std::size_t row_bytes(const Checkpoint& checkpoint, const checkpoint::Config& config) {
+  return checkpoint.layers.size() * static_cast<std::size_t>(config.d) * sizeof(float);
+}
+
 PassCost cost_of(const Study& study, const Checkpoint& checkpoint, std::int64_t pack_tokens) {
-  const auto& config = study.family.models[static_cast<std::size_t>(checkpoint.model)].config;
+  const auto& config = study.model(checkpoint).config;
   const double depth = static_cast<double>(checkpoint.layers.back()) / static_cast<double>(config.layers);
-  const std::size_t row = checkpoint.layers.size() * static_cast<std::size_t>(config.d) * sizeof(float);
+  const std::size_t row = row_bytes(checkpoint, config);
   PassCost cost;
   cost.flops_per_token = config.flops_per_token() * depth;
   cost.bytes_read = 2.0 * static_cast<double>(config.params()) * depth;
@@ -42,7 +45,7 @@ class Extraction {
         team_(team),
         checkpoint_(session.study.checkpoints[index]),
         unit_(session.ledger->activations(index)),
-        model_(session.study.family.models[static_cast<std::size_t>(checkpoint_.model)]),
+        model_(session.study.model(checkpoint_)),
         text_(text_of(session.study, checkpoint_)),
         harvest_(text_.packs, checkpoint_.layers, model_.config.d),
         parts_(session.deck.run.output / "parts" / model_.name / fmt::format("step{}", checkpoint_.step),
@@ -53,27 +56,21 @@ class Extraction {
   /// False when a stop was asked for before everything was there.
   bool run() {
     const bool in_parts = needs_parts();
-    std::vector<PackRange> there;
-    if (in_parts) there = parts_.find(team_);
-    parallel::together(team_, "forward pass", [&] { forward(in_parts, there); });
-    if (team_.any(stopped_)) return false;
-    write(in_parts);
-    if (in_parts) parts_.remove(team_);
-    return true;
+    return run_pass(
+        team_, parts_, in_parts, [&](const auto& there) { return forward(in_parts, there); },
+        [&] { write(in_parts); });
   }
 
  private:
   /// Part files are for work that would hurt to lose, or whose rows do not fit into memory.
   bool needs_parts() const {
     const bool long_work = is_long(session_, team_, cost_, checkpoint_);
-    return team_.any(long_work || row_bytes() * text_.tokens.size() > session_.memory / 2);
-  }
-  std::size_t row_bytes() const {
-    return checkpoint_.layers.size() * static_cast<std::size_t>(model_.config.d) * sizeof(float);
+    return team_.any(long_work ||
+                     row_bytes(checkpoint_, model_.config) * text_.tokens.size() > session_.memory / 2);
   }
 
-  /// Runs the packs that no part file holds, shared out over the team.
-  void forward(bool in_parts, const std::vector<PackRange>& there) {
+  /// Runs the packs that no part file holds, shared out over the team; false when a stop was asked for.
+  bool forward(bool in_parts, const std::vector<PackRange>& there) {
     const auto weights = checkpoint::Weights::open(checkpoint_.folder);
     model::Neox neox(*session_.device, weights, model_.config);
     held_ = share_packs(text_.packs, team_.size());
@@ -84,9 +81,8 @@ class Extraction {
       memory_.assign(
           checkpoint_.layers.size(),
           std::vector<float>(static_cast<std::size_t>((rows.end - rows.begin) * harvest_.width())));
-    stopped_ = !each_wave(session_, cost_, text_.packs, {begin, end}, there, [&](PackRange packs) {
-      wave(neox, packs.first, packs.second, in_parts, rows.begin);
-    });
+    return each_wave(session_, cost_, text_.packs, {begin, end}, there,
+                     [&](PackRange packs) { wave(neox, packs.first, packs.second, in_parts, rows.begin); });
   }
 
   void wave(model::Neox& neox, std::size_t first, std::size_t last, bool in_parts, std::int64_t origin) {
@@ -155,15 +151,7 @@ class Extraction {
     const std::vector<std::int32_t> layers(checkpoint_.layers.begin(), checkpoint_.layers.end());
     file.write<std::int32_t>("layer", {static_cast<std::int64_t>(layers.size())}, layers,
                              {"1", "layer: 0 the embedding output, l the residual stream after block l"});
-    std::vector<std::string> ids;
-    std::vector<std::int32_t> tokens;
-    for (std::size_t i = 0; i < session_.study.probes.all.size(); ++i) {
-      ids.push_back(session_.study.probes.all[i].id);
-      tokens.push_back(static_cast<std::int32_t>(text_.tokens[i].size()));
-    }
-    const auto n = static_cast<std::int64_t>(ids.size());
-    file.strings("probe_id", {n}, ids, {"1", "probe"});
-    file.write<std::int32_t>("tokens", {n}, tokens, {"token", "tokens of the probe's text"}, {"probe_id"});
+    write_probes(file, session_.study, text_);
   }
 
   Session& session_;
@@ -178,7 +166,6 @@ class Extraction {
   console::Progress& progress_;
   std::vector<std::size_t> held_;           ///< first pack of each rank of the team, and the end
   std::vector<std::vector<float>> memory_;  ///< [layer] rows of this rank's positions
-  bool stopped_ = false;
 };
 
 }  // namespace

@@ -57,18 +57,14 @@ class Maker {
   }
 
  private:
-  const checkpoint::Model& model_of(const Checkpoint& checkpoint) const {
-    return study_.family.models[static_cast<std::size_t>(checkpoint.model)];
-  }
-
   std::string file_of(const std::string& kind, const Checkpoint& checkpoint) const {
-    return fmt::format("{}/{}/step{}.h5", kind, model_of(checkpoint).name, checkpoint.step);
+    return fmt::format("{}/{}/step{}.h5", kind, study_.model(checkpoint).name, checkpoint.step);
   }
 
   /// What a forward pass reads.
   std::vector<fs::path> forward_files(const Checkpoint& checkpoint) const {
     auto files = checkpoint_files(checkpoint);
-    files.push_back(model_of(checkpoint).tokenizer);
+    files.push_back(study_.model(checkpoint).tokenizer);
     files.push_back(deck_.probes.path);
     return files;
   }

@@ -33,12 +33,8 @@ constexpr const char* about =
     "checkpoint; those that are there already are not computed again. Checkpoints that fail the audit are\n"
     "left out unless run.audit = ignore.\n\n";
 
-const checkpoint::Model& model_of(const Study& study, const Checkpoint& checkpoint) {
-  return study.family.models[static_cast<std::size_t>(checkpoint.model)];
-}
-
 PassCost cost_of(const Study& study, const Checkpoint& checkpoint, std::int64_t pack_tokens) {
-  const auto& config = model_of(study, checkpoint).config;
+  const auto& config = study.model(checkpoint).config;
   PassCost cost;
   cost.flops_per_token =
       config.flops_per_token() + 2.0 * static_cast<double>(config.d) * static_cast<double>(config.vocab);
@@ -73,7 +69,7 @@ class LossPass {
         team_(team),
         checkpoint_(session.study.checkpoints[index]),
         unit_(session.ledger->loss(index)),
-        model_(model_of(session.study, checkpoint_)),
+        model_(session.study.model(checkpoint_)),
         text_(text_of(session.study, checkpoint_)),
         positions_(text_.packs, {}, 1),
         parts_(session.deck.run.output / "parts" / "loss" / model_.name /
@@ -85,24 +81,20 @@ class LossPass {
   /// False when a stop was asked for before everything was there.
   bool run() {
     const bool in_parts = is_long(session_, team_, cost_, checkpoint_);
-    std::vector<PackRange> there;
-    if (in_parts) there = parts_.find(team_);
-    parallel::together(team_, "forward pass", [&] { forward(in_parts, there); });
-    if (team_.any(stopped_)) return false;
-    write(in_parts);
-    if (in_parts) parts_.remove(team_);
-    return true;
+    return run_pass(
+        team_, parts_, in_parts, [&](const auto& there) { return forward(in_parts, there); },
+        [&] { write(in_parts); });
   }
 
  private:
-  /// Runs this rank's packs that no part file holds.
-  void forward(bool in_parts, const std::vector<PackRange>& there) {
+  /// Runs this rank's packs that no part file holds; false when a stop was asked for.
+  bool forward(bool in_parts, const std::vector<PackRange>& there) {
     const auto weights = checkpoint::Weights::open(checkpoint_.folder);
     model::NextToken model(*session_.device, weights, model_.config);
     const auto held = share_packs(text_.packs, team_.size());
     const auto rank = static_cast<std::size_t>(team_.rank());
-    stopped_ = !each_wave(session_, cost_, text_.packs, {held[rank], held[rank + 1]}, there,
-                          [&](PackRange range) { wave(model, range, in_parts); });
+    return each_wave(session_, cost_, text_.packs, {held[rank], held[rank + 1]}, there,
+                     [&](PackRange range) { wave(model, range, in_parts); });
   }
 
   void wave(model::NextToken& model, PackRange range, bool in_parts) {
@@ -131,22 +123,16 @@ class LossPass {
             parts_.read<double>(0, parallel::block_of(positions_.probes(), team_.size(), team_.rank()), 1);
       });
     const auto sums = in_deck_order(team_.all_gather(sums_));
-    std::vector<std::string> ids;
-    std::vector<std::int32_t> tokens, predictions;
-    for (std::size_t i = 0; i < sums.size(); ++i) {
-      ids.push_back(session_.study.probes.all[i].id);
-      tokens.push_back(static_cast<std::int32_t>(text_.tokens[i].size()));
-      predictions.push_back(predicted(text_.tokens[i]));
-    }
+    std::vector<std::int32_t> predictions;
+    for (const auto& tokens : text_.tokens) predictions.push_back(predicted(tokens));
     const double mean =
         std::accumulate(sums.begin(), sums.end(), 0.0) /
         static_cast<double>(std::accumulate(predictions.begin(), predictions.end(), std::int64_t{0}));
-    const auto n = static_cast<std::int64_t>(ids.size());
+    const auto n = static_cast<std::int64_t>(sums.size());
     store::Writer file(team_, unit_.path, session_.header(unit_));
     file.attribute("", "model", model_.name);
     file.attribute("", "step", checkpoint_.step);
-    file.strings("probe_id", {n}, ids, {"1", "probe"});
-    file.write<std::int32_t>("tokens", {n}, tokens, {"token", "tokens of the probe's text"}, {"probe_id"});
+    write_probes(file, session_.study, text_);
     file.write<std::int32_t>("predicted", {n}, predictions, {"token", "tokens predicted: all but the first"},
                              {"probe_id"});
     file.write<double>("loss_sum", {n}, sums, {"nat", "sum of the losses of the predicted tokens"},
@@ -175,7 +161,6 @@ class LossPass {
   PassCost cost_;
   console::Progress& progress_;
   std::vector<double> sums_;  ///< of this rank's probes, in pack order
-  bool stopped_ = false;
 };
 
 /// One line of the table.
@@ -217,7 +202,7 @@ std::string losses_table(const Session& session) {
   for (std::size_t c = 0; c < study.checkpoints.size(); ++c) {
     const auto& checkpoint = study.checkpoints[c];
     const bool first = c == 0 || study.checkpoints[c - 1].model != checkpoint.model;
-    const auto& model = model_of(study, checkpoint);
+    const auto& model = study.model(checkpoint);
     const Row row = read_row(session.ledger->loss(c), checkpoint.step);
     table.row({model.name, std::to_string(row.step), fmt::format("{:.4f}", row.loss),
                fmt::format("{:.1f}", std::exp(row.loss)), std::to_string(row.predicted),

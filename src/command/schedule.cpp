@@ -125,6 +125,31 @@ bool is_long(const Session& session, const parallel::Communicator& team, const P
   return team.any(cost.seconds(tokens) / (session.threads * team.size()) > session.deck.run.part_after);
 }
 
+bool run_pass(const parallel::Communicator& team, Parts& parts, bool in_parts,
+              const std::function<bool(const std::vector<PackRange>& there)>& forward,
+              const std::function<void()>& write) {
+  std::vector<PackRange> there;
+  if (in_parts) there = parts.find(team);
+  bool done = false;
+  parallel::together(team, "forward pass", [&] { done = forward(there); });
+  if (team.any(!done)) return false;
+  write();
+  if (in_parts) parts.remove(team);
+  return true;
+}
+
+void write_probes(store::Writer& file, const Study& study, const Text& text) {
+  std::vector<std::string> ids;
+  std::vector<std::int32_t> tokens;
+  for (std::size_t i = 0; i < study.probes.all.size(); ++i) {
+    ids.push_back(study.probes.all[i].id);
+    tokens.push_back(static_cast<std::int32_t>(text.tokens[i].size()));
+  }
+  const auto n = static_cast<std::int64_t>(ids.size());
+  file.strings("probe_id", {n}, ids, {"1", "probe"});
+  file.write<std::int32_t>("tokens", {n}, tokens, {"token", "tokens of the probe's text"}, {"probe_id"});
+}
+
 void each_checkpoint(
     Session& session, deck::Stage stage, bool again, const std::function<PassCost(const Checkpoint&)>& cost,
     const std::function<bool(const parallel::Communicator&, std::size_t, console::Progress&)>& work) {

@@ -6,10 +6,12 @@
 #include <utility>
 #include <vector>
 
+#include "command/parts.hpp"
 #include "command/session.hpp"
 #include "console/progress.hpp"
 #include "corpus/packs.hpp"
 #include "parallel/communicator.hpp"
+#include "store/writer.hpp"
 
 /// How passes over checkpoints are shared out (design §5): checkpoints over teams of ranks, a checkpoint's
 /// packs over the ranks of its team, a rank's packs over waves.
@@ -48,6 +50,16 @@ using PackRange = std::pair<std::size_t, std::size_t>;  ///< [first, last)
 /// longer than run.part_after. Collective over the team.
 [[nodiscard]] bool is_long(const Session& session, const parallel::Communicator& team, const PassCost& cost,
                            const Checkpoint& checkpoint);
+
+/// One checkpoint's pass by a team: `forward` runs this rank's packs that no part file holds and returns
+/// false when a stop was asked for before all were done; then `write` makes the file, and the part files go.
+/// False when any rank was stopped. Collective.
+[[nodiscard]] bool run_pass(const parallel::Communicator& team, Parts& parts, bool in_parts,
+                            const std::function<bool(const std::vector<PackRange>& there)>& forward,
+                            const std::function<void()>& write);
+
+/// The axis that files of one checkpoint share: `probe_id` in the deck's order, and `tokens` of each probe.
+void write_probes(store::Writer& file, const Study& study, const Text& text);
 
 /// Does the units of a stage that has one per checkpoint (Ledger::of in the study's order) and are still to
 /// be done, the anchors' first, then the longest: shares them out over teams and claims each before

@@ -74,6 +74,9 @@ struct Study {
   [[nodiscard]] const checkpoint::Model& model(const Site& site) const {
     return family.models[static_cast<std::size_t>(site.model)];
   }
+  [[nodiscard]] const checkpoint::Model& model(const Checkpoint& checkpoint) const {
+    return family.models[static_cast<std::size_t>(checkpoint.model)];
+  }
   [[nodiscard]] std::string describe(const Site& site) const;  ///< "nano-550k step 4000 layer 5"
 };
 

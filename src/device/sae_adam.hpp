@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 namespace incipit::device {
@@ -23,5 +24,26 @@ struct SaeAdam {
   T* first = nullptr;           ///< rows×d, m
   T* second = nullptr;          ///< rows×d, v
 };
+
+/// What a step multiplies by, the same for every parameter and on every device.
+template <class T>
+struct AdamCoefficients {
+  T rate;  ///< with the first moment's bias correction
+  T root;  ///< 1/√(1 − β₂ᵗ)
+  T keep1, add1, keep2, add2;
+  T epsilon;
+};
+
+template <class T>
+[[nodiscard]] AdamCoefficients<T> adam_coefficients(const SaeAdam<T>& op) {
+  const auto t = static_cast<double>(op.step);
+  return {.rate = static_cast<T>(op.rate / (1 - std::pow(op.beta1, t))),
+          .root = static_cast<T>(1 / std::sqrt(1 - std::pow(op.beta2, t))),
+          .keep1 = static_cast<T>(op.beta1),
+          .add1 = static_cast<T>(1 - op.beta1),
+          .keep2 = static_cast<T>(op.beta2),
+          .add2 = static_cast<T>(1 - op.beta2),
+          .epsilon = static_cast<T>(op.epsilon)};
+}
 
 }  // namespace incipit::device

@@ -9,9 +9,7 @@ std::vector<Candidate> every_device() {
   return {
       {"host_1_thread", [] { return make_host_device(1); }},
       {"host_3_threads", [] { return make_host_device(3); }},
-#ifdef INCIPIT_SHIM
       {"shim", [] { return make_cuda_device(0); }},
-#endif
   };
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import little
-from conftest import command, environment, incipit
+from conftest import command, environment, incipit, kill
 
 
 def refuse(family, code, *parts, words=(), ranks=2, subcommand="run"):
@@ -205,9 +205,7 @@ def test_two_different_decks_on_one_output_at_once(family):
         assert result.code == 64, result.text
         assert "another deck" in result.err
     finally:
-        subprocess.run(["pkill", "-KILL", "-s", str(first.pid)], check=False)
-        first.kill()
-        first.wait()
+        kill(first)
 
 
 def test_more_kept_than_latents(family):

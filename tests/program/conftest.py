@@ -5,6 +5,7 @@ INCIPIT_BIN names the binary (default: build/dev/src/incipit)."""
 import os
 import pathlib
 import subprocess
+import time
 
 import pytest
 
@@ -45,6 +46,21 @@ def incipit(*words, ranks=None, cwd=None, timeout=300):
         command(*words, ranks=ranks), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout
     )
     return Result(done)
+
+
+def kill_after(seconds, *words, ranks):
+    """Starts the program and kills it, launcher and ranks alike."""
+    job = subprocess.Popen(command(*words, ranks=ranks), env=environment(), stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, start_new_session=True)
+    time.sleep(seconds)
+    kill(job)
+
+
+def kill(job):
+    """Kills the session of a job started with start_new_session."""
+    subprocess.run(["pkill", "-KILL", "-s", str(job.pid)], check=False)
+    job.kill()
+    job.wait()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,14 +2,12 @@
 
 import json
 import math
-import subprocess
-import time
 
 import numpy as np
 import pytest
 
 import little
-from conftest import command, environment, incipit
+from conftest import incipit, kill_after
 
 VOCABULARY = 4096
 
@@ -100,12 +98,7 @@ def test_killed_and_resumed(reference, tmp_path):
     family, files, _ = reference
     for attempt in range(5):
         words = ("loss", family.deck, f"--run.output={tmp_path / 'out'}", "--run.part_after=0s")
-        job = subprocess.Popen(command(*words, ranks=1 + attempt % 3), env=environment(), stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
-        time.sleep(0.3 + 0.2 * attempt)
-        subprocess.run(["pkill", "-KILL", "-s", str(job.pid)], check=False)
-        job.kill()
-        job.wait()
+        kill_after(0.3 + 0.2 * attempt, *words, ranks=1 + attempt % 3)
         for final in (tmp_path / "out").rglob("loss/**/*.h5"):
             if not final.name.startswith("."):
                 little.datasets(final)  # whatever has its final name can be read

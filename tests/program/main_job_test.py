@@ -2,13 +2,11 @@
 
 import json
 import shutil
-import subprocess
-import time
 
 import pytest
 
 import little
-from conftest import command, environment, incipit
+from conftest import incipit, kill_after
 
 
 def run(family, output, *words, ranks=1, deck="deck.ini"):
@@ -89,14 +87,8 @@ def test_teams_share_one_checkpoint(tmp_path):
 def test_killed_and_resumed(reference, tmp_path):
     family, files = reference
     for attempt in range(6):
-        ranks = 1 + attempt % 3
         words = ("run", family.deck, f"--run.output={tmp_path / 'out'}", "--run.part_after=0s")
-        job = subprocess.Popen(command(*words, ranks=ranks), env=environment(), stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
-        time.sleep(0.4 + 0.35 * attempt)
-        subprocess.run(["pkill", "-KILL", "-s", str(job.pid)], check=False)
-        job.kill()
-        job.wait()
+        kill_after(0.4 + 0.35 * attempt, *words, ranks=1 + attempt % 3)
         for final in (tmp_path / "out").rglob("*.h5"):
             if not final.name.startswith("."):
                 little.datasets(final)  # whatever has its final name can be read

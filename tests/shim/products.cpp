@@ -17,7 +17,7 @@ std::string Products::version() const {
 namespace {
 
 template <class T>
-void multiply(const Product<T>& p) {
+void multiply(const MatrixProduct<T>& p) {
   for (std::int64_t i = 0; i < p.m; ++i) {
     T* c = p.c + i * p.ldc;
     for (std::int64_t j = 0; j < p.n; ++j) c[j] = p.beta == 0 ? T{0} : p.beta * c[j];
@@ -32,11 +32,11 @@ void multiply(const Product<T>& p) {
 
 }  // namespace
 
-void Products::run(const Product<float>& product, const Call& /*call*/) {
+void Products::run(const MatrixProduct<float>& product, const Call& /*call*/) {
   multiply(product);
 }
 
-void Products::run(const Product<double>& product, const Call& /*call*/) {
+void Products::run(const MatrixProduct<double>& product, const Call& /*call*/) {
   multiply(product);
 }
 

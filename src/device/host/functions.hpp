@@ -8,6 +8,12 @@
 /// vector instructions. The polynomials are our own weighted minimax fits. NaN in gives NaN out.
 namespace incipit::device::host {
 
+/// Whether x is NaN or infinite: an exponent of all ones, from the bits, which no compiler flag can optimise
+/// away.
+inline bool nonfinite(float x) {
+  return (std::bit_cast<std::uint32_t>(x) & 0x7f800000U) == 0x7f800000U;
+}
+
 /// eˣ to 1.5e-7 relative for −87 ≤ x ≤ 88; below 1.6e-38, above 88.4 infinity.
 inline float exp_fast(float x) {
   // Comparisons written so that NaN passes through.

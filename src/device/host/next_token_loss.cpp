@@ -1,7 +1,6 @@
 #include "device/next_token_loss.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -12,12 +11,11 @@
 namespace incipit::device {
 namespace {
 
-/// From the bits and without a branch: a maximum may pass NaN over, and exp makes 0 of −infinity.
+/// Without a branch: a maximum may pass NaN over, and exp makes 0 of −infinity.
 bool all_finite(const float* x, std::int64_t n) {
   std::uint32_t bad = 0;
 #pragma omp simd reduction(| : bad)
-  for (std::int64_t j = 0; j < n; ++j)
-    bad |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(x[j]) & 0x7f800000U) == 0x7f800000U);
+  for (std::int64_t j = 0; j < n; ++j) bad |= static_cast<std::uint32_t>(host::nonfinite(x[j]));
   return bad == 0;
 }
 

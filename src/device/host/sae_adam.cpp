@@ -9,26 +9,6 @@
 namespace incipit::device {
 namespace {
 
-template <class T>
-struct Coefficients {
-  T rate;  ///< with the first moment's bias correction
-  T root;  ///< 1/√(1 − β₂ᵗ)
-  T keep1, add1, keep2, add2;
-  T epsilon;
-};
-
-template <class T>
-Coefficients<T> coefficients(const SaeAdam<T>& op) {
-  const auto t = static_cast<double>(op.step);
-  return {.rate = static_cast<T>(op.rate / (1 - std::pow(op.beta1, t))),
-          .root = static_cast<T>(1 / std::sqrt(1 - std::pow(op.beta2, t))),
-          .keep1 = static_cast<T>(op.beta1),
-          .add1 = static_cast<T>(1 - op.beta1),
-          .keep2 = static_cast<T>(op.beta2),
-          .add2 = static_cast<T>(1 - op.beta2),
-          .epsilon = static_cast<T>(op.epsilon)};
-}
-
 /// Moments of latents that no longer fire decay for ever: below the normal range they become 0, as arithmetic
 /// there can be a hundred times slower.
 template <class T>
@@ -37,7 +17,7 @@ T flush(T value) {
 }
 
 template <class T>
-void update_row(const SaeAdam<T>& op, const Coefficients<T>& c, std::int64_t row) {
+void update_row(const SaeAdam<T>& op, const AdamCoefficients<T>& c, std::int64_t row) {
   const T* gradient = op.gradient + row * op.d;
   T* parameter = op.parameter + row * op.d;
   T* first = op.first + row * op.d;
@@ -61,7 +41,7 @@ void update_row(const SaeAdam<T>& op, const Coefficients<T>& c, std::int64_t row
 
 template <class T>
 void run(const SaeAdam<T>& op, int threads) {
-  const Coefficients<T> c = coefficients(op);
+  const AdamCoefficients<T> c = adam_coefficients(op);
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (std::int64_t row = 0; row < op.rows; ++row) update_row(op, c, row);
 }
