@@ -2,7 +2,6 @@
 // gathered, so that what follows are products of dense matrices; selection, slopes and the sums go by kernels
 // of their own.
 
-
 #include "column_sum.cuh"
 #include "cuda_device.hpp"
 #include "device/sae_auxiliary.hpp"
