@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "cuda_device.hpp"
+#include "device/cuda.hpp"
 #include "error.hpp"
 #include "memory.cuh"
 #include "products.cuh"
@@ -13,6 +14,33 @@ namespace {
 
 std::string version(int number) {
   return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+}
+
+std::string versions() {
+  int driver = 0;
+  int runtime = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  return "CUDA " + version(runtime) + ", " +
+         (driver == 0 ? std::string("no driver") : "driver for CUDA " + version(driver));
+}
+
+/// The same for every process that uses the device, on whichever machine.
+std::string unique_name(const cudaDeviceProp& properties) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string name = "GPU-";
+  for (const char byte : properties.uuid.bytes) {
+    const auto number = static_cast<unsigned char>(byte);
+    name += digits[number / 16];
+    name += digits[number % 16];
+  }
+  return name;
+}
+
+cudaDeviceProp properties_of(int ordinal) {
+  cudaDeviceProp properties;
+  cuda::check(cudaGetDeviceProperties(&properties, ordinal), {.operation = "looking at a CUDA device"});
+  return properties;
 }
 
 /// Makes device `ordinal` the current one and answers its name.
@@ -40,9 +68,8 @@ std::string choose(int ordinal) {
                     "run.device = host");
   }
   const cuda::Call call{.operation = "choosing a CUDA device"};
-  cudaDeviceProp properties;
   cuda::check(cudaSetDevice(ordinal), call);
-  cuda::check(cudaGetDeviceProperties(&properties, ordinal), call);
+  const cudaDeviceProp properties = properties_of(ordinal);
   int pools = 0;
   cuda::check(cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, ordinal), call);
   if (properties.major < 8 || pools == 0) {
@@ -59,6 +86,7 @@ std::string choose(int ordinal) {
 CudaDevice::CudaDevice(int ordinal)
     : ordinal_(ordinal),
       name_(choose(ordinal)),
+      identity_(unique_name(properties_of(ordinal))),
       last_(std::make_unique<cuda::Call>()),
       memory_(std::make_unique<cuda::Memory>(ordinal, name_)),
       products_(std::make_unique<cuda::Products>(memory_->stream())) {
@@ -69,11 +97,16 @@ CudaDevice::CudaDevice(int ordinal)
 CudaDevice::~CudaDevice() = default;
 
 std::string CudaDevice::libraries() const {
-  int driver = 0;
-  int runtime = 0;
-  cudaDriverGetVersion(&driver);
-  cudaRuntimeGetVersion(&runtime);
-  return "CUDA " + version(runtime) + ", driver for CUDA " + version(driver) + ", " + products_->version();
+  return versions() + ", " + products_->version();
+}
+
+std::optional<std::size_t> CudaDevice::free_memory() const {
+  const cuda::Call call{.operation = "looking at a CUDA device's memory"};
+  cuda::check(cudaSetDevice(ordinal_), call);
+  std::size_t free = 0;
+  std::size_t total = 0;
+  cuda::check(cudaMemGetInfo(&free, &total), call);
+  return free;
 }
 
 cuda::Call CudaDevice::begin(const char* operation, std::initializer_list<std::int64_t> shape) {
@@ -119,7 +152,7 @@ void CudaDevice::synchronize() {
   cuda::check(cudaStreamSynchronize(memory_->stream()), *last_);
 }
 
-int device_count() {
+int cuda_devices() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   // Errors stay with the thread until they are asked for.
@@ -129,6 +162,24 @@ int device_count() {
 
 std::unique_ptr<Device> make_cuda_device(int ordinal) {
   return std::make_unique<CudaDevice>(ordinal);
+}
+
+std::vector<std::string> describe_cuda() {
+  std::vector<std::string> lines = {versions()};
+  const int devices = cuda_devices();
+  if (devices == 0) lines.front() += ", no device here";
+  for (int ordinal = 0; ordinal < devices; ++ordinal) {
+    cudaDeviceProp properties;
+    std::string line = "device " + std::to_string(ordinal) + ": ";
+    if (const cudaError_t status = cudaGetDeviceProperties(&properties, ordinal); status != cudaSuccess) {
+      lines.push_back(line + cudaGetErrorString(status));
+      continue;
+    }
+    lines.push_back(line + properties.name + ", compute capability " + std::to_string(properties.major) +
+                    "." + std::to_string(properties.minor) + ", " +
+                    std::to_string(properties.totalGlobalMem >> 30U) + " GiB");
+  }
+  return lines;
 }
 
 }  // namespace incipit::device

@@ -2,6 +2,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "device/device.hpp"
@@ -28,6 +29,8 @@ class CudaDevice : public Device {
   [[nodiscard]] Kind kind() const override { return Kind::cuda; }
   [[nodiscard]] std::string name() const override { return name_; }
   [[nodiscard]] std::string libraries() const override;
+  [[nodiscard]] std::string identity() const override { return identity_; }
+  [[nodiscard]] std::optional<std::size_t> free_memory() const override;
 
   [[nodiscard]] void* allocate(std::size_t bytes) override;
   void release(void* memory) noexcept override;
@@ -73,14 +76,11 @@ class CudaDevice : public Device {
 
   int ordinal_;
   std::string name_;
+  std::string identity_;
   bool wait_ = false;
   std::unique_ptr<cuda::Call> last_;
   std::unique_ptr<cuda::Memory> memory_;
   std::unique_ptr<cuda::Products> products_;
 };
-
-/// How many devices this machine shows; 0 without a driver.
-[[nodiscard]] int device_count();
-[[nodiscard]] std::unique_ptr<Device> make_cuda_device(int ordinal);
 
 }  // namespace incipit::device

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "error.hpp"
+#include "device/device.hpp"
 #include "memory.cuh"
 
 namespace incipit::device::cuda {
@@ -82,9 +82,9 @@ void* Memory::allocate(std::size_t bytes, const Call& call) {
     std::size_t free = 0;
     std::size_t total = 0;
     cudaMemGetInfo(&free, &total);
-    throw Error(Exit::machine, describe(call) + ": cannot allocate " + std::to_string(bytes) + " bytes on " +
-                                   device_ + ", of whose " + mebibytes(total) + " " + mebibytes(free) +
-                                   " are free; lower run.memory or run.pack_tokens, or use more devices");
+    throw OutOfMemory(describe(call) + ": cannot allocate " + std::to_string(bytes) + " bytes on " + device_ +
+                      ", of whose " + mebibytes(total) + " " + mebibytes(free) +
+                      " are free; lower run.memory or run.pack_tokens, or use more devices");
   }
   check(status, call);
   return memory;

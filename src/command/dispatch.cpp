@@ -7,6 +7,7 @@
 #include "command/deck_command.hpp"
 #include "command/stages.hpp"
 #include "deck/deck.hpp"
+#include "device/cuda.hpp"
 #include "error.hpp"
 #include "version.hpp"
 
@@ -66,6 +67,12 @@ std::string usage() {
   return text;
 }
 
+std::string version_text() {
+  auto text = fmt::format("incipit {} ({})\n", program_version, commit);
+  for (const auto& line : device::describe_cuda()) text += line + "\n";
+  return text;
+}
+
 }  // namespace
 
 void dispatch(const parallel::Communicator& world, const std::vector<std::string>& words) {
@@ -76,7 +83,7 @@ void dispatch(const parallel::Communicator& world, const std::vector<std::string
     return;
   }
   if (first == "--version") {
-    if (world.root()) fmt::print("incipit {} ({})\n", program_version, commit);
+    if (world.root()) fmt::print("{}", version_text());
     return;
   }
   for (const auto& s : subcommands())

@@ -20,7 +20,7 @@ std::size_t row_bytes(const Checkpoint& checkpoint, const checkpoint::Config& co
   return checkpoint.layers.size() * static_cast<std::size_t>(config.d) * sizeof(float);
 }
 
-PassCost cost_of(const Study& study, const Checkpoint& checkpoint, std::int64_t pack_tokens) {
+PassCost extraction_cost(const Study& study, const Checkpoint& checkpoint, std::int64_t pack_tokens) {
   const auto& config = study.model(checkpoint).config;
   const double depth = static_cast<double>(checkpoint.layers.back()) / static_cast<double>(config.layers);
   const std::size_t row = row_bytes(checkpoint, config);
@@ -50,7 +50,7 @@ class Extraction {
         harvest_(text_.packs, checkpoint_.layers, model_.config.d),
         parts_(session.deck.run.output / "parts" / model_.name / fmt::format("step{}", checkpoint_.step),
                unit_),
-        cost_(cost_of(session.study, checkpoint_, session.deck.run.pack_tokens)),
+        cost_(extraction_cost(session.study, checkpoint_, session.deck.run.pack_tokens)),
         progress_(progress) {}
 
   /// False when a stop was asked for before everything was there.
@@ -174,7 +174,7 @@ void extract(Session& session, bool again) {
   each_checkpoint(
       session, deck::Stage::extract, again,
       [&](const Checkpoint& checkpoint) {
-        return cost_of(session.study, checkpoint, session.deck.run.pack_tokens);
+        return extraction_cost(session.study, checkpoint, session.deck.run.pack_tokens);
       },
       [&](const parallel::Communicator& team, std::size_t checkpoint, console::Progress& progress) {
         return Extraction(session, team, checkpoint, progress).run();

@@ -33,7 +33,7 @@ constexpr const char* about =
     "checkpoint; those that are there already are not computed again. Checkpoints that fail the audit are\n"
     "left out unless run.audit = ignore.\n\n";
 
-PassCost cost_of(const Study& study, const Checkpoint& checkpoint, std::int64_t pack_tokens) {
+PassCost loss_cost(const Study& study, const Checkpoint& checkpoint, std::int64_t pack_tokens) {
   const auto& config = study.model(checkpoint).config;
   PassCost cost;
   cost.flops_per_token =
@@ -75,7 +75,7 @@ class LossPass {
         parts_(session.deck.run.output / "parts" / "loss" / model_.name /
                    fmt::format("step{}", checkpoint_.step),
                unit_),
-        cost_(cost_of(session.study, checkpoint_, session.deck.run.pack_tokens)),
+        cost_(loss_cost(session.study, checkpoint_, session.deck.run.pack_tokens)),
         progress_(progress) {}
 
   /// False when a stop was asked for before everything was there.
@@ -231,7 +231,7 @@ void loss(const parallel::Communicator& world, const std::vector<std::string>& w
   each_checkpoint(
       *session, deck::Stage::loss, true,
       [&](const Checkpoint& checkpoint) {
-        return cost_of(session->study, checkpoint, deck->run.pack_tokens);
+        return loss_cost(session->study, checkpoint, deck->run.pack_tokens);
       },
       [&](const parallel::Communicator& team, std::size_t checkpoint, console::Progress& progress) {
         return LossPass(*session, team, checkpoint, progress).run();

@@ -5,11 +5,12 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "command/audit.hpp"
+#include "command/device.hpp"
 #include "command/hashes.hpp"
 #include "command/machine.hpp"
-#include "device/host/host_device.hpp"
 #include "error.hpp"
 #include "parallel/agree.hpp"
 #include "parallel/node.hpp"
@@ -18,13 +19,6 @@
 
 namespace incipit::command {
 namespace {
-
-std::unique_ptr<device::Device> make_device(const std::string& name, int threads) {
-  if (name == "cuda")
-    throw Error(Exit::machine,
-                "run.device = cuda: this program was built without CUDA; use run.device = host");
-  return device::make_host_device(threads);
-}
 
 /// Rank 0's part of entering an output folder: jobs with the same keys may fill it together, another deck may
 /// not come in while one of them lives. Leaves the resolved deck there.
@@ -57,6 +51,8 @@ void greet(Session& session) {
   const auto& study = session.study;
   console.line("Incipit on {} rank(s) x {} thread(s), {}", session.world.size(), session.threads,
                session.device->name());
+  console.line("device    {}, {}; {:.1f} GiB for each rank", kind_of(*session.device),
+               session.device->libraries(), std::ldexp(static_cast<double>(session.memory), -30));
   console.line("family    {} models, {} checkpoints{}", study.family.models.size(), study.checkpoints.size(),
                sites_text(study));
   const auto& probes = study.probes;
@@ -107,7 +103,7 @@ store::Header Session::header(const Unit& unit) const {
   header.kind = unit.kind;
   header.fingerprint = unit.fingerprint;
   header.precision = deck.run.precision;
-  header.device = device->kind() == device::Kind::host ? "host" : "cuda";
+  header.device = kind_of(*device);
   header.cpu = device->name();
   header.split = deck.probes.split;
   header.seed = deck.run.seed;
@@ -183,12 +179,11 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
   });
   session->stop = std::make_unique<Stop>(output, deck.run.max_time);
   session->threads = deck.run.threads.value_or(parallel::default_threads(world));
-  const auto share = parallel::node_share(world);
+  omp_set_num_threads(session->threads);  // for the loops outside the device
+  auto computer = choose_device(world, deck.run, session->threads);
+  session->device = std::move(computer.device);
+  session->memory = computer.memory;
   parallel::together(world, "start", [&] {
-    session->memory =
-        deck.run.memory.value_or(available_memory() / static_cast<std::uint64_t>(share.size) / 5 * 4);
-    omp_set_num_threads(session->threads);  // for the loops outside the device
-    session->device = make_device(deck.run.device, session->threads);
     if (world.root()) session->console.attach(output / "run.log");
     const auto timer = session->timing.phase("set up");
     session->study = resolve(deck, scope);
@@ -198,13 +193,13 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
   std::vector<std::filesystem::path> files;
   parallel::together(world, "listing the inputs", [&] { files = input_files(deck, session->study); });
   const auto hashes = hash_files(world, files, output / "hashes.txt", session->file_hashes);
-  session->ledger = std::make_unique<Ledger>(deck, session->study, hashes,
-                                             session->device->kind() == device::Kind::host ? "host" : "cuda");
+  session->ledger = std::make_unique<Ledger>(deck, session->study, hashes, kind_of(*session->device));
   parallel::together(world, "entering the output folder", [&] {
     if (world.root()) enter_output(*session);
   });
   session->console.line("incipit {}", subcommand);
   greet(*session);
+  for (const auto& warning : computer.warnings) session->console.warn("{}", warning);
   warn_about_probes(*session);
   return session;
 }

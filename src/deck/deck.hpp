@@ -32,6 +32,7 @@ struct Anchor {
 struct RunOptions {
   std::filesystem::path output;         ///< relative to the working directory, or absolute
   std::string device = "auto";          ///< auto | host | cuda
+  bool share_device = true;             ///< whether several ranks may compute on one CUDA device
   std::string precision = "fp32";       ///< fp32 | bf16 | fp16
   std::int64_t pack_tokens = 2048;      ///< most tokens in a pack
   std::optional<std::uint64_t> memory;  ///< bytes a rank may use; none: what the machine has

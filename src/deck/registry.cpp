@@ -266,6 +266,8 @@ void add_operational(std::vector<Key<Deck>>& keys) {
           "Threads of a rank; auto: the cores it may use, shared out over the ranks of the node.",
           &RunOptions::threads, or_auto<int>(whole<int>(1, 4096)),
           [](const auto& count) { return spell_or_auto<int>(count, spell); });
+  run.add("share_device", "yes/no", "Whether several ranks may compute on one CUDA device; no: exit 71.",
+          &RunOptions::share_device, yes_or_no);
   run.add("max_time", "time", "Stop cleanly before this is over: 90s, 45m, 8h, 2d, 08:00:00; 0: no limit.",
           &RunOptions::max_time, duration, spell_duration);
   run.add("part_after", "time",

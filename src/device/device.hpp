@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -23,17 +24,24 @@
 #include "device/sae_decode.hpp"
 #include "device/sae_gradient.hpp"
 #include "device/sae_loss.hpp"
+#include "error.hpp"
 
 namespace incipit::device {
 
 enum class Kind { host, cuda };
+
+/// A device that has no more memory: what was asked for less of may go.
+class OutOfMemory : public Error {
+ public:
+  explicit OutOfMemory(const std::string& message) : Error(Exit::machine, message) {}
+};
 
 /// What a machine that computes can do: memory of its own, and operations on it.
 ///
 /// Operations may return before they are done; they take effect in the order of the calls, which must
 /// come from one thread at a time. All pointers in an operation's arguments are device memory. Every
 /// operation gives the same bytes for the same arguments, however many threads it may use. Operations
-/// whose arguments make no sense throw Error(defect); lack of memory is Error(machine).
+/// whose arguments make no sense throw Error(defect); lack of memory is OutOfMemory.
 class Device {
  public:
   Device() = default;
@@ -46,6 +54,10 @@ class Device {
   [[nodiscard]] virtual std::string name() const = 0;
   /// The libraries that decide the last bits of results, with their versions.
   [[nodiscard]] virtual std::string libraries() const = 0;
+  /// Tells the device from all others, on any machine; empty where every process has its own, as the host.
+  [[nodiscard]] virtual std::string identity() const { return {}; }
+  /// Bytes of the device's own memory that are free now; none where it computes in that of the host.
+  [[nodiscard]] virtual std::optional<std::size_t> free_memory() const { return std::nullopt; }
 
   /// At least 64-byte aligned; null for 0 bytes. What it holds is undefined.
   [[nodiscard]] virtual void* allocate(std::size_t bytes) = 0;

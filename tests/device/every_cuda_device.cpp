@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "cuda_device.hpp"
+#include "device/cuda.hpp"
 #include "every_device.hpp"
 
 namespace incipit::device {
@@ -12,7 +12,7 @@ constexpr const char* kind = "cuda";
 #endif
 
 std::vector<Candidate> every_device() {
-  if (device_count() == 0) return {};
+  if (cuda_devices() == 0) return {};
   return {{kind, [] { return make_cuda_device(0); }}};
 }
 
@@ -25,7 +25,7 @@ std::vector<std::vector<Candidate>> devices_of_same_bytes() {
 
 int main(int argc, char** argv) {
   constexpr int skipped = 77;
-  if (incipit::device::device_count() == 0) {
+  if (incipit::device::cuda_devices() == 0) {
     std::puts("no CUDA device here: nothing was tested");
     return skipped;
   }

@@ -1,6 +1,6 @@
 #include "every_device.hpp"
 
-#include "cuda_device.hpp"
+#include "device/cuda.hpp"
 #include "device/host/host_device.hpp"
 
 namespace incipit::device {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -10,8 +11,32 @@
 
 namespace {
 
-/// What a real device would have; more cannot be had, whatever the machine holds.
-constexpr std::size_t device_bytes = std::size_t{1} << 36U;
+/// A number of the environment, so that whole programs can be run on other machines than this one.
+std::size_t number(const char* name, std::size_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+int devices() {
+  return static_cast<int>(number("INCIPIT_SHIM_DEVICES", 1));
+}
+/// Bytes of a device: what a real one would have; more cannot be had, whatever the machine holds.
+std::size_t device_bytes() {
+  return number("INCIPIT_SHIM_MEMORY", std::size_t{1} << 36U);
+}
+
+/// What of it is in use.
+struct Allocations {
+  std::mutex mutex;
+  std::map<void*, std::size_t> sizes;
+  std::size_t total = 0;
+};
+
+Allocations& allocations() {
+  static Allocations all;
+  return all;
+}
+
 /// Device memory holds this before it is written: NaN as any floating-point number, −1 as any integer.
 constexpr int unwritten = 0xff;
 /// cudaMallocAsync's own alignment.
@@ -86,6 +111,10 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "out of memory";
     case cudaErrorInvalidConfiguration:
       return "invalid configuration argument";
+    case cudaErrorNoDevice:
+      return "no CUDA-capable device is detected";
+    case cudaErrorInsufficientDriver:
+      return "CUDA driver version is insufficient for CUDA runtime version";
     case cudaErrorInvalidDevice:
       return "invalid device ordinal";
     default:
@@ -98,17 +127,20 @@ cudaError_t cudaGetLastError() {
 }
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
-  return cudaSuccess;
+  if (number("INCIPIT_SHIM_DRIVER", 13000) < 13000) return cudaErrorInsufficientDriver;
+  *count = devices();
+  return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
 }
 
 cudaError_t cudaSetDevice(int device) {
-  return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+  return device < devices() ? cudaSuccess : cudaErrorInvalidDevice;
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (device != 0) return cudaErrorInvalidDevice;
+  if (device >= devices()) return cudaErrorInvalidDevice;
   *properties = {};
+  properties->uuid.bytes[0] = static_cast<char>(device);
+  properties->totalGlobalMem = device_bytes();
   std::strcpy(properties->name, "the kernels on the host");
   properties->major = 9;
   return cudaSuccess;
@@ -125,12 +157,14 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = 13000;
+  *version = static_cast<int>(number("INCIPIT_SHIM_DRIVER", 13000));
   return cudaSuccess;
 }
 
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
-  *free = *total = device_bytes;
+  const std::lock_guard lock(allocations().mutex);
+  *total = device_bytes();
+  *free = *total - std::min(*total, allocations().total);
   return cudaSuccess;
 }
 
@@ -149,12 +183,22 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t /*pool*/, std::size_t /*keep*/) {
 
 // Not a byte more than asked for, so that the address sanitizer sees the first one beyond.
 cudaError_t cudaMallocAsync(void** memory, std::size_t bytes, cudaStream_t /*stream*/) {
-  if (bytes > device_bytes || posix_memalign(memory, alignment, bytes) != 0) return cudaErrorMemoryAllocation;
+  const std::lock_guard lock(allocations().mutex);
+  if (allocations().total + bytes > device_bytes() || posix_memalign(memory, alignment, bytes) != 0)
+    return cudaErrorMemoryAllocation;
   std::memset(*memory, unwritten, bytes);
+  allocations().sizes[*memory] = bytes;
+  allocations().total += bytes;
   return cudaSuccess;
 }
 
 cudaError_t cudaFreeAsync(void* memory, cudaStream_t /*stream*/) {
+  const std::lock_guard lock(allocations().mutex);
+  const auto found = allocations().sizes.find(memory);
+  if (found != allocations().sizes.end()) {
+    allocations().total -= found->second;
+    allocations().sizes.erase(found);
+  }
   std::free(memory);
   return cudaSuccess;
 }

@@ -44,9 +44,8 @@ void* HostDevice::allocate(std::size_t bytes) {
   const std::size_t rounded = (bytes + cache_line - 1) / cache_line * cache_line;
   void* memory = nullptr;
   if (rounded < bytes || posix_memalign(&memory, alignment, rounded) != 0) {
-    throw Error(Exit::machine,
-                "cannot allocate " + std::to_string(bytes) +
-                    " bytes of memory; lower run.memory or run.pack_tokens, or use more nodes");
+    throw OutOfMemory("cannot allocate " + std::to_string(bytes) +
+                      " bytes of memory; lower run.memory or run.pack_tokens, or use more nodes");
   }
   if (alignment == huge_page) madvise(memory, rounded / huge_page * huge_page, MADV_HUGEPAGE);
   return memory;
