@@ -34,7 +34,7 @@ class Maker {
   Unit make(Stage stage, const std::string& kind, const std::string& file, const std::string& anchor,
             std::string extra, const std::vector<const Unit*>& from,
             const std::vector<fs::path>& files) const {
-    Unit unit{stage, kind, deck_.run.output / file, {}, deck::keys_of(deck_, stage, anchor), {}};
+    Unit unit{stage, kind, deck_.run.output / file, {}, deck::keys_of(deck_, stage, anchor), {}, device_};
     std::string text = fmt::format("incipit {} 1\n{}\n{}\ndevice {}\n", kind, unit.keys, extra, device_);
     for (const auto* before : from) text += fmt::format("from {}\n", before->fingerprint);
     for (const auto& path : files) {
@@ -204,6 +204,8 @@ std::string why_stale(const Unit& unit) {
   const store::Reader file(unit.path, unit.kind);
   const auto keys = deck::differing_keys(stored_keys(file.deck(), unit.keys), unit.keys);
   if (!keys.empty()) return fmt::format("{}", fmt::join(keys, ", "));
+  if (const auto made = file.attribute_string("", "device"); made != unit.device)
+    return fmt::format("the kind of device ({} then, {} now; run.device chooses)", made, unit.device);
   std::vector<std::string> changed;
   for (const auto& was : file.inputs())
     for (const auto& input : unit.inputs)

@@ -19,6 +19,7 @@ struct Unit {
   std::string fingerprint;
   std::string keys;                          ///< the deck's lines this stage reads
   std::vector<store::Header::Input> inputs;  ///< every file read for it
+  std::string device;                        ///< the kind that makes it
 };
 
 enum class State { missing, done, stale };

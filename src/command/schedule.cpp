@@ -6,8 +6,10 @@
 #include <cmath>
 #include <numeric>
 #include <string>
+#include <utility>
 
 #include "command/claim.hpp"
+#include "device/device.hpp"
 #include "error.hpp"
 #include "parallel/agree.hpp"
 #include "parallel/work.hpp"
@@ -43,13 +45,17 @@ Schedule make_schedule(const Study& study, const std::vector<std::size_t>& todo,
   return schedule;
 }
 
+std::string size_text(std::uint64_t bytes) {
+  const double number = static_cast<double>(bytes);
+  return bytes < (std::uint64_t{1} << 30U) ? fmt::format("{:.1f} MiB", std::ldexp(number, -20))
+                                           : fmt::format("{:.2f} GiB", std::ldexp(number, -30));
+}
+
 [[noreturn]] void too_large(const corpus::Pack& pack, std::size_t need, std::uint64_t memory) {
-  const auto gib = [](auto bytes) { return std::ldexp(static_cast<double>(bytes), -30); };
-  throw Error(
-      Exit::machine,
-      fmt::format("a wave of one pack of {} tokens needs {:.2f} GiB, and this rank may use {:.2f} GiB: lower "
-                  "run.pack_tokens, run fewer ranks per node, or raise run.memory",
-                  pack.tokens.size(), gib(need), gib(memory)));
+  throw Error(Exit::machine,
+              fmt::format("a wave of one pack of {} tokens needs {}, and this rank may use {}: lower "
+                          "run.pack_tokens, run fewer ranks per node, or raise run.memory",
+                          pack.tokens.size(), size_text(need), size_text(memory)));
 }
 
 /// Where the wave that begins with pack `first` ends, `last` at the most.
@@ -62,10 +68,36 @@ std::size_t wave_end(const Session& session, const PassCost& cost, std::span<con
     tokens += static_cast<double>(packs[end].tokens.size());
     const auto need = cost.bytes_held + cost.wave_bytes(packs.subspan(first, end + 1 - first));
     if (need > session.memory && end == first) too_large(packs[end], need, session.memory);
-    if (need > session.memory || (end > first && tokens * cost.flops_per_token / rate > seconds)) break;
+    if (need > std::min(session.memory, session.wave_limit) && end > first) break;
+    if (end > first && tokens * cost.flops_per_token / rate > seconds) break;
     ++end;
   }
   return end;
+}
+
+/// After the wave of these packs ran out of memory: no wave takes more than half of it from now on. Somebody
+/// else may have taken the memory, or the cost model is wrong; either way the night is not lost.
+void shrink_waves(Session& session, const PassCost& cost, std::span<const corpus::Pack> wave,
+                  const device::OutOfMemory& error) {
+  const auto need = cost.bytes_held + cost.wave_bytes(wave);
+  if (wave.size() == 1)
+    throw Error(Exit::machine,
+                fmt::format("a wave of one pack of {} tokens, which should need {}, does not fit: {}",
+                            wave.front().tokens.size(), size_text(need), error.what()));
+  session.wave_limit = cost.bytes_held + cost.wave_bytes(wave.first(wave.size() / 2));
+  ++session.shrunken_waves;
+  session.console.warn("a wave of {} packs ({}) ran out of memory: waves of at most {} from here on ({})",
+                       wave.size(), size_text(need), size_text(session.wave_limit), error.what());
+}
+
+/// Rank 0 has spoken of its own as they came.
+void tell_of_shrunken_waves(Session& session) {
+  const auto others = session.world.sum(session.world.root() ? 0 : std::exchange(session.shrunken_waves, 0));
+  if (others > 0)
+    session.console.warn(
+        "other ranks ran out of memory {} times and went on with fewer packs at a time; a lower run.memory "
+        "would save them the attempts",
+        others);
 }
 
 }  // namespace
@@ -97,9 +129,8 @@ std::vector<std::size_t> share_packs(std::span<const corpus::Pack> packs, int ra
   return first;
 }
 
-bool each_wave(const Session& session, const PassCost& cost, std::span<const corpus::Pack> packs,
-               PackRange range, const std::vector<PackRange>& there,
-               const std::function<void(PackRange)>& wave) {
+bool each_wave(Session& session, const PassCost& cost, std::span<const corpus::Pack> packs, PackRange range,
+               const std::vector<PackRange>& there, const std::function<void(PackRange)>& wave) {
   const double patience = std::max(session.deck.run.part_after, 1.0);
   for (auto first = range.first; first < range.second;) {
     const auto covered =
@@ -112,7 +143,12 @@ bool each_wave(const Session& session, const PassCost& cost, std::span<const cor
     for (const auto& part : there)
       if (part.first > first) limit = std::min(limit, part.first);
     const auto last = wave_end(session, cost, packs, first, limit, patience);
-    wave({first, last});
+    try {
+      wave({first, last});
+    } catch (const device::OutOfMemory& error) {
+      shrink_waves(session, cost, packs.subspan(first, last - first), error);
+      continue;
+    }
     first = last;
     if (first < range.second && session.stop->asked()) return false;
   }
@@ -184,6 +220,7 @@ void each_checkpoint(
       if (claimed && !work(team, c, progress)) break;
     }
   });
+  tell_of_shrunken_waves(session);
   session.leave_if_asked();
 }
 

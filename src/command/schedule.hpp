@@ -40,11 +40,12 @@ struct PassCost {
 using PackRange = std::pair<std::size_t, std::size_t>;  ///< [first, last)
 
 /// Calls `wave` for the packs [begin, end) that no range of `there` (ascending) covers, as many at a time as
-/// memory allows, and no more than about run.part_after of work, so that a stop is noticed in good time.
+/// memory allows, and no more than about run.part_after of work, so that a stop is noticed in good time. A
+/// wave that runs out of memory all the same is begun again with half its packs, as are those that follow.
 /// False when a stop was asked for before all were done. Error(machine): not even one pack fits.
-[[nodiscard]] bool each_wave(const Session& session, const PassCost& cost,
-                             std::span<const corpus::Pack> packs, PackRange range,
-                             const std::vector<PackRange>& there, const std::function<void(PackRange)>& wave);
+[[nodiscard]] bool each_wave(Session& session, const PassCost& cost, std::span<const corpus::Pack> packs,
+                             PackRange range, const std::vector<PackRange>& there,
+                             const std::function<void(PackRange)>& wave);
 
 /// Whether a checkpoint's pass would hurt to lose, and so leaves part files: it is expected to take a team
 /// longer than run.part_after. Collective over the team.

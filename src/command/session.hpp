@@ -31,7 +31,9 @@ struct Session {
   std::unique_ptr<Stop> stop;
   std::unique_ptr<device::Device> device;
   int threads = 1;
-  std::uint64_t memory = 0;  ///< bytes this rank may use
+  std::uint64_t memory = 0;               ///< bytes this rank may use
+  std::uint64_t wave_limit = UINT64_MAX;  ///< bytes of a wave of several packs, once one ran out of memory
+  std::int64_t shrunken_waves = 0;        ///< how often that happened on this rank since it was told
   Study study;
   std::vector<emergence::AuditEntry> audit;        ///< every checkpoint's verdict; empty without an audit
   std::map<std::string, std::string> file_hashes;  ///< of the files that the audit read, by path

@@ -92,5 +92,24 @@ TEST_F(EachWave, APackThatDoesNotFitNamesTheKeys) {
   test::expect_error(Exit::machine, {"30 tokens", "run.pack_tokens", "run.memory"}, [&] { waves({0, 2}); });
 }
 
+/// A device that holds two packs at a time, whatever the cost model believes.
+TEST_F(EachWave, WavesThatRunOutOfMemoryGoOnWithHalfTheirPacks) {
+  session_.memory = 100000;
+  std::vector<PackRange> done;
+  EXPECT_TRUE(each_wave(session_, cost_, packs_, {0, 10}, {}, [&](PackRange wave) {
+    if (wave.second - wave.first > 2) throw device::OutOfMemory("too much");
+    done.push_back(wave);
+  }));
+  EXPECT_EQ(done, (std::vector<PackRange>{{0, 2}, {2, 4}, {4, 6}, {6, 8}, {8, 10}}));
+  EXPECT_EQ(session_.shrunken_waves, 2);  // of ten packs, of five
+}
+
+TEST_F(EachWave, APackThatRunsOutOfMemoryEndsTheJob) {
+  test::expect_error(Exit::machine, {"30 tokens", "of whose 5 MiB"}, [&] {
+    static_cast<void>(each_wave(session_, cost_, packs_, {0, 2}, {},
+                                [](PackRange) { throw device::OutOfMemory("of whose 5 MiB 3 are free"); }));
+  });
+}
+
 }  // namespace
 }  // namespace incipit::command
