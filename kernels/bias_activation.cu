@@ -3,7 +3,7 @@
 
 #include "cuda_device.hpp"
 #include "device/bias_activation.hpp"
-#include "pack.cuh"
+#include "number.cuh"
 #include "rows.cuh"
 
 namespace incipit::device {
@@ -23,32 +23,30 @@ __device__ __forceinline__ float apply(float x) {
   }
 }
 
-template <Nonlinearity f, int width>
-__global__ void __launch_bounds__(row_threads) bias_activation_kernel(BiasActivation op, int along) {
+template <Nonlinearity f, int width, Number T>
+__global__ void __launch_bounds__(row_threads) bias_activation_kernel(BiasActivation<T> op, int along) {
   for_each_element(op.rows, op.d / width, along, [&](std::int64_t row, std::int64_t column) {
     const std::int64_t i = row * op.d + column * width;
-    Pack<float, width> x = load<width>(op.x, i);
+    Pack<float, width> x = load_wide<width>(op.x, i);
     Pack<float, width> bias = {};
     if (op.bias != nullptr) bias = load<width>(op.bias, column * width);
     for (int u = 0; u < width; ++u) x.value[u] = apply<f>(x.value[u] + bias.value[u]);
-    store(op.x, i, x);
+    store_rounded(op.x, i, x);
   });
 }
 
-template <Nonlinearity f, int width>
-void run(const BiasActivation& op, const Call& call) {
-  launch_rows(call, op.rows, op.d / width, bias_activation_kernel<f, width>, op);
+template <Nonlinearity f, int width, Number T>
+void run(const BiasActivation<T>& op, const Call& call) {
+  launch_rows(call, op.rows, op.d / width, bias_activation_kernel<f, width, T>, op);
 }
 
-template <Nonlinearity f>
-void run(const BiasActivation& op, const Call& call) {
-  packable<4>(op.d, op.x, op.bias) ? run<f, 4>(op, call) : run<f, 1>(op, call);
+template <Nonlinearity f, Number T>
+void run(const BiasActivation<T>& op, const Call& call) {
+  packable<widest<T>>(op.d, op.x, op.bias) ? run<f, widest<T>>(op, call) : run<f, 1>(op, call);
 }
 
-}  // namespace
-
-void CudaDevice::bias_activation(const BiasActivation& op) {
-  const Call call = begin("bias_activation", {op.rows, op.d});
+template <Number T>
+void run(const BiasActivation<T>& op, const Call& call) {
   switch (op.f) {
     case Nonlinearity::gelu:
       return run<Nonlinearity::gelu>(op, call);
@@ -57,6 +55,18 @@ void CudaDevice::bias_activation(const BiasActivation& op) {
     case Nonlinearity::relu:
       return run<Nonlinearity::relu>(op, call);
   }
+}
+
+}  // namespace
+
+void CudaDevice::bias_activation(const BiasActivation<float>& op) {
+  run(op, begin("bias_activation", {op.rows, op.d}));
+}
+void CudaDevice::bias_activation(const BiasActivation<Float16>& op) {
+  run(op, begin("bias_activation", {op.rows, op.d}));
+}
+void CudaDevice::bias_activation(const BiasActivation<BFloat16>& op) {
+  run(op, begin("bias_activation", {op.rows, op.d}));
 }
 
 }  // namespace incipit::device

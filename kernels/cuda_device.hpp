@@ -41,13 +41,25 @@ class CudaDevice : public Device {
   void zero(void* memory, std::size_t bytes) override;
   void synchronize() override;
 
-  void matmul(const Matmul&) override;
+  void matmul(const MatrixProduct<float>&) override;
+  void matmul(const MatrixProduct<Float16>&) override;
+  void matmul(const MatrixProduct<Float16, float>&) override;
+  void matmul(const MatrixProduct<BFloat16>&) override;
+  void matmul(const MatrixProduct<BFloat16, float>&) override;
 
   void gather_rows(const GatherRows&) override;
-  void double_layer_norm(const DoubleLayerNorm&) override;
-  void rotary_split(const RotarySplit&) override;
-  void attention(const Attention&) override;
-  void bias_activation(const BiasActivation&) override;
+  void double_layer_norm(const DoubleLayerNorm<float>&) override;
+  void double_layer_norm(const DoubleLayerNorm<Float16>&) override;
+  void double_layer_norm(const DoubleLayerNorm<BFloat16>&) override;
+  void rotary_split(const RotarySplit<float>&) override;
+  void rotary_split(const RotarySplit<Float16>&) override;
+  void rotary_split(const RotarySplit<BFloat16>&) override;
+  void attention(const Attention<float>&) override;
+  void attention(const Attention<Float16>&) override;
+  void attention(const Attention<BFloat16>&) override;
+  void bias_activation(const BiasActivation<float>&) override;
+  void bias_activation(const BiasActivation<Float16>&) override;
+  void bias_activation(const BiasActivation<BFloat16>&) override;
   void add_bias(const AddBias&) override;
   void count_nonfinite(const CountNonfinite&) override;
   void next_token_loss(const NextTokenLoss&) override;

@@ -8,20 +8,37 @@
 namespace incipit::device {
 namespace {
 
-bool sensible(const Matmul& op) {
+template <class T, class Result>
+bool sensible(const MatrixProduct<T, Result>& op) {
   return op.m >= 0 && op.n >= 0 && op.k >= 0 && op.lda >= (op.transpose_a ? op.m : op.k) &&
          op.ldb >= (op.transpose_b ? op.k : op.n) && op.ldc >= op.n;
 }
 
-}  // namespace
-
-void CudaDevice::matmul(const Matmul& op) {
-  const cuda::Call call = begin("matmul", {op.m, op.k, op.n});
+template <class T, class Result>
+void run(const MatrixProduct<T, Result>& op, cuda::Products& products, const cuda::Call& call) {
   if (!sensible(op)) {
     throw Error(Exit::defect, cuda::describe(call) + " with strides " + std::to_string(op.lda) + ", " +
                                   std::to_string(op.ldb) + ", " + std::to_string(op.ldc));
   }
-  products_->run(op, call);
+  products.run(op, call);
+}
+
+}  // namespace
+
+void CudaDevice::matmul(const MatrixProduct<float>& op) {
+  run(op, *products_, begin("matmul", {op.m, op.k, op.n}));
+}
+void CudaDevice::matmul(const MatrixProduct<Float16>& op) {
+  run(op, *products_, begin("matmul", {op.m, op.k, op.n}));
+}
+void CudaDevice::matmul(const MatrixProduct<Float16, float>& op) {
+  run(op, *products_, begin("matmul", {op.m, op.k, op.n}));
+}
+void CudaDevice::matmul(const MatrixProduct<BFloat16>& op) {
+  run(op, *products_, begin("matmul", {op.m, op.k, op.n}));
+}
+void CudaDevice::matmul(const MatrixProduct<BFloat16, float>& op) {
+  run(op, *products_, begin("matmul", {op.m, op.k, op.n}));
 }
 
 }  // namespace incipit::device

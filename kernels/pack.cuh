@@ -2,13 +2,19 @@
 
 #include <cuda_runtime.h>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace incipit::device::cuda {
 
-/// `width` neighbours, loaded and stored by one instruction: up to 16 bytes of a thread.
+/// What a pack of `width` T lies at a multiple of: what one instruction of a thread loads or stores, 16 bytes
+/// at most.
 template <class T, int width>
-struct alignas(sizeof(T) * width) Pack {
+inline constexpr std::size_t pack_bytes = sizeof(T) * width < 16 ? sizeof(T) * width : 16;
+
+/// `width` neighbours, loaded and stored by as few instructions as can be.
+template <class T, int width>
+struct alignas(pack_bytes<T, width>) Pack {
   T value[width];
 };
 
@@ -26,13 +32,11 @@ __device__ __forceinline__ void store(T* array, std::int64_t i, const Pack<T, wi
   *reinterpret_cast<Pack<T, width>*>(array + i) = pack;
 }
 
-/// Whether rows of d T each, in all of these arrays, can be walked in whole packs. Null is no hindrance.
-template <int width, class T, class... Arrays>
-bool packable(std::int64_t d, const T* first, const Arrays*... others) {
-  const auto aligned = [](const void* array) {
-    return reinterpret_cast<std::uintptr_t>(array) % (sizeof(T) * width) == 0;
-  };
-  return d % width == 0 && aligned(first) && (aligned(others) && ...);
+/// Whether rows of d elements each, in all of these arrays, can be walked in whole packs. Null is no
+/// hindrance.
+template <int width, class... T>
+bool packable(std::int64_t d, const T*... arrays) {
+  return d % width == 0 && ((reinterpret_cast<std::uintptr_t>(arrays) % pack_bytes<T, width> == 0) && ...);
 }
 
 }  // namespace incipit::device::cuda

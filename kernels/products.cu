@@ -59,16 +59,22 @@ namespace {
 
 /// Row-major C = A·B is column-major Cᵀ = Bᵀ·Aᵀ.
 template <class T>
-void multiply(cublasHandle_t handle, const MatrixProduct<T>& p, cudaDataType type,
-              cublasComputeType_t compute, const Call& call) {
+constexpr cudaDataType type_of = std::same_as<T, Float16>    ? CUDA_R_16F
+                                 : std::same_as<T, BFloat16> ? CUDA_R_16BF
+                                 : std::same_as<T, double>   ? CUDA_R_64F
+                                                             : CUDA_R_32F;
+
+template <class T, class Result>
+void multiply(cublasHandle_t handle, const MatrixProduct<T, Result>& p, cublasComputeType_t compute,
+              const Call& call) {
   if (p.m == 0 || p.n == 0) return;
   // Operands of no elements may be null, which the library does not like.
-  const T* a = p.k > 0 ? p.a : p.c;
-  const T* b = p.k > 0 ? p.b : p.c;
+  const void* a = p.k > 0 ? static_cast<const void*>(p.a) : p.c;
+  const void* b = p.k > 0 ? static_cast<const void*>(p.b) : p.c;
   const auto as = [](bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
-  check(cublasGemmEx_64(handle, as(p.transpose_b), as(p.transpose_a), p.n, p.m, p.k, &p.alpha, b, type,
-                        leading(p.ldb), a, type, leading(p.lda), &p.beta, p.c, type, leading(p.ldc), compute,
-                        CUBLAS_GEMM_DEFAULT),
+  check(cublasGemmEx_64(handle, as(p.transpose_b), as(p.transpose_a), p.n, p.m, p.k, &p.alpha, b, type_of<T>,
+                        leading(p.ldb), a, type_of<T>, leading(p.lda), &p.beta, p.c, type_of<Result>,
+                        leading(p.ldc), compute, CUBLAS_GEMM_DEFAULT),
         call);
   finish(call);
 }
@@ -76,11 +82,22 @@ void multiply(cublasHandle_t handle, const MatrixProduct<T>& p, cudaDataType typ
 }  // namespace
 
 void Products::run(const MatrixProduct<float>& product, const Call& call) {
-  multiply(library_->handle, product, CUDA_R_32F, CUBLAS_COMPUTE_32F_PEDANTIC, call);
+  multiply(library_->handle, product, CUBLAS_COMPUTE_32F_PEDANTIC, call);
 }
-
 void Products::run(const MatrixProduct<double>& product, const Call& call) {
-  multiply(library_->handle, product, CUDA_R_64F, CUBLAS_COMPUTE_64F_PEDANTIC, call);
+  multiply(library_->handle, product, CUBLAS_COMPUTE_64F_PEDANTIC, call);
+}
+void Products::run(const MatrixProduct<Float16>& product, const Call& call) {
+  multiply(library_->handle, product, CUBLAS_COMPUTE_32F, call);
+}
+void Products::run(const MatrixProduct<Float16, float>& product, const Call& call) {
+  multiply(library_->handle, product, CUBLAS_COMPUTE_32F, call);
+}
+void Products::run(const MatrixProduct<BFloat16>& product, const Call& call) {
+  multiply(library_->handle, product, CUBLAS_COMPUTE_32F, call);
+}
+void Products::run(const MatrixProduct<BFloat16, float>& product, const Call& call) {
+  multiply(library_->handle, product, CUBLAS_COMPUTE_32F, call);
 }
 
 }  // namespace incipit::device::cuda

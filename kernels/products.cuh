@@ -19,6 +19,10 @@ class Products {
 
   void run(const MatrixProduct<float>& product, const Call& call);
   void run(const MatrixProduct<double>& product, const Call& call);
+  void run(const MatrixProduct<Float16>& product, const Call& call);
+  void run(const MatrixProduct<Float16, float>& product, const Call& call);
+  void run(const MatrixProduct<BFloat16>& product, const Call& call);
+  void run(const MatrixProduct<BFloat16, float>& product, const Call& call);
   [[nodiscard]] std::string version() const;
 
  private:

@@ -5,7 +5,7 @@
 #include "cuda_device.hpp"
 #include "device/rotary_split.hpp"
 #include "error.hpp"
-#include "pack.cuh"
+#include "number.cuh"
 #include "rows.cuh"
 
 namespace incipit::device {
@@ -14,30 +14,32 @@ namespace {
 using namespace cuda;
 
 /// The outputs that are wanted, in the order of the sections of `in`.
+template <Number T>
 struct Sections {
-  float* out[3] = {};
+  T* out[3] = {};
   bool rotated[3] = {};
   int count = 0;
 
-  void add(float* where, bool turns) {
+  void add(T* where, bool turns) {
     if (where == nullptr) return;
     out[count] = where;
     rotated[count++] = turns;
   }
 };
 
-Sections sections_of(const RotarySplit& op) {
-  Sections sections;
+template <Number T>
+Sections<T> sections_of(const RotarySplit<T>& op) {
+  Sections<T> sections;
   sections.add(op.q, true);
   sections.add(op.k, true);
   sections.add(op.v, false);
   return sections;
 }
 
-template <int width>
-__device__ __forceinline__ Pack<float, width> biased(const RotarySplit& op, std::int64_t columns,
+template <int width, Number T>
+__device__ __forceinline__ Pack<float, width> biased(const RotarySplit<T>& op, std::int64_t columns,
                                                      std::int64_t row, std::int64_t column) {
-  Pack<float, width> x = load<width>(op.in, row * columns + column);
+  Pack<float, width> x = load_wide<width>(op.in, row * columns + column);
   if (op.bias == nullptr) return x;
   const Pack<float, width> bias = load<width>(op.bias, column);
   for (int u = 0; u < width; ++u) x.value[u] += bias.value[u];
@@ -45,8 +47,8 @@ __device__ __forceinline__ Pack<float, width> biased(const RotarySplit& op, std:
 }
 
 /// The element `j` of a head, j < rotary_dims, turned with its partner half the dimensions away.
-template <int width>
-__device__ __forceinline__ Pack<float, width> turned(const RotarySplit& op, std::int64_t row, int j,
+template <int width, Number T>
+__device__ __forceinline__ Pack<float, width> turned(const RotarySplit<T>& op, std::int64_t row, int j,
                                                      const Pack<float, width>& x,
                                                      const Pack<float, width>& partner) {
   const int half = static_cast<int>(op.rotary_dims / 2);
@@ -61,9 +63,9 @@ __device__ __forceinline__ Pack<float, width> turned(const RotarySplit& op, std:
   return y;
 }
 
-template <int width>
+template <int width, Number T>
 __global__ void __launch_bounds__(row_threads)
-    rotary_split_kernel(RotarySplit op, Sections sections, int along) {
+    rotary_split_kernel(RotarySplit<T> op, Sections<T> sections, int along) {
   const int size = static_cast<int>(op.head_size);
   const int half = static_cast<int>(op.rotary_dims / 2);
   const int section_columns = static_cast<int>(op.heads) * size;
@@ -78,39 +80,49 @@ __global__ void __launch_bounds__(row_threads)
       const int partner = j < half ? column + half : column - half;
       x = turned<width>(op, row, j, x, biased<width>(op, columns, row, partner));
     }
-    store(sections.out[section], (head * op.rows + row) * op.head_size + j, x);
+    store_rounded(sections.out[section], (head * op.rows + row) * op.head_size + j, x);
   });
 }
 
-template <int width>
-void run(const RotarySplit& op, const Sections& sections, const Call& call) {
-  launch_rows(call, op.rows, sections.count * op.heads * op.head_size / width, rotary_split_kernel<width>, op,
-              sections);
+template <int width, Number T>
+void run(const RotarySplit<T>& op, const Sections<T>& sections, const Call& call) {
+  launch_rows(call, op.rows, sections.count * op.heads * op.head_size / width, rotary_split_kernel<width, T>,
+              op, sections);
 }
 
 /// A pack must lie within one half of what is turned, or outside of both.
-template <int width>
-bool fits(const RotarySplit& op) {
+template <int width, Number T>
+bool fits(const RotarySplit<T>& op) {
   return op.rotary_dims / 2 % width == 0 &&
          packable<width>(op.head_size, op.in, op.bias, op.cos, op.sin, op.q, op.k, op.v);
 }
 
-}  // namespace
-
-void CudaDevice::rotary_split(const RotarySplit& op) {
-  const Call call = begin("rotary_split", {op.rows, op.heads, op.head_size, op.rotary_dims});
+template <Number T>
+void run(const RotarySplit<T>& op, const Call& call) {
   if (op.rotary_dims % 2 != 0 || op.rotary_dims < 0 || op.rotary_dims > op.head_size ||
       op.heads * op.head_size > (std::int64_t{1} << 29)) {
     throw Error(Exit::defect, describe(call) + " (rows, heads, head size, rotary dimensions)");
   }
-  const Sections sections = sections_of(op);
-  if (fits<4>(op)) {
-    run<4>(op, sections, call);
+  const Sections<T> sections = sections_of(op);
+  if (fits<widest<T>>(op)) {
+    run<widest<T>>(op, sections, call);
   } else if (fits<2>(op)) {
     run<2>(op, sections, call);
   } else {
     run<1>(op, sections, call);
   }
+}
+
+}  // namespace
+
+void CudaDevice::rotary_split(const RotarySplit<float>& op) {
+  run(op, begin("rotary_split", {op.rows, op.heads, op.head_size, op.rotary_dims}));
+}
+void CudaDevice::rotary_split(const RotarySplit<Float16>& op) {
+  run(op, begin("rotary_split", {op.rows, op.heads, op.head_size, op.rotary_dims}));
+}
+void CudaDevice::rotary_split(const RotarySplit<BFloat16>& op) {
+  run(op, begin("rotary_split", {op.rows, op.heads, op.head_size, op.rotary_dims}));
 }
 
 }  // namespace incipit::device

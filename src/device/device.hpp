@@ -58,6 +58,9 @@ class Device {
   [[nodiscard]] virtual std::string identity() const { return {}; }
   /// Bytes of the device's own memory that are free now; none where it computes in that of the host.
   [[nodiscard]] virtual std::optional<std::size_t> free_memory() const { return std::nullopt; }
+  /// What was left to the libraries to choose so far, a line for each problem they were given: its sizes and
+  /// types, and the algorithm that carries it out. Empty where nothing was.
+  [[nodiscard]] virtual std::vector<std::string> choices() const { return {}; }
 
   /// At least 64-byte aligned; null for 0 bytes. What it holds is undefined.
   [[nodiscard]] virtual void* allocate(std::size_t bytes) = 0;
@@ -70,13 +73,25 @@ class Device {
   /// Waits for all operations.
   virtual void synchronize() = 0;
 
-  virtual void matmul(const Matmul&) = 0;
+  virtual void matmul(const MatrixProduct<float>&) = 0;
+  virtual void matmul(const MatrixProduct<Float16>&) = 0;
+  virtual void matmul(const MatrixProduct<Float16, float>&) = 0;
+  virtual void matmul(const MatrixProduct<BFloat16>&) = 0;
+  virtual void matmul(const MatrixProduct<BFloat16, float>&) = 0;
 
   virtual void gather_rows(const GatherRows&) = 0;
-  virtual void double_layer_norm(const DoubleLayerNorm&) = 0;
-  virtual void rotary_split(const RotarySplit&) = 0;
-  virtual void attention(const Attention&) = 0;
-  virtual void bias_activation(const BiasActivation&) = 0;
+  virtual void double_layer_norm(const DoubleLayerNorm<float>&) = 0;
+  virtual void double_layer_norm(const DoubleLayerNorm<Float16>&) = 0;
+  virtual void double_layer_norm(const DoubleLayerNorm<BFloat16>&) = 0;
+  virtual void rotary_split(const RotarySplit<float>&) = 0;
+  virtual void rotary_split(const RotarySplit<Float16>&) = 0;
+  virtual void rotary_split(const RotarySplit<BFloat16>&) = 0;
+  virtual void attention(const Attention<float>&) = 0;
+  virtual void attention(const Attention<Float16>&) = 0;
+  virtual void attention(const Attention<BFloat16>&) = 0;
+  virtual void bias_activation(const BiasActivation<float>&) = 0;
+  virtual void bias_activation(const BiasActivation<Float16>&) = 0;
+  virtual void bias_activation(const BiasActivation<BFloat16>&) = 0;
   virtual void add_bias(const AddBias&) = 0;
   virtual void count_nonfinite(const CountNonfinite&) = 0;
   virtual void next_token_loss(const NextTokenLoss&) = 0;

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "device/number.hpp"
+
 namespace incipit::device {
 
 /// The two layer norms of a parallel residual in one pass over x:
@@ -9,7 +11,8 @@ namespace incipit::device {
 ///     n = (x − mean(x)) / sqrt(var(x) + eps)   for each row, var being the biased one
 ///     out_a = n · weight_a + bias_a,   out_b = n · weight_b + bias_b
 ///
-/// Without `out_b` it is one ordinary layer norm.
+/// Without `out_b` it is one ordinary layer norm. Sums are taken in fp32, the outputs rounded to Out.
+template <Number Out>
 struct DoubleLayerNorm {
   std::int64_t rows = 0;
   std::int64_t d = 0;
@@ -17,10 +20,10 @@ struct DoubleLayerNorm {
   const float* x = nullptr;         ///< [rows, d]
   const float* weight_a = nullptr;  ///< [d]
   const float* bias_a = nullptr;    ///< [d]
-  float* out_a = nullptr;           ///< [rows, d], may be x where out_b is absent
+  Out* out_a = nullptr;             ///< [rows, d], may be x where out_b is absent and Out float
   const float* weight_b = nullptr;  ///< [d]
   const float* bias_b = nullptr;    ///< [d]
-  float* out_b = nullptr;           ///< [rows, d] or null
+  Out* out_b = nullptr;             ///< [rows, d] or null
 };
 
 }  // namespace incipit::device

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "device/number.hpp"
+
 namespace incipit::device {
 
 /// Takes the product with the query, key and value weights apart: adds the bias, turns the first
@@ -13,19 +15,22 @@ namespace incipit::device {
 ///
 ///     out[j]     = in[j] · cos[p, j] − in[j + r] · sin[p, j]        j < r, p = position[row]
 ///     out[j + r] = in[j + r] · cos[p, j] + in[j] · sin[p, j]
+///
+/// All in fp32, then rounded to T.
+template <Number T>
 struct RotarySplit {
   std::int64_t rows = 0;
   std::int64_t heads = 0;
   std::int64_t head_size = 0;
   std::int64_t rotary_dims = 0;            ///< even, 0..head_size
-  const float* in = nullptr;               ///< [rows, sections · heads · head_size]
+  const T* in = nullptr;                   ///< [rows, sections · heads · head_size]
   const float* bias = nullptr;             ///< [sections · heads · head_size] or null
   const std::int32_t* position = nullptr;  ///< [rows], place of the token in its sequence
   const float* cos = nullptr;              ///< [positions, rotary_dims / 2]
   const float* sin = nullptr;              ///< [positions, rotary_dims / 2]
-  float* q = nullptr;                      ///< [heads, rows, head_size] or null
-  float* k = nullptr;                      ///< [heads, rows, head_size] or null
-  float* v = nullptr;                      ///< [heads, rows, head_size] or null
+  T* q = nullptr;                          ///< [heads, rows, head_size] or null
+  T* k = nullptr;                          ///< [heads, rows, head_size] or null
+  T* v = nullptr;                          ///< [heads, rows, head_size] or null
 };
 
 }  // namespace incipit::device

@@ -159,7 +159,7 @@ void PackRun::run(const BlockWeights& weights, const RotaryTable& rotary, Worksp
   float* wide = workspace.wide.data();
   float* v = wide + 3 * rows.count * config_.d;
   product(rows.count, 3 * config_.d, config_.d, workspace.a.data(), weights.qkv, wide, 0.0F);
-  device::RotarySplit op = split(rotary, rows, wide, weights.qkv_bias);
+  device::RotarySplit<float> op = split(rotary, rows, wide, weights.qkv_bias);
   op.q = workspace.b.data();
   op.k = workspace.a.data();
   op.v = v;
@@ -181,7 +181,7 @@ void PackRun::run_last(const BlockWeights& weights, const RotaryTable& rotary, W
 
   float* wide = workspace.wide.data();
   product(rows.count, config_.d, config_.d, workspace.a.data(), weights.qkv, wide, 0.0F);
-  device::RotarySplit queries = split(rotary, rows, wide, weights.qkv_bias);
+  device::RotarySplit<float> queries = split(rotary, rows, wide, weights.qkv_bias);
   queries.q = workspace.b.data();
   device_.rotary_split(queries);
 
@@ -189,7 +189,7 @@ void PackRun::run_last(const BlockWeights& weights, const RotaryTable& rotary, W
   norm(weights.norm1, weights.norm1_bias, all, workspace.a.data());
   product(all.count, 2 * config_.d, config_.d, workspace.a.data(), weights.qkv + config_.d * config_.d, wide,
           0.0F);
-  device::RotarySplit others =
+  device::RotarySplit<float> others =
       split(rotary, all, wide, weights.qkv_bias == nullptr ? nullptr : weights.qkv_bias + config_.d);
   others.k = wide + 2 * all.count * config_.d;
   others.v = wide + 3 * all.count * config_.d;
@@ -292,8 +292,8 @@ void PackRun::product(std::int64_t rows, std::int64_t outputs, std::int64_t inpu
                   .ldc = outputs});
 }
 
-device::RotarySplit PackRun::split(const RotaryTable& rotary, const Rows& rows, const float* in,
-                                   const float* bias) const {
+device::RotarySplit<float> PackRun::split(const RotaryTable& rotary, const Rows& rows, const float* in,
+                                          const float* bias) const {
   return {.rows = rows.count,
           .heads = config_.heads,
           .head_size = config_.head_size(),

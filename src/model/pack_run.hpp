@@ -81,8 +81,8 @@ class PackRun {
   void norm(const float* weight, const float* bias, const Rows& rows, float* out);
   void product(std::int64_t rows, std::int64_t outputs, std::int64_t inputs, const float* in,
                const float* weight, float* out, float beta);
-  [[nodiscard]] device::RotarySplit split(const RotaryTable& rotary, const Rows& rows, const float* in,
-                                          const float* bias) const;
+  [[nodiscard]] device::RotarySplit<float> split(const RotaryTable& rotary, const Rows& rows, const float* in,
+                                                 const float* bias) const;
   [[nodiscard]] Rows all_rows();
   [[nodiscard]] Rows last_rows(Workspace& workspace);
 

@@ -44,22 +44,27 @@ class TimedHost final : public device::HostDevice {
  public:
   TimedHost(int threads, const Clock& clock) : HostDevice(threads), clock_(clock) {}
 
+  using HostDevice::matmul;
   void matmul(const device::Matmul& op) override {
     timed("matmul", [&] { HostDevice::matmul(op); });
   }
   void gather_rows(const device::GatherRows& op) override {
     timed("gather_rows", [&] { HostDevice::gather_rows(op); });
   }
-  void double_layer_norm(const device::DoubleLayerNorm& op) override {
+  using HostDevice::double_layer_norm;
+  void double_layer_norm(const device::DoubleLayerNorm<float>& op) override {
     timed("double_layer_norm", [&] { HostDevice::double_layer_norm(op); });
   }
-  void rotary_split(const device::RotarySplit& op) override {
+  using HostDevice::rotary_split;
+  void rotary_split(const device::RotarySplit<float>& op) override {
     timed("rotary_split", [&] { HostDevice::rotary_split(op); });
   }
-  void attention(const device::Attention& op) override {
+  using HostDevice::attention;
+  void attention(const device::Attention<float>& op) override {
     timed("attention", [&] { HostDevice::attention(op); });
   }
-  void bias_activation(const device::BiasActivation& op) override {
+  using HostDevice::bias_activation;
+  void bias_activation(const device::BiasActivation<float>& op) override {
     timed("bias_activation", [&] { HostDevice::bias_activation(op); });
   }
   void add_bias(const device::AddBias& op) override {

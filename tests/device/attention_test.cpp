@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "every_device.hpp"
+#include "numbers.hpp"
 #include "same_bytes.hpp"
 
 namespace incipit::device {
@@ -25,6 +25,14 @@ struct Problem {
     k = normals(static_cast<std::size_t>(key_starts.back()) * row, 13);
     v = normals(static_cast<std::size_t>(key_starts.back()) * row, 14);
   }
+  /// The same with what T holds of it.
+  template <Number T>
+  [[nodiscard]] Problem in() const {
+    Problem copy = *this;
+    for (std::vector<float>* values : {&copy.q, &copy.k, &copy.v}) *values = held<T>(*values);
+    return copy;
+  }
+
   std::int64_t heads, head_size;
   std::int64_t longest = 0;
   std::vector<std::int32_t> query_starts = {0};
@@ -32,27 +40,28 @@ struct Problem {
   std::vector<float> q, k, v;
 };
 
+template <Number T>
 std::vector<float> run(Device& device, const Problem& problem) {
-  const Buffer<float> q(device, std::span<const float>(problem.q));
-  const Buffer<float> k(device, std::span<const float>(problem.k));
-  const Buffer<float> v(device, std::span<const float>(problem.v));
+  const Buffer<T> q = to_device<T>(device, problem.q);
+  const Buffer<T> k = to_device<T>(device, problem.k);
+  const Buffer<T> v = to_device<T>(device, problem.v);
   const Buffer<std::int32_t> query_starts(device, std::span<const std::int32_t>(problem.query_starts));
   const Buffer<std::int32_t> key_starts(device, std::span<const std::int32_t>(problem.key_starts));
-  Buffer<float> out(device, problem.q.size());
-  device.attention({.sequences = static_cast<std::int64_t>(problem.key_starts.size()) - 1,
-                    .heads = problem.heads,
-                    .head_size = problem.head_size,
-                    .query_rows = problem.query_starts.back(),
-                    .key_rows = problem.key_starts.back(),
-                    .longest = problem.longest,
-                    .scale = 1.0F / std::sqrt(static_cast<float>(problem.head_size)),
-                    .query_starts = query_starts.data(),
-                    .key_starts = key_starts.data(),
-                    .q = q.data(),
-                    .k = k.data(),
-                    .v = v.data(),
-                    .out = out.data()});
-  return out.download();
+  Buffer<T> out(device, problem.q.size());
+  device.attention(Attention<T>{.sequences = static_cast<std::int64_t>(problem.key_starts.size()) - 1,
+                                .heads = problem.heads,
+                                .head_size = problem.head_size,
+                                .query_rows = problem.query_starts.back(),
+                                .key_rows = problem.key_starts.back(),
+                                .longest = problem.longest,
+                                .scale = 1.0F / std::sqrt(static_cast<float>(problem.head_size)),
+                                .query_starts = query_starts.data(),
+                                .key_starts = key_starts.data(),
+                                .q = q.data(),
+                                .k = k.data(),
+                                .v = v.data(),
+                                .out = out.data()});
+  return from_device(out);
 }
 
 std::vector<double> reference(const Problem& problem) {
@@ -90,6 +99,14 @@ std::vector<double> reference(const Problem& problem) {
   return out;
 }
 
+/// Of 16 bits both the softmax and the output are rounded.
+void expect_plain_loops(Device& device, const Problem& any, double fp32) {
+  for_every_number([&]<Number T>() {
+    const Problem problem = any.in<T>();
+    expect_near(run<T>(device, problem), reference(problem), allowed<T>(fp32, 2));
+  });
+}
+
 class AttentionOn : public OnEveryDevice {};
 
 TEST_P(AttentionOn, AgreesWithPlainLoops) {
@@ -97,8 +114,7 @@ TEST_P(AttentionOn, AgreesWithPlainLoops) {
        {std::pair{1, 1}, std::pair{3, 5}, std::pair{2, 16}, std::pair{5, 64}, std::pair{2, 80}}) {
     for (const std::int64_t most_queries : {1000, 1, 3}) {
       SCOPED_TRACE(testing::Message() << heads << "x" << size << ", queries " << most_queries);
-      const Problem problem(heads, size, {1, 2, 1, 13, 64, 65, 200, 7}, most_queries);
-      expect_near(run(*device_, problem), reference(problem), 2e-6);
+      expect_plain_loops(*device_, Problem(heads, size, {1, 2, 1, 13, 64, 65, 200, 7}, most_queries), 2e-6);
     }
   }
 }
@@ -107,36 +123,38 @@ TEST_P(AttentionOn, AgreesForHeadsOfAnySize) {
   for (const int size : {7, 8, 24, 32, 63, 95, 96, 100, 128, 129, 254, 256}) {
     for (const std::int64_t most_queries : {1000, 2}) {
       SCOPED_TRACE(testing::Message() << "heads of " << size << ", queries " << most_queries);
-      const Problem problem(2, size, {3, 1, 70}, most_queries);
-      expect_near(run(*device_, problem), reference(problem), 2e-6);
+      expect_plain_loops(*device_, Problem(2, size, {3, 1, 70}, most_queries), 2e-6);
     }
   }
 }
 
 TEST_P(AttentionOn, SharpScoresDoNotOverflow) {
-  const Problem problem(2, 8, {40, 90}, 1000, 300.0);
-  expect_near(run(*device_, problem), reference(problem), 2e-4);
+  expect_plain_loops(*device_, Problem(2, 8, {40, 90}, 1000, 300.0), 2e-4);
 }
 
 TEST_P(AttentionOn, LaterTokensAreNotSeen) {
-  Problem problem(2, 8, {30}, 1000);
-  const std::vector<float> before = run(*device_, problem);
-  for (std::int64_t h = 0; h < 2; ++h) {
-    for (std::int64_t j = 20 * 8; j < 30 * 8; ++j) {
-      problem.k[static_cast<std::size_t>(h * 30 * 8 + j)] = 50.0F;
-      problem.v[static_cast<std::size_t>(h * 30 * 8 + j)] = -70.0F;
+  for_every_number([&]<Number T>() {
+    Problem problem(2, 8, {30}, 1000);
+    const std::vector<float> before = run<T>(*device_, problem);
+    for (std::int64_t h = 0; h < 2; ++h) {
+      for (std::int64_t j = 20 * 8; j < 30 * 8; ++j) {
+        problem.k[static_cast<std::size_t>(h * 30 * 8 + j)] = 50.0F;
+        problem.v[static_cast<std::size_t>(h * 30 * 8 + j)] = -70.0F;
+      }
     }
-  }
-  const std::vector<float> after = run(*device_, problem);
-  EXPECT_TRUE(std::equal(before.begin(), before.begin() + 20 * 16, after.begin()));
-  EXPECT_FALSE(std::equal(before.begin() + 20 * 16, before.end(), after.begin() + 20 * 16));
+    const std::vector<float> after = run<T>(*device_, problem);
+    EXPECT_TRUE(std::equal(before.begin(), before.begin() + 20 * 16, after.begin()));
+    EXPECT_FALSE(std::equal(before.begin() + 20 * 16, before.end(), after.begin() + 20 * 16));
+  });
 }
 
 INCIPIT_ON_EVERY_DEVICE(AttentionOn);
 
 TEST(Attention, SameBytesForAnyThreads) {
   const Problem problem(3, 24, {1, 150, 30, 77, 9}, 1000);
-  expect_same_bytes_for_any_threads([&](Device& device) { return run(device, problem); });
+  for_every_number([&]<Number T>() {
+    expect_same_bytes_for_any_threads([&](Device& device) { return run<T>(device, problem); });
+  });
 }
 
 }  // namespace

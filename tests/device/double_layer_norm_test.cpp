@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "every_device.hpp"
+#include "numbers.hpp"
 #include "same_bytes.hpp"
 
 namespace incipit::device {
@@ -24,24 +24,25 @@ struct Problem {
 };
 
 /// Both outputs, one after the other; or the first alone.
+template <Number Out>
 std::vector<float> run(Device& device, const Problem& problem, bool both) {
   const Buffer<float> x(device, std::span<const float>(problem.x));
   const Buffer<float> weight_a(device, std::span<const float>(problem.weight[0]));
   const Buffer<float> bias_a(device, std::span<const float>(problem.bias[0]));
   const Buffer<float> weight_b(device, std::span<const float>(problem.weight[1]));
   const Buffer<float> bias_b(device, std::span<const float>(problem.bias[1]));
-  Buffer<float> out(device, problem.x.size() * (both ? 2 : 1));
-  device.double_layer_norm({.rows = problem.rows,
-                            .d = problem.d,
-                            .eps = 1e-5F,
-                            .x = x.data(),
-                            .weight_a = weight_a.data(),
-                            .bias_a = bias_a.data(),
-                            .out_a = out.data(),
-                            .weight_b = weight_b.data(),
-                            .bias_b = bias_b.data(),
-                            .out_b = both ? out.data() + problem.x.size() : nullptr});
-  return out.download();
+  Buffer<Out> out(device, problem.x.size() * (both ? 2 : 1));
+  device.double_layer_norm(DoubleLayerNorm<Out>{.rows = problem.rows,
+                                                .d = problem.d,
+                                                .eps = 1e-5F,
+                                                .x = x.data(),
+                                                .weight_a = weight_a.data(),
+                                                .bias_a = bias_a.data(),
+                                                .out_a = out.data(),
+                                                .weight_b = weight_b.data(),
+                                                .bias_b = bias_b.data(),
+                                                .out_b = both ? out.data() + problem.x.size() : nullptr});
+  return from_device(out);
 }
 
 std::vector<double> reference(const Problem& problem, bool both) {
@@ -73,7 +74,10 @@ TEST_P(DoubleLayerNormOn, AgreesWithPlainLoops) {
       for (const bool both : {true, false}) {
         SCOPED_TRACE(testing::Message() << rows << "x" << d << " " << both);
         const Problem problem(rows, d, 0.3F);
-        expect_near(run(*device_, problem, both), reference(problem, both), 1e-6);
+        const std::vector<double> expected = reference(problem, both);
+        for_every_number([&]<Number Out>() {
+          expect_near(run<Out>(*device_, problem, both), expected, allowed<Out>(1e-6));
+        });
       }
     }
   }
@@ -82,28 +86,34 @@ TEST_P(DoubleLayerNormOn, AgreesWithPlainLoops) {
 TEST_P(DoubleLayerNormOn, AgreesForVeryLongRows) {
   for (const std::int64_t d : {16384, 16385, 20000}) {
     const Problem problem(2, d, 0.3F);
-    expect_near(run(*device_, problem, true), reference(problem, true), 1e-6);
+    const std::vector<double> expected = reference(problem, true);
+    for_every_number(
+        [&]<Number Out>() { expect_near(run<Out>(*device_, problem, true), expected, allowed<Out>(1e-6)); });
   }
 }
 
 TEST_P(DoubleLayerNormOn, KeepsAccuracyFarFromZero) {
   const Problem problem(5, 300, 1000.0F);
-  expect_near(run(*device_, problem, true), reference(problem, true), 1e-4);
+  expect_near(run<float>(*device_, problem, true), reference(problem, true), 1e-4);
 }
 
 TEST_P(DoubleLayerNormOn, PassesNanOn) {
   Problem problem(2, 40, 0);
   problem.x[41] = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> out = run(*device_, problem, false);
-  EXPECT_FALSE(std::isnan(out[0]));
-  EXPECT_TRUE(std::isnan(out[40]));
+  for_every_number([&]<Number Out>() {
+    const std::vector<float> out = run<Out>(*device_, problem, false);
+    EXPECT_FALSE(std::isnan(out[0]));
+    EXPECT_TRUE(std::isnan(out[40]));
+  });
 }
 
 INCIPIT_ON_EVERY_DEVICE(DoubleLayerNormOn);
 
 TEST(DoubleLayerNorm, SameBytesForAnyThreads) {
   const Problem problem(301, 97, 0);
-  expect_same_bytes_for_any_threads([&](Device& device) { return run(device, problem, true); });
+  for_every_number([&]<Number Out>() {
+    expect_same_bytes_for_any_threads([&](Device& device) { return run<Out>(device, problem, true); });
+  });
 }
 
 }  // namespace

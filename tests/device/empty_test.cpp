@@ -1,4 +1,4 @@
-#include "every_device.hpp"
+#include "numbers.hpp"
 
 namespace incipit::device {
 namespace {
@@ -8,13 +8,16 @@ class EmptyOn : public OnEveryDevice {};
 
 TEST_P(EmptyOn, OperationsOnNoRowsDoNothing) {
   device_->add_bias({.d = 5});
-  device_->bias_activation({.d = 5});
   device_->gather_rows({.d = 5});
-  device_->double_layer_norm({.d = 5});
-  device_->rotary_split({.heads = 2, .head_size = 8, .rotary_dims = 4});
-  device_->attention({.heads = 2, .head_size = 8});
   device_->count_nonfinite({.d = 5});
-  device_->matmul({.n = 3, .k = 5, .lda = 5, .ldb = 3, .ldc = 3});
+  for_every_number([&]<Number T>() {
+    device_->bias_activation(BiasActivation<T>{.d = 5});
+    device_->double_layer_norm(DoubleLayerNorm<T>{.d = 5});
+    device_->rotary_split(RotarySplit<T>{.heads = 2, .head_size = 8, .rotary_dims = 4});
+    device_->attention(Attention<T>{.heads = 2, .head_size = 8});
+    device_->matmul(MatrixProduct<T>{.n = 3, .k = 5, .lda = 5, .ldb = 3, .ldc = 3});
+    device_->matmul(MatrixProduct<T, float>{.n = 3, .k = 5, .lda = 5, .ldb = 3, .ldc = 3});
+  });
   device_->gather_centred(GatherCentred<float>{.d = 5});
   device_->encode_top_k(EncodeTopK<float>{.d = 5, .h = 7, .keep = 1});
   device_->encode_top_k(EncodeTopK<double>{.d = 5, .h = 7, .keep = 3});

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "error.hpp"
-#include "every_device.hpp"
+#include "numbers.hpp"
 #include "same_bytes.hpp"
 
 namespace incipit::device {
@@ -35,27 +35,38 @@ struct Problem {
       : a(normals(static_cast<std::size_t>(rows_a(c) * (columns_a(c) + c.pad)), 1)),
         b(normals(static_cast<std::size_t>(rows_b(c) * (columns_b(c) + c.pad)), 2)),
         c0(normals(static_cast<std::size_t>(c.m * (c.n + c.pad)), 3)) {}
+  /// The same with what operands of T and a result of Result hold of it.
+  template <Number T, Number Result>
+  [[nodiscard]] Problem in() const {
+    Problem copy = *this;
+    copy.a = held<T>(a);
+    copy.b = held<T>(b);
+    copy.c0 = held<Result>(c0);
+    return copy;
+  }
+
   std::vector<float> a, b, c0;
 };
 
+template <Number T, Number Result>
 std::vector<float> run(Device& device, const Case& c, const Problem& problem) {
-  const Buffer<float> a(device, std::span<const float>(problem.a));
-  const Buffer<float> b(device, std::span<const float>(problem.b));
-  Buffer<float> out(device, std::span<const float>(problem.c0));
-  device.matmul({.transpose_a = c.transpose_a,
-                 .transpose_b = c.transpose_b,
-                 .m = c.m,
-                 .n = c.n,
-                 .k = c.k,
-                 .alpha = c.alpha,
-                 .a = a.data(),
-                 .lda = columns_a(c) + c.pad,
-                 .b = b.data(),
-                 .ldb = columns_b(c) + c.pad,
-                 .beta = c.beta,
-                 .c = out.data(),
-                 .ldc = c.n + c.pad});
-  return out.download();
+  const Buffer<T> a = to_device<T>(device, problem.a);
+  const Buffer<T> b = to_device<T>(device, problem.b);
+  Buffer<Result> out = to_device<Result>(device, problem.c0);
+  device.matmul(MatrixProduct<T, Result>{.transpose_a = c.transpose_a,
+                                         .transpose_b = c.transpose_b,
+                                         .m = c.m,
+                                         .n = c.n,
+                                         .k = c.k,
+                                         .alpha = c.alpha,
+                                         .a = a.data(),
+                                         .lda = columns_a(c) + c.pad,
+                                         .b = b.data(),
+                                         .ldb = columns_b(c) + c.pad,
+                                         .beta = c.beta,
+                                         .c = out.data(),
+                                         .ldc = c.n + c.pad});
+  return from_device(out);
 }
 
 std::vector<double> reference(const Case& c, const Problem& problem) {
@@ -77,6 +88,22 @@ std::vector<double> reference(const Case& c, const Problem& problem) {
     }
   }
   return out;
+}
+
+/// test.operator()<T, Result>() for every product there is.
+template <class Test>
+void for_every_product(Test test) {
+  for_every_number([&]<Number T>() { test.template operator()<T, T>(); });
+  SCOPED_TRACE("fp32 result");
+  test.template operator()<Float16, float>();
+  test.template operator()<BFloat16, float>();
+}
+
+void expect_plain_loops(Device& device, const Case& c, const Problem& any, double fp32) {
+  for_every_product([&]<Number T, Number Result>() {
+    const Problem problem = any.in<T, Result>();
+    expect_near(run<T, Result>(device, c, problem), reference(c, problem), allowed<Result>(fp32));
+  });
 }
 
 class MatmulOn : public OnEveryDevice {};
@@ -102,25 +129,31 @@ TEST_P(MatmulOn, AgreesWithPlainLoops) {
           c.pad = pad;
           SCOPED_TRACE(testing::Message()
                        << c.m << "x" << c.n << "x" << c.k << " " << transpose_a << transpose_b);
-          const Problem problem(c);
-          expect_near(run(*device_, c, problem), reference(c, problem), 1e-6);
+          expect_plain_loops(*device_, c, Problem(c), 1e-6);
         }
       }
     }
   }
 }
 
+TEST_P(MatmulOn, AgreesForLongSums) {
+  Case c{.m = 3, .n = 5, .k = 1500, .beta = 1};
+  expect_plain_loops(*device_, c, Problem(c), 2e-6);
+  c.transpose_b = true;
+  c.beta = 0;
+  expect_plain_loops(*device_, c, Problem(c), 2e-6);
+}
+
 TEST_P(MatmulOn, AccumulatesOverNothing) {
   const Case c{.m = 3, .n = 4, .k = 0, .beta = 2};
-  const Problem problem(c);
-  expect_near(run(*device_, c, problem), reference(c, problem), 1e-7);
+  expect_plain_loops(*device_, c, Problem(c), 1e-7);
 }
 
 TEST_P(MatmulOn, DoesNotReadTheResultWithoutBeta) {
   const Case c{.m = 9, .n = 10, .k = 5};
   Problem problem(c);
   problem.c0.assign(problem.c0.size(), std::numeric_limits<float>::quiet_NaN());
-  expect_near(run(*device_, c, problem), reference(c, problem), 1e-6);
+  expect_plain_loops(*device_, c, problem, 1e-6);
 }
 
 TEST_P(MatmulOn, RefusesStridesShorterThanRows) {
@@ -139,7 +172,9 @@ INCIPIT_ON_EVERY_DEVICE(MatmulOn);
 TEST(Matmul, SameBytesForAnyThreads) {
   const Case c{.m = 1100, .n = 900, .k = 130, .transpose_b = true, .beta = 1};
   const Problem problem(c);
-  expect_same_bytes_for_any_threads([&](Device& device) { return run(device, c, problem); });
+  for_every_product([&]<Number T, Number Result>() {
+    expect_same_bytes_for_any_threads([&](Device& device) { return run<T, Result>(device, c, problem); });
+  });
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "error.hpp"
-#include "every_device.hpp"
+#include "numbers.hpp"
 #include "same_bytes.hpp"
 
 namespace incipit::device {
@@ -38,35 +38,36 @@ struct Problem {
 };
 
 /// The outputs that were asked for, one after the other.
+template <Number T>
 std::vector<float> run(Device& device, const Problem& problem) {
   const Case& c = problem.c;
-  const Buffer<float> in(device, std::span<const float>(problem.in));
+  const Buffer<T> in = to_device<T>(device, problem.in);
   const Buffer<float> bias(device, std::span<const float>(problem.bias));
   const Buffer<float> cos(device, std::span<const float>(problem.cos));
   const Buffer<float> sin(device, std::span<const float>(problem.sin));
   const Buffer<std::int32_t> position(device, std::span<const std::int32_t>(problem.position));
   const std::int64_t size = c.rows * c.heads * c.head_size;
-  Buffer<float> out(device, static_cast<std::size_t>(problem.sections * size));
-  float* next = out.data();
+  Buffer<T> out(device, static_cast<std::size_t>(problem.sections * size));
+  T* next = out.data();
   const auto place = [&](bool wanted) {
-    float* here = wanted ? next : nullptr;
+    T* here = wanted ? next : nullptr;
     if (wanted) next += size;
     return here;
   };
-  RotarySplit op{.rows = c.rows,
-                 .heads = c.heads,
-                 .head_size = c.head_size,
-                 .rotary_dims = c.rotary_dims,
-                 .in = in.data(),
-                 .bias = c.bias ? bias.data() : nullptr,
-                 .position = position.data(),
-                 .cos = cos.data(),
-                 .sin = sin.data()};
+  RotarySplit<T> op{.rows = c.rows,
+                    .heads = c.heads,
+                    .head_size = c.head_size,
+                    .rotary_dims = c.rotary_dims,
+                    .in = in.data(),
+                    .bias = c.bias ? bias.data() : nullptr,
+                    .position = position.data(),
+                    .cos = cos.data(),
+                    .sin = sin.data()};
   op.q = place(c.q);
   op.k = place(c.k);
   op.v = place(c.v);
   device.rotary_split(op);
-  return out.download();
+  return from_device(out);
 }
 
 std::vector<double> reference(const Problem& problem) {
@@ -117,15 +118,47 @@ TEST_P(RotarySplitOn, AgreesWithPlainLoops) {
       c.v = (outputs & 4) != 0;
       c.bias = outputs % 3 != 0;
       SCOPED_TRACE(testing::Message() << c.rows << " " << c.heads << "x" << c.head_size << " " << outputs);
-      const Problem problem(c);
-      expect_near(run(*device_, problem), reference(problem), 1e-6);
+      for_every_number([&]<Number T>() {
+        Problem problem(c);
+        problem.in = held<T>(problem.in);
+        expect_near(run<T>(*device_, problem), reference(problem), allowed<T>(1e-6));
+      });
     }
   }
 }
 
+TEST_P(RotarySplitOn, RoundsToTheNearestEven) {
+  for_every_number([&]<Number T>() {
+    // All that is between two neighbours of 16 bits: a bit more than either, halfway, a bit less; the
+    // subnormal, the largest and infinity among them.
+    std::vector<float> bias;
+    for (std::uint32_t high = 0; high < 0x7f81; high += 3) {
+      for (const std::uint32_t low :
+           {0x0U, 0x1U, 0xfffU, 0x1000U, 0x1001U, 0x3000U, 0x7fffU, 0x8000U, 0x8001U}) {
+        bias.push_back(std::bit_cast<float>(high << 16U | low));
+        bias.push_back(-bias.back());
+      }
+    }
+    Problem problem(Case{.rows = 1,
+                         .heads = 1,
+                         .head_size = static_cast<std::int64_t>(bias.size()),
+                         .rotary_dims = 0,
+                         .k = false,
+                         .v = false});
+    problem.in.assign(bias.size(), 0.0F);
+    problem.bias = bias;
+    const std::vector<float> out = run<T>(*device_, problem);
+    const std::vector<float> expected = held<T>(bias);
+    for (std::size_t i = 0; i < bias.size(); ++i) {
+      ASSERT_TRUE(std::isnan(bias[i]) ? std::isnan(out[i]) : out[i] == expected[i])
+          << bias[i] << " became " << out[i] << ", expected " << expected[i];
+    }
+  });
+}
+
 TEST_P(RotarySplitOn, RefusesAnOddNumberOfRotaryDimensions) {
   try {
-    device_->rotary_split({.heads = 1, .head_size = 8, .rotary_dims = 3});
+    device_->rotary_split(RotarySplit<float>{.heads = 1, .head_size = 8, .rotary_dims = 3});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Exit::defect);
@@ -136,7 +169,9 @@ INCIPIT_ON_EVERY_DEVICE(RotarySplitOn);
 
 TEST(RotarySplit, SameBytesForAnyThreads) {
   const Problem problem(Case{301, 3, 20, 10});
-  expect_same_bytes_for_any_threads([&](Device& device) { return run(device, problem); });
+  for_every_number([&]<Number T>() {
+    expect_same_bytes_for_any_threads([&](Device& device) { return run<T>(device, problem); });
+  });
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include "products.cuh"
 
+#include <vector>
+
 namespace incipit::device::cuda {
 
 struct Products::Library {};
@@ -17,15 +19,33 @@ std::string Products::version() const {
 namespace {
 
 template <class T>
-void multiply(const MatrixProduct<T>& p) {
+auto value(T x) {
+  if constexpr (Number<T>) {
+    return to_float(x);
+  } else {
+    return x;
+  }
+}
+
+template <class T, class Result>
+void multiply(const MatrixProduct<T, Result>& p) {
+  using Scalar = typename MatrixProduct<T, Result>::Scalar;
+  std::vector<Scalar> sums(static_cast<std::size_t>(p.n));
   for (std::int64_t i = 0; i < p.m; ++i) {
-    T* c = p.c + i * p.ldc;
-    for (std::int64_t j = 0; j < p.n; ++j) c[j] = p.beta == 0 ? T{0} : p.beta * c[j];
+    Result* c = p.c + i * p.ldc;
+    for (std::size_t j = 0; j < sums.size(); ++j) sums[j] = p.beta == 0 ? Scalar{0} : p.beta * value(c[j]);
     for (std::int64_t l = 0; l < p.k; ++l) {
-      const T a = p.alpha * p.a[p.transpose_a ? l * p.lda + i : i * p.lda + l];
+      const Scalar a = p.alpha * value(p.a[p.transpose_a ? l * p.lda + i : i * p.lda + l]);
       const T* b = p.transpose_b ? p.b + l : p.b + l * p.ldb;
       const std::int64_t step = p.transpose_b ? p.ldb : 1;
-      for (std::int64_t j = 0; j < p.n; ++j) c[j] += a * b[j * step];
+      for (std::int64_t j = 0; j < p.n; ++j) sums[static_cast<std::size_t>(j)] += a * value(b[j * step]);
+    }
+    for (std::size_t j = 0; j < sums.size(); ++j) {
+      if constexpr (std::same_as<Result, double>) {
+        c[j] = sums[j];
+      } else {
+        c[j] = round_to<Result>(sums[j]);
+      }
     }
   }
 }
@@ -35,8 +55,19 @@ void multiply(const MatrixProduct<T>& p) {
 void Products::run(const MatrixProduct<float>& product, const Call& /*call*/) {
   multiply(product);
 }
-
 void Products::run(const MatrixProduct<double>& product, const Call& /*call*/) {
+  multiply(product);
+}
+void Products::run(const MatrixProduct<Float16>& product, const Call& /*call*/) {
+  multiply(product);
+}
+void Products::run(const MatrixProduct<Float16, float>& product, const Call& /*call*/) {
+  multiply(product);
+}
+void Products::run(const MatrixProduct<BFloat16>& product, const Call& /*call*/) {
+  multiply(product);
+}
+void Products::run(const MatrixProduct<BFloat16, float>& product, const Call& /*call*/) {
   multiply(product);
 }
 

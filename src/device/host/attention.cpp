@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "device/host/blas.hpp"
+#include "device/host/convert.hpp"
 #include "device/host/functions.hpp"
 #include "device/host/host_device.hpp"
 #include "device/host/lanes.hpp"
@@ -23,7 +24,8 @@ struct Block {
   std::int64_t keys;     ///< that the last query sees
 };
 
-std::vector<Block> blocks_of(const Attention& op) {
+template <Number T>
+std::vector<Block> blocks_of(const Attention<T>& op) {
   std::vector<Block> blocks;
   for (std::int64_t s = 0; s < op.sequences; ++s) {
     const std::int64_t queries = op.query_starts[s + 1] - op.query_starts[s];
@@ -45,21 +47,66 @@ float exponentiate(float* score, std::int64_t seen, std::int64_t keys) {
   return host::lane_sum(score, seen, [](auto v) { return v; });
 }
 
-void attend(const Attention& op, const Block& block, std::int64_t head, float* scores) {
-  const float* k = op.k + (head * op.key_rows + block.key) * op.head_size;
-  const float* v = op.v + (head * op.key_rows + block.key) * op.head_size;
-  const std::int64_t width = op.heads * op.head_size;
-  float* out = op.out + block.query * width + head * op.head_size;
+/// What one thread needs besides the operands.
+template <Number T>
+class Scratch {
+ public:
+  explicit Scratch(const Attention<T>& op)
+      : scores(static_cast<std::size_t>(block_rows * op.longest)),
+        q_(wide(block_rows * op.head_size)),
+        k_(wide(op.longest * op.head_size)),
+        v_(wide(op.longest * op.head_size)),
+        out_(wide(block_rows * op.head_size)) {}
+
+  std::vector<float> scores;
+
+  /// These rows in fp32: themselves, where they are.
+  const float* q(const T* from, std::int64_t rows, std::int64_t size) { return in(from, rows, size, q_); }
+  const float* k(const T* from, std::int64_t rows, std::int64_t size) { return in(from, rows, size, k_); }
+  const float* v(const T* from, std::int64_t rows, std::int64_t size) { return in(from, rows, size, v_); }
+  /// Where the result is made: where it is wanted, if that is fp32.
+  host::Rows<float> result(host::Rows<T> wanted, std::int64_t size) {
+    if constexpr (std::same_as<T, float>) {
+      return wanted;
+    } else {
+      return {out_.data(), size};
+    }
+  }
+
+ private:
+  static std::vector<float> wide(std::int64_t size) {
+    return std::vector<float>(std::same_as<T, float> ? 0 : static_cast<std::size_t>(size));
+  }
+  static const float* in(const T* from, std::int64_t rows, std::int64_t size, std::vector<float>& to) {
+    if constexpr (std::same_as<T, float>) {
+      return from;
+    } else {
+      host::widen<T>({from, size}, rows, size, {to.data(), size});
+      return to.data();
+    }
+  }
+
+  std::vector<float> q_, k_, v_, out_;
+};
+
+template <Number T>
+void attend(const Attention<T>& op, const Block& block, std::int64_t head, Scratch<T>& scratch) {
+  const std::int64_t size = op.head_size;
+  const std::int64_t keys = (head * op.key_rows + block.key) * size;
+  const std::int64_t width = op.heads * size;
+  const host::Rows<T> wanted{op.out + block.query * width + head * size, width};
+  const host::Rows<float> out = scratch.result(wanted, size);
+  float* scores = scratch.scores.data();
 
   host::sgemm({.transpose_b = true,
                .m = block.queries,
                .n = block.keys,
-               .k = op.head_size,
+               .k = size,
                .alpha = op.scale,
-               .a = op.q + (head * op.query_rows + block.query) * op.head_size,
-               .lda = op.head_size,
-               .b = k,
-               .ldb = op.head_size,
+               .a = scratch.q(op.q + (head * op.query_rows + block.query) * size, block.queries, size),
+               .lda = size,
+               .b = scratch.k(op.k + keys, block.keys, size),
+               .ldb = size,
                .c = scores,
                .ldc = block.keys});
   float sums[block_rows];
@@ -67,34 +114,47 @@ void attend(const Attention& op, const Block& block, std::int64_t head, float* s
     sums[i] = exponentiate(scores + i * block.keys, block.keys - block.queries + i + 1, block.keys);
   }
   host::sgemm({.m = block.queries,
-               .n = op.head_size,
+               .n = size,
                .k = block.keys,
                .a = scores,
                .lda = block.keys,
-               .b = v,
-               .ldb = op.head_size,
-               .c = out,
-               .ldc = width});
+               .b = scratch.v(op.v + keys, block.keys, size),
+               .ldb = size,
+               .c = out.data,
+               .ldc = out.ld});
   for (std::int64_t i = 0; i < block.queries; ++i) {
     const float inverse = 1.0F / sums[i];
 #pragma omp simd
-    for (std::int64_t j = 0; j < op.head_size; ++j) out[i * width + j] *= inverse;
+    for (std::int64_t j = 0; j < size; ++j) {
+      wanted.data[i * wanted.ld + j] = round_to<T>(out.data[i * out.ld + j] * inverse);
+    }
+  }
+}
+
+template <Number T>
+void attend_all(const Attention<T>& op, int threads) {
+  const std::vector<Block> blocks = blocks_of(op);
+  const auto count = static_cast<std::int64_t>(blocks.size());
+  std::vector<Scratch<T>> scratch(static_cast<std::size_t>(threads), Scratch<T>(op));
+#pragma omp parallel for collapse(2) schedule(dynamic, 4) num_threads(threads) if (threads > 1)
+  for (std::int64_t b = 0; b < count; ++b) {
+    for (std::int64_t head = 0; head < op.heads; ++head) {
+      attend(op, blocks[static_cast<std::size_t>(b)], head,
+             scratch[static_cast<std::size_t>(omp_get_thread_num())]);
+    }
   }
 }
 
 }  // namespace
 
-void HostDevice::attention(const Attention& op) {
-  const std::vector<Block> blocks = blocks_of(op);
-  const auto count = static_cast<std::int64_t>(blocks.size());
-  const std::int64_t scratch = block_rows * op.longest;
-  std::vector<float> scores(static_cast<std::size_t>(threads_ * scratch));
-#pragma omp parallel for collapse(2) schedule(dynamic, 4) num_threads(threads_) if (threads_ > 1)
-  for (std::int64_t b = 0; b < count; ++b) {
-    for (std::int64_t head = 0; head < op.heads; ++head) {
-      attend(op, blocks[static_cast<std::size_t>(b)], head, scores.data() + omp_get_thread_num() * scratch);
-    }
-  }
+void HostDevice::attention(const Attention<float>& op) {
+  attend_all(op, threads_);
+}
+void HostDevice::attention(const Attention<Float16>& op) {
+  attend_all(op, threads_);
+}
+void HostDevice::attention(const Attention<BFloat16>& op) {
+  attend_all(op, threads_);
 }
 
 }  // namespace incipit::device

@@ -8,17 +8,19 @@
 namespace incipit::device {
 namespace {
 
+template <Number Out>
 void scale_shift(std::int64_t d, const float* x, float mean, float inverse, const float* weight,
-                 const float* bias, float* out) {
+                 const float* bias, Out* out) {
 #pragma omp simd
-  for (std::int64_t j = 0; j < d; ++j) out[j] = (x[j] - mean) * inverse * weight[j] + bias[j];
+  for (std::int64_t j = 0; j < d; ++j) {
+    out[j] = round_to<Out>((x[j] - mean) * inverse * weight[j] + bias[j]);
+  }
 }
 
-}  // namespace
-
-void HostDevice::double_layer_norm(const DoubleLayerNorm& op) {
+template <Number Out>
+void normalise(const DoubleLayerNorm<Out>& op, int threads) {
   const auto count = static_cast<float>(op.d);
-#pragma omp parallel for schedule(static) num_threads(threads_) if (threads_ > 1)
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
   for (std::int64_t i = 0; i < op.rows; ++i) {
     const float* x = op.x + i * op.d;
     // Two passes over a row that stays in the nearest cache: the variance without cancellation.
@@ -31,6 +33,18 @@ void HostDevice::double_layer_norm(const DoubleLayerNorm& op) {
     }
     scale_shift(op.d, x, mean, inverse, op.weight_a, op.bias_a, op.out_a + i * op.d);
   }
+}
+
+}  // namespace
+
+void HostDevice::double_layer_norm(const DoubleLayerNorm<float>& op) {
+  normalise(op, threads_);
+}
+void HostDevice::double_layer_norm(const DoubleLayerNorm<Float16>& op) {
+  normalise(op, threads_);
+}
+void HostDevice::double_layer_norm(const DoubleLayerNorm<BFloat16>& op) {
+  normalise(op, threads_);
 }
 
 }  // namespace incipit::device
