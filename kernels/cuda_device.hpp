@@ -37,6 +37,7 @@ class CudaDevice : public Device {
   /// From the thread that made the device: in order with the operations. From another: only after what was
   /// allocated before, so memory that operations used must be synchronised with first.
   void upload(void* to, const void* host, std::size_t bytes) override;
+  [[nodiscard]] std::int64_t upload_numbers(const NumberUpload&) override;
   void download(void* host, const void* from, std::size_t bytes) override;
   void zero(void* memory, std::size_t bytes) override;
   void synchronize() override;

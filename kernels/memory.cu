@@ -26,12 +26,16 @@ Upload::~Upload() {
   for (const Half& half : halves_) {
     cudaEventDestroy(half.copied);
     if (half.pinned != nullptr) cudaFreeHost(half.pinned);
+    if (half.staged != nullptr) cudaFreeAsync(half.staged, stream_);
   }
+  if (bad_ != nullptr) cudaFreeAsync(bad_, stream_);
+  cudaStreamSynchronize(stream_);
   cudaStreamDestroy(stream_);
 }
 
-void Upload::copy(void* to, const void* host, std::size_t bytes, cudaEvent_t event, const Call& call) {
-  const std::lock_guard lock(mutex_);
+template <class Arrive>
+void Upload::through_halves(const void* host, std::size_t bytes, cudaEvent_t event, const Call& call,
+                            const Arrive& arrive) {
   check(cudaStreamWaitEvent(stream_, event, 0), call);
   int turn = 0;
   for (std::size_t done = 0; done < bytes; done += half_bytes, turn ^= 1) {
@@ -40,11 +44,39 @@ void Upload::copy(void* to, const void* host, std::size_t bytes, cudaEvent_t eve
     if (half.pinned == nullptr) check(cudaMallocHost(&half.pinned, half_bytes), call);
     check(cudaEventSynchronize(half.copied), call);
     std::memcpy(half.pinned, static_cast<const char*>(host) + done, part);
-    check(cudaMemcpyAsync(static_cast<char*>(to) + done, half.pinned, part, cudaMemcpyHostToDevice, stream_),
-          call);
+    arrive(half, done, part);
     check(cudaEventRecord(half.copied, stream_), call);
   }
+}
+
+void Upload::copy(void* to, const void* host, std::size_t bytes, cudaEvent_t event, const Call& call) {
+  const std::lock_guard lock(mutex_);
+  through_halves(host, bytes, event, call, [&](const Half& half, std::size_t offset, std::size_t part) {
+    check(
+        cudaMemcpyAsync(static_cast<char*>(to) + offset, half.pinned, part, cudaMemcpyHostToDevice, stream_),
+        call);
+  });
   check(cudaStreamSynchronize(stream_), call);
+}
+
+std::int64_t Upload::convert(const void* host, std::size_t bytes, cudaEvent_t event, const Call& call,
+                             const Convert& convert) {
+  const std::lock_guard lock(mutex_);
+  if (bad_ == nullptr) {
+    void* memory = nullptr;
+    check(cudaMallocAsync(&memory, sizeof *bad_, stream_), call);
+    bad_ = static_cast<unsigned long long*>(memory);
+  }
+  check(cudaMemsetAsync(bad_, 0xff, sizeof *bad_, stream_), call);
+  through_halves(host, bytes, event, call, [&](Half& half, std::size_t offset, std::size_t part) {
+    if (half.staged == nullptr) check(cudaMallocAsync(&half.staged, half_bytes, stream_), call);
+    check(cudaMemcpyAsync(half.staged, half.pinned, part, cudaMemcpyHostToDevice, stream_), call);
+    convert(half.staged, offset, part, bad_);
+  });
+  unsigned long long bad = 0;
+  check(cudaMemcpyAsync(&bad, bad_, sizeof bad, cudaMemcpyDeviceToHost, stream_), call);
+  check(cudaStreamSynchronize(stream_), call);
+  return static_cast<std::int64_t>(std::min<unsigned long long>(bad, INT64_MAX));
 }
 
 Memory::Memory(int ordinal, std::string device)
@@ -102,14 +134,18 @@ void Memory::mark_allocation(const Call& call) {
 
 void Memory::upload(void* to, const void* host, std::size_t bytes, const Call& call) {
   if (bytes == 0) return;
+  const auto [upload, event] = uploader(call);
+  upload->copy(to, host, bytes, event, call);
+}
+
+std::pair<Upload*, cudaEvent_t> Memory::uploader(const Call& call) {
   if (std::this_thread::get_id() == owner_) {
     check(cudaEventRecord(queued_, stream_), call);
-    own_upload_.copy(to, host, bytes, queued_, call);
-    return;
+    return {&own_upload_, queued_};
   }
   // The current device is each thread's own.
   check(cudaSetDevice(ordinal_), call);
-  other_upload_.copy(to, host, bytes, allocated_, call);
+  return {&other_upload_, allocated_};
 }
 
 }  // namespace incipit::device::cuda

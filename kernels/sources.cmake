@@ -19,4 +19,5 @@ set(INCIPIT_KERNEL_SOURCES
   sae_dead.cu
   sae_decode.cu
   sae_gradient.cu
-  sae_loss.cu)
+  sae_loss.cu
+  upload_numbers.cu)

@@ -8,6 +8,7 @@
 #include "command/schedule.hpp"
 #include "command/stages.hpp"
 #include "model/neox.hpp"
+#include "model/precision.hpp"
 #include "parallel/work.hpp"
 #include "store/half.hpp"
 #include "store/writer.hpp"
@@ -20,18 +21,19 @@ std::size_t row_bytes(const Checkpoint& checkpoint, const checkpoint::Config& co
   return checkpoint.layers.size() * static_cast<std::size_t>(config.d) * sizeof(float);
 }
 
-PassCost extraction_cost(const Study& study, const Checkpoint& checkpoint, std::int64_t pack_tokens) {
+PassCost extraction_cost(const Study& study, const Checkpoint& checkpoint, const deck::RunOptions& run) {
+  const auto precision = model::precision_of(run.precision);
   const auto& config = study.model(checkpoint).config;
   const double depth = static_cast<double>(checkpoint.layers.back()) / static_cast<double>(config.layers);
   const std::size_t row = row_bytes(checkpoint, config);
   PassCost cost;
   cost.flops_per_token = config.flops_per_token() * depth;
   cost.bytes_read = 2.0 * static_cast<double>(config.params()) * depth;
-  cost.bytes_held = model::Neox::bytes_fixed(config, pack_tokens);
-  cost.wave_bytes = [&config, row](std::span<const corpus::Pack> packs) {
+  cost.bytes_held = model::Neox::bytes_fixed(config, run.pack_tokens, precision);
+  cost.wave_bytes = [&config, row, precision](std::span<const corpus::Pack> packs) {
     std::size_t probes = 0;
     for (const auto& pack : packs) probes += pack.probes.size();
-    return model::Neox::bytes_per_wave(config, packs) + probes * row;
+    return model::Neox::bytes_per_wave(config, packs, precision) + probes * row;
   };
   return cost;
 }
@@ -50,7 +52,7 @@ class Extraction {
         harvest_(text_.packs, checkpoint_.layers, model_.config.d),
         parts_(session.deck.run.output / "parts" / model_.name / fmt::format("step{}", checkpoint_.step),
                unit_),
-        cost_(extraction_cost(session.study, checkpoint_, session.deck.run.pack_tokens)),
+        cost_(extraction_cost(session.study, checkpoint_, session.deck.run)),
         progress_(progress) {}
 
   /// False when a stop was asked for before everything was there.
@@ -72,7 +74,8 @@ class Extraction {
   /// Runs the packs that no part file holds, shared out over the team; false when a stop was asked for.
   bool forward(bool in_parts, const std::vector<PackRange>& there) {
     const auto weights = checkpoint::Weights::open(checkpoint_.folder);
-    model::Neox neox(*session_.device, weights, model_.config);
+    model::Neox neox(*session_.device, weights, model_.config,
+                     model::precision_of(session_.deck.run.precision));
     held_ = share_packs(text_.packs, team_.size());
     const auto rank = static_cast<std::size_t>(team_.rank());
     const auto begin = held_[rank], end = held_[rank + 1];
@@ -174,7 +177,7 @@ void extract(Session& session, bool again) {
   each_checkpoint(
       session, deck::Stage::extract, again,
       [&](const Checkpoint& checkpoint) {
-        return extraction_cost(session.study, checkpoint, session.deck.run.pack_tokens);
+        return extraction_cost(session.study, checkpoint, session.deck.run);
       },
       [&](const parallel::Communicator& team, std::size_t checkpoint, console::Progress& progress) {
         return Extraction(session, team, checkpoint, progress).run();

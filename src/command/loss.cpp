@@ -13,6 +13,7 @@
 #include "console/table.hpp"
 #include "error.hpp"
 #include "model/next_token.hpp"
+#include "model/precision.hpp"
 #include "parallel/agree.hpp"
 #include "store/reader.hpp"
 #include "store/writer.hpp"
@@ -33,15 +34,16 @@ constexpr const char* about =
     "checkpoint; those that are there already are not computed again. Checkpoints that fail the audit are\n"
     "left out unless run.audit = ignore.\n\n";
 
-PassCost loss_cost(const Study& study, const Checkpoint& checkpoint, std::int64_t pack_tokens) {
+PassCost loss_cost(const Study& study, const Checkpoint& checkpoint, const deck::RunOptions& run) {
+  const auto precision = model::precision_of(run.precision);
   const auto& config = study.model(checkpoint).config;
   PassCost cost;
   cost.flops_per_token =
       config.flops_per_token() + 2.0 * static_cast<double>(config.d) * static_cast<double>(config.vocab);
   cost.bytes_read = 2.0 * static_cast<double>(config.params());
-  cost.bytes_held = model::NextToken::bytes_fixed(config, pack_tokens);
-  cost.wave_bytes = [&config](std::span<const corpus::Pack> packs) {
-    return model::NextToken::bytes_per_wave(config, packs);
+  cost.bytes_held = model::NextToken::bytes_fixed(config, run.pack_tokens, precision);
+  cost.wave_bytes = [&config, precision](std::span<const corpus::Pack> packs) {
+    return model::NextToken::bytes_per_wave(config, packs, precision);
   };
   return cost;
 }
@@ -75,7 +77,7 @@ class LossPass {
         parts_(session.deck.run.output / "parts" / "loss" / model_.name /
                    fmt::format("step{}", checkpoint_.step),
                unit_),
-        cost_(loss_cost(session.study, checkpoint_, session.deck.run.pack_tokens)),
+        cost_(loss_cost(session.study, checkpoint_, session.deck.run)),
         progress_(progress) {}
 
   /// False when a stop was asked for before everything was there.
@@ -90,7 +92,8 @@ class LossPass {
   /// Runs this rank's packs that no part file holds; false when a stop was asked for.
   bool forward(bool in_parts, const std::vector<PackRange>& there) {
     const auto weights = checkpoint::Weights::open(checkpoint_.folder);
-    model::NextToken model(*session_.device, weights, model_.config);
+    model::NextToken model(*session_.device, weights, model_.config,
+                           model::precision_of(session_.deck.run.precision));
     const auto held = share_packs(text_.packs, team_.size());
     const auto rank = static_cast<std::size_t>(team_.rank());
     return each_wave(session_, cost_, text_.packs, {held[rank], held[rank + 1]}, there,
@@ -230,9 +233,7 @@ void loss(const parallel::Communicator& world, const std::vector<std::string>& w
   parallel::together(world, "checking the probes", [&] { require_predictions(session->study); });
   each_checkpoint(
       *session, deck::Stage::loss, true,
-      [&](const Checkpoint& checkpoint) {
-        return loss_cost(session->study, checkpoint, deck->run.pack_tokens);
-      },
+      [&](const Checkpoint& checkpoint) { return loss_cost(session->study, checkpoint, deck->run); },
       [&](const parallel::Communicator& team, std::size_t checkpoint, console::Progress& progress) {
         return LossPass(*session, team, checkpoint, progress).run();
       });

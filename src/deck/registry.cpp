@@ -237,8 +237,10 @@ void add_run(std::vector<Key<Deck>>& keys) {
   Group<Deck, RunOptions> run(keys, "run", {&Deck::run}, {});
   run.add("device", "", "What computes: auto (the best there is), host, or cuda.", &RunOptions::device,
           choice({"auto", "host", "cuda"}));
-  run.add("precision", "", "Arithmetic of the forward pass: fp32.", &RunOptions::precision,
-          choice({"fp32"}, {"bf16", "fp16"}))
+  run.add("precision", "",
+          "Numbers of the forward pass: fp32; bf16 or fp16 for weights and between operations, the residual "
+          "stream and all sums staying fp32.",
+          &RunOptions::precision, choice({"fp32", "bf16", "fp16"}))
       .stages = forward_passes;
   run.add("pack_tokens", "tokens", "Most tokens of the probes that run together; at least the longest probe.",
           &RunOptions::pack_tokens, whole<std::int64_t>(1, many))

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,6 +25,7 @@
 #include "device/sae_decode.hpp"
 #include "device/sae_gradient.hpp"
 #include "device/sae_loss.hpp"
+#include "device/upload_numbers.hpp"
 #include "error.hpp"
 
 namespace incipit::device {
@@ -65,9 +67,12 @@ class Device {
   /// At least 64-byte aligned; null for 0 bytes. What it holds is undefined.
   [[nodiscard]] virtual void* allocate(std::size_t bytes) = 0;
   virtual void release(void* memory) noexcept = 0;
-  /// Both are done on return. `upload` may be called from a second thread while operations run on other
+  /// All are done on return. Uploads may be called from a second thread while operations run on other
   /// memory; operations that were to use the same memory must have been waited for by `synchronize`.
   virtual void upload(void* to, const void* host, std::size_t bytes) = 0;
+  /// An upload that converts on the way; returns the index of the first number that is not finite once it has
+  /// arrived, `count` where all are.
+  [[nodiscard]] virtual std::int64_t upload_numbers(const NumberUpload&) = 0;
   virtual void download(void* host, const void* from, std::size_t bytes) = 0;
   virtual void zero(void* memory, std::size_t bytes) = 0;
   /// Waits for all operations.

@@ -10,7 +10,7 @@ class Layout {
  public:
   std::size_t add(std::int64_t size) {
     const std::size_t here = total_;
-    total_ += (static_cast<std::size_t>(size) + 15) / 16 * 16;
+    total_ += (static_cast<std::size_t>(size) + 31) / 32 * 32;
     return here;
   }
   [[nodiscard]] std::size_t total() const { return total_; }
@@ -19,44 +19,54 @@ class Layout {
   std::size_t total_ = 0;
 };
 
-std::size_t count(const checkpoint::Config& config) {
+std::size_t matrix_numbers(const checkpoint::Config& config) {
+  Layout layout;
+  layout.add(3 * config.d * config.d);
+  layout.add(config.d * config.d);
+  layout.add(config.mlp * config.d);
+  layout.add(config.d * config.mlp);
+  return layout.total();
+}
+
+std::size_t vector_numbers(const checkpoint::Config& config) {
   Layout layout;
   for (int i = 0; i < 4; ++i) layout.add(config.d);
-  layout.add(3 * config.d * config.d);
   layout.add(3 * config.d);
-  layout.add(config.d * config.d);
   layout.add(config.d);
-  layout.add(config.mlp * config.d);
   layout.add(config.mlp);
-  layout.add(config.d * config.mlp);
   layout.add(config.d);
   return layout.total();
 }
 
 }  // namespace
 
-BlockWeights::BlockWeights(device::Device& device, const checkpoint::Config& config)
-    : heads_(config.heads), head_size_(config.head_size()), storage_(device, count(config)) {
-  Layout layout;
-  const auto place = [&](std::int64_t size) { return storage_.data() + layout.add(size); };
-  norm1 = place(config.d);
-  norm1_bias = place(config.d);
-  norm2 = place(config.d);
-  norm2_bias = place(config.d);
-  qkv = place(3 * config.d * config.d);
-  qkv_bias = place(3 * config.d);
-  dense = place(config.d * config.d);
-  dense_bias = place(config.d);
-  up = place(config.mlp * config.d);
-  up_bias = place(config.mlp);
-  down = place(config.d * config.mlp);
-  down_bias = place(config.d);
+template <device::Number T>
+BlockWeights<T>::BlockWeights(device::Device& device, const checkpoint::Config& config)
+    : heads_(config.heads),
+      head_size_(config.head_size()),
+      matrices_(device, matrix_numbers(config)),
+      vectors_(device, vector_numbers(config)) {
+  Layout matrices;
+  qkv = matrices_.data() + matrices.add(3 * config.d * config.d);
+  dense = matrices_.data() + matrices.add(config.d * config.d);
+  up = matrices_.data() + matrices.add(config.mlp * config.d);
+  down = matrices_.data() + matrices.add(config.d * config.mlp);
+  Layout vectors;
+  norm1 = vectors_.data() + vectors.add(config.d);
+  norm1_bias = vectors_.data() + vectors.add(config.d);
+  norm2 = vectors_.data() + vectors.add(config.d);
+  norm2_bias = vectors_.data() + vectors.add(config.d);
+  qkv_bias = vectors_.data() + vectors.add(3 * config.d);
+  dense_bias = vectors_.data() + vectors.add(config.d);
+  up_bias = vectors_.data() + vectors.add(config.mlp);
+  down_bias = vectors_.data() + vectors.add(config.d);
   if (!config.attention_bias) qkv_bias = dense_bias = nullptr;
 }
 
-void BlockWeights::read(TensorStream& stream, const checkpoint::Weights& weights, std::int64_t block) {
+template <device::Number T>
+void BlockWeights<T>::read(TensorStream& stream, const checkpoint::Weights& weights, std::int64_t block) {
   const std::string prefix = "gpt_neox.layers." + std::to_string(block) + ".";
-  const auto whole = [&](const char* name, float* to) {
+  const auto whole = [&](const char* name, auto* to) {
     const checkpoint::Tensor& tensor = weights.at(prefix + name);
     stream.read(tensor, 0, tensor.rows(), to);
   };
@@ -76,7 +86,9 @@ void BlockWeights::read(TensorStream& stream, const checkpoint::Weights& weights
   whole("mlp.dense_4h_to_h.bias", down_bias);
 }
 
-void BlockWeights::read_by_head(TensorStream& stream, const checkpoint::Tensor& tensor, float* to) const {
+template <device::Number T>
+template <device::Number N>
+void BlockWeights<T>::read_by_head(TensorStream& stream, const checkpoint::Tensor& tensor, N* to) const {
   for (std::int64_t head = 0; head < heads_; ++head) {
     for (std::int64_t part = 0; part < 3; ++part) {
       const std::int64_t row = (part * heads_ + head) * head_size_;
@@ -85,8 +97,13 @@ void BlockWeights::read_by_head(TensorStream& stream, const checkpoint::Tensor& 
   }
 }
 
-std::size_t BlockWeights::bytes(const checkpoint::Config& config) {
-  return count(config) * sizeof(float);
+template <device::Number T>
+std::size_t BlockWeights<T>::bytes(const checkpoint::Config& config) {
+  return matrix_numbers(config) * sizeof(T) + vector_numbers(config) * sizeof(float);
 }
+
+template class BlockWeights<float>;
+template class BlockWeights<device::Float16>;
+template class BlockWeights<device::BFloat16>;
 
 }  // namespace incipit::model

@@ -13,7 +13,8 @@ namespace incipit::model {
 /// The weights of one block on a device, to be filled again and again while a checkpoint streams past.
 /// Matrices are [outputs, inputs], as in the files, but for the query, key and value weights: the files
 /// hold them as [heads, 3, head_size], here all queries come first, then all keys, then all values, so
-/// that a product can make some of them only.
+/// that a product can make some of them only. T: the numbers of matrices.
+template <device::Number T>
 class BlockWeights {
  public:
   BlockWeights(device::Device& device, const checkpoint::Config& config);
@@ -28,21 +29,27 @@ class BlockWeights {
   float* norm1_bias = nullptr;  ///< [d]
   float* norm2 = nullptr;       ///< [d] before the MLP
   float* norm2_bias = nullptr;  ///< [d]
-  float* qkv = nullptr;         ///< [3·d, d]
+  T* qkv = nullptr;             ///< [3·d, d]
   float* qkv_bias = nullptr;    ///< [3·d] or null
-  float* dense = nullptr;       ///< [d, d]
+  T* dense = nullptr;           ///< [d, d]
   float* dense_bias = nullptr;  ///< [d] or null
-  float* up = nullptr;          ///< [mlp, d]
+  T* up = nullptr;              ///< [mlp, d]
   float* up_bias = nullptr;     ///< [mlp]
-  float* down = nullptr;        ///< [d, mlp]
+  T* down = nullptr;            ///< [d, mlp]
   float* down_bias = nullptr;   ///< [d]
 
  private:
-  void read_by_head(TensorStream& stream, const checkpoint::Tensor& tensor, float* to) const;
+  template <device::Number N>
+  void read_by_head(TensorStream& stream, const checkpoint::Tensor& tensor, N* to) const;
 
   std::int64_t heads_;
   std::int64_t head_size_;
-  device::Buffer<float> storage_;
+  device::Buffer<T> matrices_;
+  device::Buffer<float> vectors_;
 };
+
+extern template class BlockWeights<float>;
+extern template class BlockWeights<device::Float16>;
+extern template class BlockWeights<device::BFloat16>;
 
 }  // namespace incipit::model

@@ -9,6 +9,8 @@
 #include "checkpoint/weights.hpp"
 #include "corpus/packs.hpp"
 #include "device/device.hpp"
+#include "device/number.hpp"
+#include "device/upload_numbers.hpp"
 
 namespace incipit::model {
 
@@ -23,9 +25,11 @@ class Neox {
   /// final layer norm in any case) at the last token of every probe of every pack, in the packs' order.
   using Sink = std::function<void(int layer, std::span<const float> rows)>;
 
-  /// The device, the weights and the configuration must outlive the model. Throws as
-  /// checkpoint::check_tensors does; Error(data) for a shape that GPT-NeoX cannot have.
-  Neox(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config);
+  /// `precision`: of weights and of what passes between operations (f32, f16, bf16); sums and the residual
+  /// stream are fp32 in any case. The device, the weights and the configuration must outlive the model.
+  /// Throws as checkpoint::check_tensors does; Error(data) for a shape that GPT-NeoX cannot have.
+  Neox(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config,
+       device::NumberType precision = device::NumberType::f32);
 
   /// Runs one wave: all packs stay in memory while the weights stream past once, layer ℓ+1 being read by a
   /// second thread while layer ℓ runs. Calls `sink` for each of `layers` (ascending, each within
@@ -37,17 +41,20 @@ class Neox {
   /// residual; Error(data) a token beyond the vocabulary; Error(io) a file that cannot be read.
   void run(std::span<const corpus::Pack> packs, std::span<const int> layers, const Sink& sink);
 
-  /// Device and host bytes a run takes whatever the wave holds: two layers in fp32 and the workspace of a
-  /// pack of `pack_tokens`.
-  [[nodiscard]] static std::size_t bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens);
+  /// Device and host bytes a run takes whatever the wave holds: two layers and the workspace of a pack of
+  /// `pack_tokens`.
+  [[nodiscard]] static std::size_t bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens,
+                                               device::NumberType precision);
   /// Bytes that a wave of these packs takes beside them.
   [[nodiscard]] static std::size_t bytes_per_wave(const checkpoint::Config& config,
-                                                  std::span<const corpus::Pack> packs);
+                                                  std::span<const corpus::Pack> packs,
+                                                  device::NumberType precision);
 
  private:
   device::Device& device_;
   const checkpoint::Weights& weights_;
   const checkpoint::Config& config_;
+  device::NumberType precision_;
 };
 
 }  // namespace incipit::model

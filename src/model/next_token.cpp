@@ -5,6 +5,7 @@
 #include <string>
 
 #include "error.hpp"
+#include "model/precision.hpp"
 #include "model/wave.hpp"
 
 namespace incipit::model {
@@ -14,6 +15,7 @@ namespace {
 constexpr std::int64_t vocabulary_block = 1536;
 
 /// The final layer norm, and the unembedding in blocks of rows.
+template <device::Number T>
 class Head {
  public:
   Head(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config)
@@ -23,10 +25,9 @@ class Head {
         norm_(device, static_cast<std::size_t>(config.d)),
         norm_bias_(device, static_cast<std::size_t>(config.d)),
         matrix_(weights.at(config.tied_embeddings ? "gpt_neox.embed_in.weight" : "embed_out.weight")),
-        rows_(device, block(device), block(device), blocks(),
-              [this](device::Buffer<float>& to, std::int64_t b) {
-                stream_.read(matrix_, first(b), columns(b), to.data());
-              }) {}
+        rows_(device, block(device), block(device), blocks(), [this](device::Buffer<T>& to, std::int64_t b) {
+          stream_.read(matrix_, first(b), columns(b), to.data());
+        }) {}
 
   [[nodiscard]] std::int64_t blocks() const {
     return (config_.vocab + vocabulary_block - 1) / vocabulary_block;
@@ -37,17 +38,23 @@ class Head {
     return std::min(vocabulary_block, config_.vocab - first(block));
   }
   /// [columns, d], in order from block 0, valid until the next call.
-  [[nodiscard]] const float* rows(std::int64_t block) { return rows_.next(block).data(); }
+  [[nodiscard]] const T* rows(std::int64_t block) { return rows_.next(block).data(); }
 
-  void norm(device::Device& device, std::vector<PackRun>& runs) {
+  /// Fills the norm's weights.
+  void read_norm(device::Device& device) {
     TensorStream stream(device, weights_);  // the other one is the reading thread's
     stream.read(weights_.at("gpt_neox.final_layer_norm.weight"), 0, config_.d, norm_.data());
     stream.read(weights_.at("gpt_neox.final_layer_norm.bias"), 0, config_.d, norm_bias_.data());
-    for (PackRun& run : runs) run.norm_all(norm_.data(), norm_bias_.data());
+  }
+  /// logits[tokens, columns(block)] of a pack. The norm is taken anew for each block: it costs next to
+  /// nothing beside the product, and no pack has to keep it.
+  void logits(PackRun<T>& run, const T* rows, std::int64_t block, Workspace<T>& workspace, float* logits) {
+    run.norm_all(norm_.data(), norm_bias_.data(), workspace);
+    run.project(rows, columns(block), workspace, logits);
   }
 
  private:
-  [[nodiscard]] device::Buffer<float> block(device::Device& device) const {
+  [[nodiscard]] device::Buffer<T> block(device::Device& device) const {
     return {device, static_cast<std::size_t>(std::min(vocabulary_block, config_.vocab) * config_.d)};
   }
 
@@ -56,7 +63,7 @@ class Head {
   TensorStream stream_;
   device::Buffer<float> norm_, norm_bias_;  ///< [d]
   const checkpoint::Tensor& matrix_;
-  Prefetch<device::Buffer<float>> rows_;
+  Prefetch<device::Buffer<T>> rows_;
 };
 
 /// The running losses of a pack's tokens.
@@ -122,7 +129,7 @@ class PackLosses {
                 weights.folder().string() + ": the logits that predict token " + std::to_string(token) +
                     " of probe " + std::to_string(probe) +
                     " (tokens counted from 1, probes from 0) are NaN or infinite; the checkpoint "
-                    "overflows fp32 or is damaged. Leave this step out with family.steps");
+                    "overflows run.precision or is damaged. Leave this step out with family.steps");
   }
 
   device::Device& device_;
@@ -142,29 +149,34 @@ std::size_t most_tokens(std::span<const corpus::Pack> packs) {
 }  // namespace
 
 NextToken::NextToken(device::Device& device, const checkpoint::Weights& weights,
-                     const checkpoint::Config& config)
-    : device_(device), weights_(weights), config_(config) {
+                     const checkpoint::Config& config, device::NumberType precision)
+    : device_(device), weights_(weights), config_(config), precision_(precision) {
   checkpoint::check_tensors(weights, config, checkpoint::Head::needed);
 }
 
 /// Calls take(pack, first, columns, logits) for every block of the vocabulary and every pack of the wave.
 template <class Take>
 void NextToken::forward(std::span<const corpus::Pack> packs, Take&& take) {
-  Wave wave(device_, weights_, config_, packs, config_.layers);
-  for (PackRun& run : wave.runs()) wave.embed(run);
+  with_numbers(precision_, [&]<device::Number T>() { forward_in<T>(packs, take); });
+}
+
+template <device::Number T, class Take>
+void NextToken::forward_in(std::span<const corpus::Pack> packs, Take&& take) {
+  Wave<T> wave(device_, weights_, config_, packs, config_.layers);
+  for (PackRun<T>& run : wave.runs()) wave.embed(run);
   for (std::int64_t b = 0; b < config_.layers; ++b) {
-    const BlockWeights& weights = wave.block(b);
-    for (PackRun& run : wave.runs()) run.run(weights, wave.rotary(), wave.workspace());
+    const BlockWeights<T>& weights = wave.block(b);
+    for (PackRun<T>& run : wave.runs()) run.run(weights, wave.rotary(), wave.workspace());
   }
 
-  Head head(device_, weights_, config_);
-  head.norm(device_, wave.runs());
+  Head<T> head(device_, weights_, config_);
+  head.read_norm(device_);
   device::Buffer<float> logits(device_, most_tokens(packs) * static_cast<std::size_t>(vocabulary_block));
   for (std::int64_t b = 0; b < head.blocks(); ++b) {
-    const float* rows = head.rows(b);
+    const T* rows = head.rows(b);
     for (std::size_t p = 0; p < packs.size(); ++p) {
-      wave.runs()[p].project(rows, head.columns(b), logits.data());
-      take(p, Head::first(b), head.columns(b), logits.data());
+      head.logits(wave.runs()[p], rows, b, wave.workspace(), logits.data());
+      take(p, head.first(b), head.columns(b), logits.data());
     }
   }
 }
@@ -194,16 +206,22 @@ std::vector<float> NextToken::logits(const corpus::Pack& pack) {
   return all;
 }
 
-std::size_t NextToken::bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens) {
-  const auto numbers =
-      static_cast<std::size_t>(vocabulary_block * (2 * config.d + pack_tokens) + 2 * config.d);
-  return Wave::bytes_fixed(config, pack_tokens) + numbers * sizeof(float) + 2 * TensorStream::bytes(config.d);
+std::size_t NextToken::bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens,
+                                   device::NumberType precision) {
+  const auto head = static_cast<std::size_t>(2 * vocabulary_block * config.d) * device::bytes_of(precision);
+  const auto numbers = static_cast<std::size_t>(vocabulary_block * pack_tokens + 2 * config.d);
+  const auto wave =
+      with_numbers(precision, [&]<device::Number T>() { return Wave<T>::bytes_fixed(config, pack_tokens); });
+  return wave + head + numbers * sizeof(float) + 2 * TensorStream::bytes(config.d);
 }
 
-std::size_t NextToken::bytes_per_wave(const checkpoint::Config& config, std::span<const corpus::Pack> packs) {
+std::size_t NextToken::bytes_per_wave(const checkpoint::Config& config, std::span<const corpus::Pack> packs,
+                                      device::NumberType precision) {
   std::size_t tokens = 0;
   for (const corpus::Pack& pack : packs) tokens += pack.tokens.size();
-  return Wave::bytes_of(config, packs) + PackLosses::bytes(tokens);
+  const auto wave =
+      with_numbers(precision, [&]<device::Number T>() { return Wave<T>::bytes_of(config, packs); });
+  return wave + PackLosses::bytes(tokens);
 }
 
 }  // namespace incipit::model

@@ -9,6 +9,8 @@
 #include "checkpoint/weights.hpp"
 #include "corpus/packs.hpp"
 #include "device/device.hpp"
+#include "device/number.hpp"
+#include "device/upload_numbers.hpp"
 
 namespace incipit::model {
 
@@ -19,9 +21,11 @@ namespace incipit::model {
 /// the logits of a pack are ever whole in memory.
 class NextToken {
  public:
-  /// The device, the weights and the configuration must outlive the object. Throws as
+  /// `precision` as in Neox; logits are fp32. The device, the weights and the configuration must outlive the
+  /// object. Throws as
   /// checkpoint::check_tensors does, final norm and unembedding being needed.
-  NextToken(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config);
+  NextToken(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config,
+            device::NumberType precision = device::NumberType::f32);
 
   /// The loss of one probe: Σ −ln p(token | the tokens before it) over all its tokens but the first.
   struct Loss {
@@ -38,18 +42,23 @@ class NextToken {
   [[nodiscard]] std::vector<float> logits(const corpus::Pack& pack);
 
   /// Device and host bytes a run takes whatever the wave holds, with packs of `pack_tokens`.
-  [[nodiscard]] static std::size_t bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens);
+  [[nodiscard]] static std::size_t bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens,
+                                               device::NumberType precision);
   /// Bytes that a wave of these packs takes beside them.
   [[nodiscard]] static std::size_t bytes_per_wave(const checkpoint::Config& config,
-                                                  std::span<const corpus::Pack> packs);
+                                                  std::span<const corpus::Pack> packs,
+                                                  device::NumberType precision);
 
  private:
   template <class Take>
   void forward(std::span<const corpus::Pack> packs, Take&& take);
+  template <device::Number T, class Take>
+  void forward_in(std::span<const corpus::Pack> packs, Take&& take);
 
   device::Device& device_;
   const checkpoint::Weights& weights_;
   const checkpoint::Config& config_;
+  device::NumberType precision_;
 };
 
 }  // namespace incipit::model

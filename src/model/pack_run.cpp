@@ -69,27 +69,24 @@ RotaryTable::RotaryTable(device::Device& device, const checkpoint::Config& confi
   sin = to_device(device, sines);
 }
 
-Workspace::Workspace(device::Device& device, const checkpoint::Config& config,
-                     std::span<const corpus::Pack> packs) {
+template <device::Number T>
+Workspace<T>::Workspace(device::Device& device, const checkpoint::Config& config,
+                        std::span<const corpus::Pack> packs) {
   std::size_t tokens = 0;
-  std::size_t probes = 0;
-  for (const corpus::Pack& pack : packs) {
-    tokens = std::max(tokens, pack.tokens.size());
-    probes = std::max(probes, pack.probes.size());
-  }
+  for (const corpus::Pack& pack : packs) tokens = std::max(tokens, pack.tokens.size());
   const auto d = static_cast<std::size_t>(config.d);
-  a = device::Buffer<float>(device, tokens * d);
-  b = device::Buffer<float>(device, tokens * d);
-  wide = device::Buffer<float>(device, tokens * static_cast<std::size_t>(wide_columns(config)));
-  last = device::Buffer<float>(device, probes * d);
-  flags = device::Buffer<std::int32_t>(device, probes);
+  a = device::Buffer<T>(device, tokens * d);
+  b = device::Buffer<T>(device, tokens * d);
+  wide = device::Buffer<T>(device, tokens * static_cast<std::size_t>(wide_columns(config)));
 }
 
-std::size_t Workspace::bytes(const checkpoint::Config& config, std::int64_t tokens) {
-  return static_cast<std::size_t>(tokens * (2 * config.d + wide_columns(config))) * sizeof(float);
+template <device::Number T>
+std::size_t Workspace<T>::bytes(const checkpoint::Config& config, std::int64_t tokens) {
+  return static_cast<std::size_t>(tokens * (2 * config.d + wide_columns(config))) * sizeof(T);
 }
 
-PackRun::PackRun(device::Device& device, const checkpoint::Config& config, const corpus::Pack& pack)
+template <device::Number T>
+PackRun<T>::PackRun(device::Device& device, const checkpoint::Config& config, const corpus::Pack& pack)
     : device_(device),
       config_(config),
       pack_(pack),
@@ -115,19 +112,22 @@ PackRun::PackRun(device::Device& device, const checkpoint::Config& config, const
   one_each_ = to_device(device, one_each);
 }
 
-std::size_t PackRun::bytes(const checkpoint::Config& config, const corpus::Pack& pack) {
+template <device::Number T>
+std::size_t PackRun<T>::bytes(const checkpoint::Config& config, const corpus::Pack& pack) {
   return pack.tokens.size() * (static_cast<std::size_t>(config.d) * sizeof(float) + sizeof(std::int32_t)) +
          4 * (pack.probes.size() + 1) * sizeof(std::int32_t);
 }
 
-void PackRun::embed(TensorStream& stream, const checkpoint::Tensor& embedding, Workspace& workspace) {
+template <device::Number T>
+void PackRun<T>::embed(TensorStream& stream, const checkpoint::Tensor& embedding, Workspace<T>& workspace) {
   check_tokens(pack_, config_.vocab);
   std::vector<std::int32_t> distinct = pack_.tokens;
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
 
-  // No more rows than the pack has tokens, so the workspace holds them.
-  float* table = workspace.wide.data();
+  // No more rows than the pack has tokens, so the workspace holds them, 4·d numbers of 16 bits being more
+  // than d of 32.
+  auto* table = reinterpret_cast<float*>(workspace.wide.data());
   for (std::size_t i = 0; i < distinct.size();) {
     std::size_t end = i + 1;
     while (end < distinct.size() && distinct[end] == distinct[end - 1] + 1) ++end;
@@ -151,15 +151,16 @@ void PackRun::embed(TensorStream& stream, const checkpoint::Tensor& embedding, W
 // The workspace serves several arrays in turn (T rows): the two norms in a and b; then, once the MLP has
 // used b, the queries in b, the keys in a and the values in the last quarter of `wide`, whose first
 // three quarters held their product; then the attention's output at the start of `wide`.
-void PackRun::run(const BlockWeights& weights, const RotaryTable& rotary, Workspace& workspace) {
+template <device::Number T>
+void PackRun<T>::run(const BlockWeights<T>& weights, const RotaryTable& rotary, Workspace<T>& workspace) {
   const Rows rows = all_rows();
   norms(weights, rows, workspace);
   if (config_.parallel_residual) mlp(weights, rows, workspace);
 
-  float* wide = workspace.wide.data();
-  float* v = wide + 3 * rows.count * config_.d;
+  T* wide = workspace.wide.data();
+  T* v = wide + 3 * rows.count * config_.d;
   product(rows.count, 3 * config_.d, config_.d, workspace.a.data(), weights.qkv, wide, 0.0F);
-  device::RotarySplit<float> op = split(rotary, rows, wide, weights.qkv_bias);
+  device::RotarySplit<T> op = split(rotary, rows, wide, weights.qkv_bias);
   op.q = workspace.b.data();
   op.k = workspace.a.data();
   op.v = v;
@@ -172,16 +173,18 @@ void PackRun::run(const BlockWeights& weights, const RotaryTable& rotary, Worksp
   }
 }
 
-void PackRun::run_last(const BlockWeights& weights, const RotaryTable& rotary, Workspace& workspace) {
+template <device::Number T>
+void PackRun<T>::run_last(const BlockWeights<T>& weights, const RotaryTable& rotary, Workspace<T>& workspace,
+                          float* last) {
   const Rows all = all_rows();
-  gather_last(workspace);
-  const Rows rows = last_rows(workspace);
+  gather_last(last);
+  const Rows rows = last_rows(last);
   norms(weights, rows, workspace);
   if (config_.parallel_residual) mlp(weights, rows, workspace);
 
-  float* wide = workspace.wide.data();
+  T* wide = workspace.wide.data();
   product(rows.count, config_.d, config_.d, workspace.a.data(), weights.qkv, wide, 0.0F);
-  device::RotarySplit<float> queries = split(rotary, rows, wide, weights.qkv_bias);
+  device::RotarySplit<T> queries = split(rotary, rows, wide, weights.qkv_bias);
   queries.q = workspace.b.data();
   device_.rotary_split(queries);
 
@@ -189,7 +192,7 @@ void PackRun::run_last(const BlockWeights& weights, const RotaryTable& rotary, W
   norm(weights.norm1, weights.norm1_bias, all, workspace.a.data());
   product(all.count, 2 * config_.d, config_.d, workspace.a.data(), weights.qkv + config_.d * config_.d, wide,
           0.0F);
-  device::RotarySplit<float> others =
+  device::RotarySplit<T> others =
       split(rotary, all, wide, weights.qkv_bias == nullptr ? nullptr : weights.qkv_bias + config_.d);
   others.k = wide + 2 * all.count * config_.d;
   others.v = wide + 3 * all.count * config_.d;
@@ -202,74 +205,79 @@ void PackRun::run_last(const BlockWeights& weights, const RotaryTable& rotary, W
   }
 }
 
-void PackRun::gather_last(Workspace& workspace) {
-  device_.gather_rows({.rows = probes(),
-                       .d = config_.d,
-                       .in = x_.data(),
-                       .index = last_.data(),
-                       .out = workspace.last.data()});
+template <device::Number T>
+void PackRun<T>::gather_last(float* last) {
+  device_.gather_rows(
+      {.rows = probes(), .d = config_.d, .in = x_.data(), .index = last_.data(), .out = last});
 }
 
-void PackRun::norm_all(const float* weight, const float* bias) {
-  norm(weight, bias, all_rows(), x_.data());
+template <device::Number T>
+void PackRun<T>::norm_all(const float* weight, const float* bias, Workspace<T>& workspace) {
+  norm(weight, bias, all_rows(), workspace.a.data());
 }
 
-void PackRun::project(const float* weight, std::int64_t outputs, float* out) {
-  product(tokens_of(pack_), outputs, config_.d, x_.data(), weight, out, 0.0F);
+template <device::Number T>
+void PackRun<T>::project(const T* weight, std::int64_t outputs, const Workspace<T>& workspace, float* out) {
+  product(tokens_of(pack_), outputs, config_.d, workspace.a.data(), weight, out, 0.0F);
 }
 
-void PackRun::norms(const BlockWeights& weights, const Rows& rows, Workspace& workspace) {
+template <device::Number T>
+void PackRun<T>::norms(const BlockWeights<T>& weights, const Rows& rows, Workspace<T>& workspace) {
   if (!config_.parallel_residual) return norm(weights.norm1, weights.norm1_bias, rows, workspace.a.data());
-  device_.double_layer_norm({.rows = rows.count,
-                             .d = config_.d,
-                             .eps = static_cast<float>(config_.norm_eps),
-                             .x = rows.x,
-                             .weight_a = weights.norm1,
-                             .bias_a = weights.norm1_bias,
-                             .out_a = workspace.a.data(),
-                             .weight_b = weights.norm2,
-                             .bias_b = weights.norm2_bias,
-                             .out_b = workspace.b.data()});
+  device_.double_layer_norm(device::DoubleLayerNorm<T>{.rows = rows.count,
+                                                       .d = config_.d,
+                                                       .eps = static_cast<float>(config_.norm_eps),
+                                                       .x = rows.x,
+                                                       .weight_a = weights.norm1,
+                                                       .bias_a = weights.norm1_bias,
+                                                       .out_a = workspace.a.data(),
+                                                       .weight_b = weights.norm2,
+                                                       .bias_b = weights.norm2_bias,
+                                                       .out_b = workspace.b.data()});
 }
 
-void PackRun::norm(const float* weight, const float* bias, const Rows& rows, float* out) {
-  device_.double_layer_norm({.rows = rows.count,
-                             .d = config_.d,
-                             .eps = static_cast<float>(config_.norm_eps),
-                             .x = rows.x,
-                             .weight_a = weight,
-                             .bias_a = bias,
-                             .out_a = out});
+template <device::Number T>
+void PackRun<T>::norm(const float* weight, const float* bias, const Rows& rows, T* out) {
+  device_.double_layer_norm(device::DoubleLayerNorm<T>{.rows = rows.count,
+                                                       .d = config_.d,
+                                                       .eps = static_cast<float>(config_.norm_eps),
+                                                       .x = rows.x,
+                                                       .weight_a = weight,
+                                                       .bias_a = bias,
+                                                       .out_a = out});
 }
 
 /// rows.x += MLP(workspace.b).
-void PackRun::mlp(const BlockWeights& weights, const Rows& rows, Workspace& workspace) {
+template <device::Number T>
+void PackRun<T>::mlp(const BlockWeights<T>& weights, const Rows& rows, Workspace<T>& workspace) {
   product(rows.count, config_.mlp, config_.d, workspace.b.data(), weights.up, workspace.wide.data(), 0.0F);
-  device_.bias_activation({.rows = rows.count,
-                           .d = config_.mlp,
-                           .f = nonlinearity(config_.activation),
-                           .bias = weights.up_bias,
-                           .x = workspace.wide.data()});
+  device_.bias_activation(device::BiasActivation<T>{.rows = rows.count,
+                                                    .d = config_.mlp,
+                                                    .f = nonlinearity(config_.activation),
+                                                    .bias = weights.up_bias,
+                                                    .x = workspace.wide.data()});
   device_.add_bias({.rows = rows.count, .d = config_.d, .bias = weights.down_bias, .x = rows.x});
   product(rows.count, config_.d, config_.mlp, workspace.wide.data(), weights.down, rows.x, 1.0F);
 }
 
 /// rows.x += attention of the queries in workspace.b to these keys and values.
-void PackRun::attend(const BlockWeights& weights, const Rows& rows, const float* k, const float* v,
-                     Workspace& workspace) {
-  device_.attention({.sequences = probes(),
-                     .heads = config_.heads,
-                     .head_size = config_.head_size(),
-                     .query_rows = rows.count,
-                     .key_rows = tokens_of(pack_),
-                     .longest = longest_,
-                     .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config_.head_size()))),
-                     .query_starts = rows.starts,
-                     .key_starts = starts_.data(),
-                     .q = workspace.b.data(),
-                     .k = k,
-                     .v = v,
-                     .out = workspace.wide.data()});
+template <device::Number T>
+void PackRun<T>::attend(const BlockWeights<T>& weights, const Rows& rows, const T* k, const T* v,
+                        Workspace<T>& workspace) {
+  device_.attention(device::Attention<T>{
+      .sequences = probes(),
+      .heads = config_.heads,
+      .head_size = config_.head_size(),
+      .query_rows = rows.count,
+      .key_rows = tokens_of(pack_),
+      .longest = longest_,
+      .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config_.head_size()))),
+      .query_starts = rows.starts,
+      .key_starts = starts_.data(),
+      .q = workspace.b.data(),
+      .k = k,
+      .v = v,
+      .out = workspace.wide.data()});
   if (weights.dense_bias != nullptr) {
     device_.add_bias({.rows = rows.count, .d = config_.d, .bias = weights.dense_bias, .x = rows.x});
   }
@@ -277,23 +285,26 @@ void PackRun::attend(const BlockWeights& weights, const Rows& rows, const float*
 }
 
 /// out = in · weightᵀ + beta · out, weight being [outputs, inputs] as the files hold it.
-void PackRun::product(std::int64_t rows, std::int64_t outputs, std::int64_t inputs, const float* in,
-                      const float* weight, float* out, float beta) {
-  device_.matmul({.transpose_b = true,
-                  .m = rows,
-                  .n = outputs,
-                  .k = inputs,
-                  .a = in,
-                  .lda = inputs,
-                  .b = weight,
-                  .ldb = inputs,
-                  .beta = beta,
-                  .c = out,
-                  .ldc = outputs});
+template <device::Number T>
+template <class C>
+void PackRun<T>::product(std::int64_t rows, std::int64_t outputs, std::int64_t inputs, const T* in,
+                         const T* weight, C* out, float beta) {
+  device_.matmul(device::MatrixProduct<T, C>{.transpose_b = true,
+                                             .m = rows,
+                                             .n = outputs,
+                                             .k = inputs,
+                                             .a = in,
+                                             .lda = inputs,
+                                             .b = weight,
+                                             .ldb = inputs,
+                                             .beta = beta,
+                                             .c = out,
+                                             .ldc = outputs});
 }
 
-device::RotarySplit<float> PackRun::split(const RotaryTable& rotary, const Rows& rows, const float* in,
-                                          const float* bias) const {
+template <device::Number T>
+device::RotarySplit<T> PackRun<T>::split(const RotaryTable& rotary, const Rows& rows, const T* in,
+                                         const float* bias) const {
   return {.rows = rows.count,
           .heads = config_.heads,
           .head_size = config_.head_size(),
@@ -305,12 +316,21 @@ device::RotarySplit<float> PackRun::split(const RotaryTable& rotary, const Rows&
           .sin = rotary.sin.data()};
 }
 
-PackRun::Rows PackRun::all_rows() {
+template <device::Number T>
+typename PackRun<T>::Rows PackRun<T>::all_rows() {
   return {tokens_of(pack_), x_.data(), starts_.data(), position_.data()};
 }
 
-PackRun::Rows PackRun::last_rows(Workspace& workspace) {
-  return {probes(), workspace.last.data(), one_each_.data(), last_position_.data()};
+template <device::Number T>
+typename PackRun<T>::Rows PackRun<T>::last_rows(float* last) {
+  return {probes(), last, one_each_.data(), last_position_.data()};
 }
+
+template struct Workspace<float>;
+template struct Workspace<device::Float16>;
+template struct Workspace<device::BFloat16>;
+template class PackRun<float>;
+template class PackRun<device::Float16>;
+template class PackRun<device::BFloat16>;
 
 }  // namespace incipit::model

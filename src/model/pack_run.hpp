@@ -23,41 +23,43 @@ struct RotaryTable {
   device::Buffer<float> sin;
 };
 
-/// Scratch for one pack at a time; every pack of a wave uses the same.
+/// Scratch for one pack at a time; every pack of a wave uses the same. T: the numbers between operations.
+template <device::Number T>
 struct Workspace {
   Workspace(device::Device& device, const checkpoint::Config& config, std::span<const corpus::Pack> packs);
 
   /// Device bytes for packs of at most `tokens` tokens.
   [[nodiscard]] static std::size_t bytes(const checkpoint::Config& config, std::int64_t tokens);
 
-  device::Buffer<float> a;             ///< [tokens, d]
-  device::Buffer<float> b;             ///< [tokens, d]
-  device::Buffer<float> wide;          ///< [tokens, max(4·d, mlp)]
-  device::Buffer<float> last;          ///< [probes, d]
-  device::Buffer<std::int32_t> flags;  ///< [probes]
+  device::Buffer<T> a;     ///< [tokens, d]
+  device::Buffer<T> b;     ///< [tokens, d]
+  device::Buffer<T> wide;  ///< [tokens, max(4·d, mlp)]
 };
 
-/// What a pack keeps on the device during a wave: its residual stream and where its tokens stand.
+/// What a pack keeps on the device during a wave: its residual stream, in fp32 whatever T, and where its
+/// tokens stand.
+template <device::Number T>
 class PackRun {
  public:
   PackRun(device::Device& device, const checkpoint::Config& config, const corpus::Pack& pack);
 
   /// Fills the residual with the embeddings of the tokens; only the rows of tokens that occur are read.
   /// Error(data) for a token that is not in the vocabulary.
-  void embed(TensorStream& stream, const checkpoint::Tensor& embedding, Workspace& workspace);
+  void embed(TensorStream& stream, const checkpoint::Tensor& embedding, Workspace<T>& workspace);
 
   /// Runs a block on all tokens.
-  void run(const BlockWeights& weights, const RotaryTable& rotary, Workspace& workspace);
-  /// Runs a block, past its keys and values for the last tokens only; leaves their residual in
-  /// `workspace.last`. The pack's own residual is then of no more use.
-  void run_last(const BlockWeights& weights, const RotaryTable& rotary, Workspace& workspace);
-  /// Copies the residual at the last tokens to `workspace.last`.
-  void gather_last(Workspace& workspace);
+  void run(const BlockWeights<T>& weights, const RotaryTable& rotary, Workspace<T>& workspace);
+  /// Runs a block, past its keys and values for the last tokens only; leaves their residual in `last`,
+  /// [probes, d]. The pack's own residual is then of no more use.
+  void run_last(const BlockWeights<T>& weights, const RotaryTable& rotary, Workspace<T>& workspace,
+                float* last);
+  /// Copies the residual at the last tokens to `last`, [probes, d].
+  void gather_last(float* last);
 
-  /// Puts the layer norm of every token's residual in its place.
-  void norm_all(const float* weight, const float* bias);
-  /// out[tokens, outputs] = residual · weightᵀ, weight being [outputs, d].
-  void project(const float* weight, std::int64_t outputs, float* out);
+  /// Puts the layer norm of every token's residual into workspace.a.
+  void norm_all(const float* weight, const float* bias, Workspace<T>& workspace);
+  /// out[tokens, outputs] = workspace.a · weightᵀ, weight being [outputs, d].
+  void project(const T* weight, std::int64_t outputs, const Workspace<T>& workspace, float* out);
 
   [[nodiscard]] std::int64_t probes() const { return static_cast<std::int64_t>(pack_.probes.size()); }
   [[nodiscard]] const corpus::Pack& pack() const { return pack_; }
@@ -74,17 +76,18 @@ class PackRun {
     const std::int32_t* position;  ///< [count]
   };
 
-  void norms(const BlockWeights& weights, const Rows& rows, Workspace& workspace);
-  void mlp(const BlockWeights& weights, const Rows& rows, Workspace& workspace);
-  void attend(const BlockWeights& weights, const Rows& rows, const float* k, const float* v,
-              Workspace& workspace);
-  void norm(const float* weight, const float* bias, const Rows& rows, float* out);
-  void product(std::int64_t rows, std::int64_t outputs, std::int64_t inputs, const float* in,
-               const float* weight, float* out, float beta);
-  [[nodiscard]] device::RotarySplit<float> split(const RotaryTable& rotary, const Rows& rows, const float* in,
-                                                 const float* bias) const;
+  void norms(const BlockWeights<T>& weights, const Rows& rows, Workspace<T>& workspace);
+  void mlp(const BlockWeights<T>& weights, const Rows& rows, Workspace<T>& workspace);
+  void attend(const BlockWeights<T>& weights, const Rows& rows, const T* k, const T* v,
+              Workspace<T>& workspace);
+  void norm(const float* weight, const float* bias, const Rows& rows, T* out);
+  template <class C>
+  void product(std::int64_t rows, std::int64_t outputs, std::int64_t inputs, const T* in, const T* weight,
+               C* out, float beta);
+  [[nodiscard]] device::RotarySplit<T> split(const RotaryTable& rotary, const Rows& rows, const T* in,
+                                             const float* bias) const;
   [[nodiscard]] Rows all_rows();
-  [[nodiscard]] Rows last_rows(Workspace& workspace);
+  [[nodiscard]] Rows last_rows(float* last);
 
   device::Device& device_;
   const checkpoint::Config& config_;
@@ -97,5 +100,12 @@ class PackRun {
   device::Buffer<std::int32_t> last_position_;  ///< [probes]
   device::Buffer<std::int32_t> one_each_;       ///< [probes + 1] 0, 1, 2, …
 };
+
+extern template struct Workspace<float>;
+extern template struct Workspace<device::Float16>;
+extern template struct Workspace<device::BFloat16>;
+extern template class PackRun<float>;
+extern template class PackRun<device::Float16>;
+extern template class PackRun<device::BFloat16>;
 
 }  // namespace incipit::model

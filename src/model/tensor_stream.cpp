@@ -1,8 +1,7 @@
 #include "model/tensor_stream.hpp"
 
-#include <algorithm>
-#include <bit>
 #include <cmath>
+#include <span>
 #include <string>
 
 #include "error.hpp"
@@ -10,20 +9,13 @@
 namespace incipit::model {
 namespace {
 
-/// Numbers converted at once: they stay in the second-level cache until they are checked and copied on.
-constexpr std::int64_t chunk = std::int64_t{1} << 17U;
+/// Numbers brought over at once: on the host they stay in the second-level cache until they are converted, a
+/// device of its own gets enough of them that a copy's latency does not count.
+constexpr std::int64_t host_chunk = std::int64_t{1} << 17U;
+constexpr std::int64_t device_chunk = std::int64_t{1} << 22U;
 
-std::int64_t chunk_rows(std::int64_t row_size) {
+std::int64_t rows_within(std::int64_t chunk, std::int64_t row_size) {
   return std::max<std::int64_t>(1, chunk / row_size);
-}
-
-bool all_finite(std::span<const float> values) {
-  // From the bits and without a branch, so that it runs at the speed of memory.
-  std::uint32_t bad = 0;
-  for (const float value : values) {
-    bad |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(value) & 0x7f800000U) == 0x7f800000U);
-  }
-  return bad == 0;
 }
 
 /// "[3, 17]" for the element `index` of a tensor of this shape.
@@ -37,39 +29,71 @@ std::string place(std::int64_t index, const std::vector<std::int64_t>& shape) {
   return "[" + text + "]";
 }
 
+/// What a tensor's numbers are on their way: as the file holds them, but in fp32 where they do not lie row
+/// after row.
+device::NumberType on_the_way(const checkpoint::Tensor& tensor) {
+  if (!tensor.stride.empty()) return device::NumberType::f32;
+  switch (tensor.dtype) {
+    case checkpoint::Dtype::f16:
+      return device::NumberType::f16;
+    case checkpoint::Dtype::bf16:
+      return device::NumberType::bf16;
+    case checkpoint::Dtype::f64:
+      return device::NumberType::f64;
+    default:
+      return device::NumberType::f32;  // what cannot be read at all, Weights::read refuses
+  }
+}
+
+std::string trouble_of(float value, device::NumberType type) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return "infinity";
+  return std::to_string(value) + ", more than " + (type == device::NumberType::f16 ? "fp16" : "bf16") +
+         " holds";
+}
+
 }  // namespace
 
 TensorStream::TensorStream(device::Device& device, const checkpoint::Weights& weights)
     : device_(device), weights_(weights) {}
 
-void TensorStream::read(const checkpoint::Tensor& tensor, std::int64_t first, std::int64_t rows, float* to) {
-  const std::int64_t row_size = tensor.row_size();
-  const std::int64_t step = chunk_rows(row_size);
-  values_.resize(static_cast<std::size_t>(std::min(step, rows) * row_size));
-  for (std::int64_t row = 0; row < rows; row += step) {
-    const std::int64_t count = std::min(step, rows - row);
-    const std::span<float> values(values_.data(), static_cast<std::size_t>(count * row_size));
-    weights_.read(tensor, first + row, count, values);
-    check(tensor, first + row, values);
-    device_.upload(to + row * row_size, values.data(), values.size_bytes());
+std::int64_t TensorStream::chunk_rows(std::int64_t row_size) const {
+  return rows_within(device_.kind() == device::Kind::host ? host_chunk : device_chunk, row_size);
+}
+
+void TensorStream::read_chunk(const checkpoint::Tensor& tensor, std::int64_t first, std::int64_t rows,
+                              device::NumberType type, void* to) {
+  const device::NumberType from = on_the_way(tensor);
+  const std::int64_t count = rows * tensor.row_size();
+  bytes_.resize(static_cast<std::size_t>(count) * device::bytes_of(from));
+  if (from == device::NumberType::f32) {
+    weights_.read(tensor, first, rows,
+                  {reinterpret_cast<float*>(bytes_.data()), static_cast<std::size_t>(count)});
+  } else {
+    weights_.read_raw(tensor, static_cast<std::uint64_t>(first * tensor.row_size()) * device::bytes_of(from),
+                      bytes_);
   }
+  const std::int64_t bad =
+      device_.upload_numbers({.count = count, .from = from, .host = bytes_.data(), .to = type, .device = to});
+  if (bad < count) refuse(tensor, first * tensor.row_size() + bad, type);
 }
 
 std::size_t TensorStream::bytes(std::int64_t row_size) {
-  return static_cast<std::size_t>(chunk_rows(row_size) * row_size) * sizeof(float);
+  return static_cast<std::size_t>(rows_within(host_chunk, row_size) * row_size) * sizeof(float);
 }
 
-void TensorStream::check(const checkpoint::Tensor& tensor, std::int64_t first,
-                         std::span<const float> values) const {
-  if (all_finite(values)) return;
-  const auto bad =
-      std::find_if_not(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
-  const std::int64_t index = first * tensor.row_size() + (bad - values.begin());
-  throw Error(Exit::numbers,
-              weights_.files()[static_cast<std::size_t>(tensor.file)].string() + ": tensor " + tensor.name +
-                  " holds " + (std::isnan(*bad) ? "NaN" : "infinity") + " at " + place(index, tensor.shape) +
-                  "; finite numbers are expected. Get the checkpoint again, or leave this step out "
-                  "with family.steps");
+void TensorStream::refuse(const checkpoint::Tensor& tensor, std::int64_t index,
+                          device::NumberType type) const {
+  std::vector<float> row(static_cast<std::size_t>(tensor.row_size()));
+  weights_.read(tensor, index / tensor.row_size(), 1, row);
+  const float value = row[static_cast<std::size_t>(index % tensor.row_size())];
+  throw Error(
+      Exit::numbers,
+      weights_.files()[static_cast<std::size_t>(tensor.file)].string() + ": tensor " + tensor.name +
+          " holds " + trouble_of(value, type) + " at " + place(index, tensor.shape) +
+          "; finite numbers are expected. " +
+          (std::isfinite(value) ? "Set run.precision = bf16 or fp32, or leave this step out with family.steps"
+                                : "Get the checkpoint again, or leave this step out with family.steps"));
 }
 
 }  // namespace incipit::model

@@ -1,7 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "checkpoint/weights.hpp"
@@ -16,19 +17,30 @@ class TensorStream {
   /// Device and weights must outlive the stream.
   TensorStream(device::Device& device, const checkpoint::Weights& weights);
 
-  /// Rows [first, first + rows) as fp32 to device memory `to`, which holds rows × row_size numbers.
-  /// Error(numbers) naming file, tensor and index of the first value that is NaN or infinite; Error(io).
-  void read(const checkpoint::Tensor& tensor, std::int64_t first, std::int64_t rows, float* to);
+  /// Rows [first, first + rows) to device memory `to`, which holds rows × row_size numbers; the device
+  /// converts them. Error(numbers) naming file, tensor and index of the first value that is NaN, infinite, or
+  /// more than T holds; Error(io).
+  template <device::Number T>
+  void read(const checkpoint::Tensor& tensor, std::int64_t first, std::int64_t rows, T* to) {
+    for (std::int64_t row = 0; row < rows; row += chunk_rows(tensor.row_size())) {
+      const std::int64_t count = std::min(chunk_rows(tensor.row_size()), rows - row);
+      read_chunk(tensor, first + row, count, device::number_type<T>, to + row * tensor.row_size());
+    }
+  }
 
   /// Host bytes a stream takes for rows of `row_size` numbers.
   [[nodiscard]] static std::size_t bytes(std::int64_t row_size);
 
  private:
-  void check(const checkpoint::Tensor& tensor, std::int64_t first, std::span<const float> values) const;
+  [[nodiscard]] std::int64_t chunk_rows(std::int64_t row_size) const;
+  void read_chunk(const checkpoint::Tensor& tensor, std::int64_t first, std::int64_t rows,
+                  device::NumberType type, void* to);
+  [[noreturn]] void refuse(const checkpoint::Tensor& tensor, std::int64_t index,
+                           device::NumberType type) const;
 
   device::Device& device_;
   const checkpoint::Weights& weights_;
-  std::vector<float> values_;
+  std::vector<std::byte> bytes_;
 };
 
 }  // namespace incipit::model

@@ -16,23 +16,25 @@
 namespace incipit::model {
 
 /// What a wave keeps on the device while the weights stream past it: its packs, their workspace and the
-/// rotary tables. Everything it is made from must outlive it.
+/// rotary tables. Everything it is made from must outlive it. T: the numbers of weights and between
+/// operations.
+template <device::Number T>
 class Wave {
  public:
   /// `blocks`: how many blocks will be asked for, in order.
   Wave(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config,
        std::span<const corpus::Pack> packs, std::int64_t blocks);
 
-  [[nodiscard]] std::vector<PackRun>& runs() { return runs_; }
-  [[nodiscard]] Workspace& workspace() { return workspace_; }
+  [[nodiscard]] std::vector<PackRun<T>>& runs() { return runs_; }
+  [[nodiscard]] Workspace<T>& workspace() { return workspace_; }
   [[nodiscard]] const RotaryTable& rotary() const { return rotary_; }
   /// Block `block`, in order from 0, valid until the next call. Errors as TensorStream.
-  [[nodiscard]] const BlockWeights& block(std::int64_t block) { return blocks_.next(block); }
+  [[nodiscard]] const BlockWeights<T>& block(std::int64_t block) { return blocks_.next(block); }
 
   /// Embeds the tokens of one pack. Errors as PackRun::embed.
-  void embed(PackRun& run);
+  void embed(PackRun<T>& run);
 
-  /// Device and host bytes a wave takes whatever it holds: two blocks in fp32 and the workspace of a pack of
+  /// Device and host bytes a wave takes whatever it holds: two blocks and the workspace of a pack of
   /// `pack_tokens`.
   [[nodiscard]] static std::size_t bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens);
   /// Bytes that these packs take beside them.
@@ -43,11 +45,15 @@ class Wave {
   const checkpoint::Weights& weights_;
   TensorStream embedding_stream_;
   TensorStream block_stream_;  ///< the reading thread's
-  Prefetch<BlockWeights> blocks_;
+  Prefetch<BlockWeights<T>> blocks_;
   RotaryTable rotary_;
-  Workspace workspace_;
-  std::vector<PackRun> runs_;
+  Workspace<T> workspace_;
+  std::vector<PackRun<T>> runs_;
 };
+
+extern template class Wave<float>;
+extern template class Wave<device::Float16>;
+extern template class Wave<device::BFloat16>;
 
 /// Probes in all packs together.
 [[nodiscard]] std::int64_t probes_of(std::span<const corpus::Pack> packs);

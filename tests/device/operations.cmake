@@ -18,4 +18,5 @@ set(INCIPIT_OPERATION_TESTS
   sae_dead_test.cpp
   sae_decode_test.cpp
   sae_gradient_test.cpp
-  sae_loss_test.cpp)
+  sae_loss_test.cpp
+  upload_numbers_test.cpp)

@@ -9,6 +9,7 @@
 #include <map>
 #include <numeric>
 
+#include "../support.hpp"
 #include "device/host/host_device.hpp"
 #include "error.hpp"
 #include "neox_reference.hpp"
@@ -222,6 +223,24 @@ TEST(Neox, NamesANonFiniteWeight) {
                {"layers.0.mlp.dense_4h_to_h.bias", "infinity at [15]"});
 }
 
+TEST(Neox, NamesAWeightThatTheArithmeticDoesNotHold) {
+  const Checkpoint checkpoint(shape(2, 2, 8, 0.25));
+  poke(checkpoint, "gpt_neox.layers.1.attention.dense.weight", 5 * 16 + 2, 70000.0F);
+  const auto weights = checkpoint::Weights::open(checkpoint.folder());
+  const auto device = device::make_host_device(1);
+  const Config config = shape(2, 2, 8, 0.25);
+  const std::vector<corpus::Pack> packs = {random_pack({4}, vocabulary_size, 12)};
+  const auto run_in = [&](device::NumberType precision) {
+    Neox(*device, weights, config, precision)
+        .run(packs, std::vector<int>{2}, [](int, std::span<const float>) {});
+  };
+  test::expect_error(Exit::numbers,
+                     {"layers.1.attention.dense.weight", "70000.000000, more than fp16 holds at [5, 2]",
+                      "run.precision = bf16"},
+                     [&] { run_in(device::NumberType::f16); });
+  EXPECT_NO_THROW(run_in(device::NumberType::bf16));
+}
+
 TEST(Neox, NamesANonFiniteResidual) {
   const Checkpoint checkpoint(shape(2, 2, 8, 0.25));
   for (std::uint64_t i = 0; i < 16; ++i)
@@ -263,10 +282,14 @@ TEST(Neox, LayersMustAscendWithinTheDepth) {
 
 TEST(Neox, BytesGrowWithWhatIsHeld) {
   const Config config = shape(2, 4, 32, 0.25);
-  EXPECT_GE(Neox::bytes_fixed(config, 100), 2U * 12U * 128U * 128U * 4U + 100U * 6U * 128U * 4U);
+  const auto f32 = device::NumberType::f32;
+  const auto bf16 = device::NumberType::bf16;
+  EXPECT_GE(Neox::bytes_fixed(config, 100, f32), 2U * 12U * 128U * 128U * 4U + 100U * 6U * 128U * 4U);
+  EXPECT_GE(Neox::bytes_fixed(config, 100, bf16), 2U * 12U * 128U * 128U * 2U + 100U * 6U * 128U * 2U);
+  EXPECT_LT(Neox::bytes_fixed(config, 100, bf16), Neox::bytes_fixed(config, 100, f32));
   const std::vector<corpus::Pack> packs = {random_pack({50}, vocabulary_size, 17),
                                            random_pack({30, 20}, vocabulary_size, 18)};
-  EXPECT_GE(Neox::bytes_per_wave(config, packs), 100U * 128U * 4U);
+  EXPECT_GE(Neox::bytes_per_wave(config, packs, bf16), 100U * 128U * 4U);
 }
 
 }  // namespace

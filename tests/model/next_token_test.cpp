@@ -193,9 +193,9 @@ TEST_F(NextTokenTest, NamesATokenBeyondTheVocabulary) {
 
 TEST_F(NextTokenTest, BytesGrowWithWhatIsHeld) {
   const Config config = shape(5000);
-  EXPECT_GE(NextToken::bytes_fixed(config, 100), 1536U * (2U * 24U + 100U) * 4U);
+  EXPECT_GE(NextToken::bytes_fixed(config, 100, device::NumberType::f32), 1536U * (2U * 24U + 100U) * 4U);
   const std::vector<corpus::Pack> packs = {random_pack({50}, 5000, 13), random_pack({30, 20}, 5000, 14)};
-  EXPECT_GE(NextToken::bytes_per_wave(config, packs), 100U * (24U * 4U + 20U));
+  EXPECT_GE(NextToken::bytes_per_wave(config, packs, device::NumberType::f32), 100U * (24U * 4U + 20U));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ class HostDevice : public Device {
   [[nodiscard]] void* allocate(std::size_t bytes) override;
   void release(void* memory) noexcept override;
   void upload(void* to, const void* host, std::size_t bytes) override;
+  [[nodiscard]] std::int64_t upload_numbers(const NumberUpload&) override;
   void download(void* host, const void* from, std::size_t bytes) override;
   void zero(void* memory, std::size_t bytes) override;
   void synchronize() override {}

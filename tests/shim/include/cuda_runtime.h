@@ -3,6 +3,7 @@
 // What the kernels use of CUDA's language and runtime, for the host's compiler. Names are CUDA's own, so that
 // the sources of kernels/ are compiled as they stand; see kernels/README.md.
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -110,6 +111,12 @@ template <class T>
 requires std::is_integral_v<T> T atomicAdd(T* address, T value) {
   const T before = *address;
   *address += value;
+  return before;
+}
+template <class T>
+requires std::is_integral_v<T> T atomicMin(T* address, T value) {
+  const T before = *address;
+  *address = std::min(before, value);
   return before;
 }
 
