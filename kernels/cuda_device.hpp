@@ -28,6 +28,7 @@ class CudaDevice : public Device {
   [[nodiscard]] Kind kind() const override { return Kind::cuda; }
   [[nodiscard]] std::string name() const override { return name_; }
   [[nodiscard]] std::string libraries() const override;
+  [[nodiscard]] std::vector<std::string> choices() const override;
 
   [[nodiscard]] void* allocate(std::size_t bytes) override;
   void release(void* memory) noexcept override;
