@@ -89,7 +89,7 @@ CudaDevice::CudaDevice(int ordinal)
       identity_(unique_name(properties_of(ordinal))),
       last_(std::make_unique<cuda::Call>()),
       memory_(std::make_unique<cuda::Memory>(ordinal, name_)),
-      products_(std::make_unique<cuda::Products>(memory_->stream())) {
+      products_(std::make_unique<cuda::Products>()) {
   const char* wait = std::getenv("INCIPIT_CUDA_WAIT");
   wait_ = wait != nullptr && std::string(wait) == "1";
 }
@@ -107,6 +107,10 @@ std::optional<std::size_t> CudaDevice::free_memory() const {
   std::size_t total = 0;
   cuda::check(cudaMemGetInfo(&free, &total), call);
   return free;
+}
+
+std::vector<std::string> CudaDevice::choices() const {
+  return products_->choices();
 }
 
 cuda::Call CudaDevice::begin(const char* operation, std::initializer_list<std::int64_t> shape) {

@@ -31,6 +31,7 @@ class CudaDevice : public Device {
   [[nodiscard]] std::string libraries() const override;
   [[nodiscard]] std::string identity() const override { return identity_; }
   [[nodiscard]] std::optional<std::size_t> free_memory() const override;
+  [[nodiscard]] std::vector<std::string> choices() const override;
 
   [[nodiscard]] void* allocate(std::size_t bytes) override;
   void release(void* memory) noexcept override;
