@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <sstream>
 
 #include "command/audit.hpp"
 #include "command/device.hpp"
@@ -94,6 +96,18 @@ void warn_about_probes(Session& session) {
         "sae.latents = {} would do",
         session.deck.sae.latents, static_cast<double>(verify) / static_cast<double>(session.deck.sae.latents),
         std::max<std::int64_t>(1, verify / 20));
+}
+
+/// Puts what the ranks' libraries were left to choose on record, each line once.
+void log_choices(Session& session) {
+  const auto mine = session.device->choices();
+  std::set<std::string> lines;
+  for (const auto& text : session.world.all_gather(fmt::format("{}", fmt::join(mine, "\n")))) {
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) lines.insert(line);
+  }
+  if (!lines.empty())
+    session.console.log_only(fmt::format("Algorithms of the device's libraries\n{}", fmt::join(lines, "\n")));
 }
 
 }  // namespace
@@ -205,6 +219,7 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
 }
 
 void close_session(Session& session) {
+  log_choices(session);
   const auto rows = session.timing.summary(session.world);
   session.console.line("\nWhere the time went (seconds per rank)");
   session.console.block(console::Timing::table(rows));

@@ -58,6 +58,7 @@ def test_log_and_files_name_the_device(runs):
     family, _ = runs
     log = (family.folder / "cuda" / "run.log").read_text()
     assert "device    cuda, CUDA 13.0, driver for CUDA 13.0" in log and "the kernels on the host" in log
+    assert "Algorithms of the device's libraries" in log and " x 96 x 32: plain loops" in log  # a block's qkv
     with h5py.File(family.folder / "cuda" / "emergence.h5") as file:
         assert file.attrs["device"] == b"cuda"
 
@@ -81,6 +82,21 @@ def test_residuals_and_latents_agree_with_the_host(runs):
         probes += len(winners["host"])
         agreeing += int((winners["host"] == winners["cuda"]).sum())
     assert probes > 500 and agreeing >= 0.995 * probes
+
+
+@pytest.mark.parametrize("precision, bound", [("fp16", 2e-3), ("bf16", 1e-2)])
+def test_sixteen_bits_are_near_fp32_on_both(runs, tmp_path, precision, bound):
+    family, words = runs
+    with h5py.File(family.folder / "host" / "activations" / "large" / "step100.h5") as file:
+        expected = file["residual"][()]
+    for kind, program in {"host": incipit, "cuda": shim}.items():
+        good(program("extract", *words[1:], f"--run.output={tmp_path / kind}", f"--run.precision={precision}",
+                     "--family.models=large", "--family.steps=100", "--run.audit=ignore"))
+        with h5py.File(tmp_path / kind / "activations" / "large" / "step100.h5") as file:
+            assert file.attrs["precision"] == precision.encode()
+            found = file["residual"][()]
+        error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
+        assert 0 < error <= bound, (kind, error)
 
 
 @pytest.mark.parametrize("ranks", [1, 3])

@@ -3,13 +3,17 @@
 
 #include "products.cuh"
 
+#include <set>
+#include <string>
 #include <vector>
 
 namespace incipit::device::cuda {
 
-struct Products::Library {};
+struct Products::Library {
+  std::set<std::string> problems;
+};
 
-Products::Products() = default;
+Products::Products() : library_(std::make_unique<Library>()) {}
 Products::~Products() = default;
 
 std::string Products::version() const {
@@ -17,7 +21,7 @@ std::string Products::version() const {
 }
 
 std::vector<std::string> Products::choices() const {
-  return {};
+  return {library_->problems.begin(), library_->problems.end()};
 }
 
 namespace {
@@ -32,7 +36,9 @@ auto value(T x) {
 }
 
 template <class T, class Result>
-void multiply(const MatrixProduct<T, Result>& p) {
+void multiply(const MatrixProduct<T, Result>& p, std::set<std::string>& problems) {
+  problems.insert(std::to_string(p.m) + " x " + std::to_string(p.n) + " x " + std::to_string(p.k) +
+                  ": plain loops");
   using Scalar = typename MatrixProduct<T, Result>::Scalar;
   std::vector<Scalar> sums(static_cast<std::size_t>(p.n));
   for (std::int64_t i = 0; i < p.m; ++i) {
@@ -57,22 +63,22 @@ void multiply(const MatrixProduct<T, Result>& p) {
 }  // namespace
 
 void Products::run(const MatrixProduct<float>& product, const Call& /*call*/) {
-  multiply(product);
+  multiply(product, library_->problems);
 }
 void Products::run(const MatrixProduct<double>& product, const Call& /*call*/) {
-  multiply(product);
+  multiply(product, library_->problems);
 }
 void Products::run(const MatrixProduct<Float16>& product, const Call& /*call*/) {
-  multiply(product);
+  multiply(product, library_->problems);
 }
 void Products::run(const MatrixProduct<Float16, float>& product, const Call& /*call*/) {
-  multiply(product);
+  multiply(product, library_->problems);
 }
 void Products::run(const MatrixProduct<BFloat16>& product, const Call& /*call*/) {
-  multiply(product);
+  multiply(product, library_->problems);
 }
 void Products::run(const MatrixProduct<BFloat16, float>& product, const Call& /*call*/) {
-  multiply(product);
+  multiply(product, library_->problems);
 }
 
 }  // namespace incipit::device::cuda
