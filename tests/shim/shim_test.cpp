@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "fragment.cuh"
 #include "pack.cuh"
 #include "shared.cuh"
 
@@ -312,6 +313,31 @@ __global__ void misaligned(float* out) {
   memory[threadIdx.x] = 1;
   __syncthreads();
   out[0] = load<4>(memory, 2).value[0];
+}
+
+__global__ void product_without_some(float* out) {
+  FragmentSums sums = {};
+  if (threadIdx.x != 9) multiply_add(sums, LeftFragment<BFloat16>{}, RightFragment<BFloat16>{});
+  out[threadIdx.x] = sums.value[0];
+}
+
+TEST(ShimReports, AProductOfMatricesThatALaneMisses) {
+  std::vector<float> out(32);
+  expect_report({"divergent", "product of matrices", "thread (9, 0, 0) has ended"}, 1, 32,
+                product_without_some, out.data());
+}
+
+__global__ void misaligned_matrix(unsigned* out) {
+  struct Tag;
+  const Shared<Float16> memory = shared_array<Tag, Float16, 512>();
+  for (unsigned i = threadIdx.x; i < 512; i += 32) memory[i] = Float16{0};
+  __syncwarp();
+  out[threadIdx.x] = load_left<Float16>(memory, 20).pair[0];
+}
+
+TEST(ShimReports, AMatrixThatIsNotAligned) {
+  std::vector<unsigned> out(32);
+  expect_report({"misaligned matrix"}, 1, 32, misaligned_matrix, out.data());
 }
 
 TEST(ShimReports, APackThatIsNotAligned) {
