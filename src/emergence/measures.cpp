@@ -76,6 +76,14 @@ void check_shapes(const sae::DeviceCodes& codes, const MatchedSets& sets, const 
     throw Error(Exit::defect, "measures: codes or matches do not fit the judged probes");
 }
 
+std::vector<double> column(std::span<const double> scores, int32_t subjects, int32_t c) {
+  std::vector<double> out;
+  out.reserve(scores.size() / static_cast<size_t>(subjects));
+  for (auto at = static_cast<size_t>(c); at < scores.size(); at += static_cast<size_t>(subjects))
+    out.push_back(scores[at]);
+  return out;
+}
+
 Estimates empty_estimates(int32_t subjects, int64_t permutations) {
   Estimates out;
   out.subject.resize(static_cast<size_t>(subjects));
