@@ -14,7 +14,7 @@ namespace {
 using namespace cuda;
 
 template <class View>
-__global__ void __launch_bounds__(draw_threads)
+__global__ void __launch_bounds__(draw_threads, draw_blocks)
     resample_auc_kernel(ResampleAuc op, std::int64_t draws, double* area) {
   const std::int64_t draw = draw_of_thread();
   if (draw >= draws) return;

@@ -16,7 +16,7 @@ using namespace cuda;
 constexpr int block_subjects = 16;
 
 template <class View>
-__global__ void __launch_bounds__(draw_threads)
+__global__ void __launch_bounds__(draw_threads, draw_blocks)
     resample_counts_kernel(ResampleCounts op, std::int64_t draws, std::int32_t* fired, double* strength) {
   struct Counters;
   const Shared<int> counters = shared_array<Counters, int, block_subjects * draw_threads>();

@@ -63,6 +63,8 @@ void for_each_view(F f) {
 }
 
 inline constexpr int draw_threads = 128;
+/// Blocks of a multiprocessor: few enough for the registers of several probes on their way at once.
+inline constexpr int draw_blocks = 8;
 
 /// The draw that this thread is for.
 __device__ __forceinline__ std::int64_t draw_of_thread() {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <cmath>
 #include <tuple>
 
@@ -173,6 +174,19 @@ TEST(MeasureCodes, SaysWhyThereIsNothing) {
   EXPECT_LT(found[Measure::probe_activation].subject[0].low, 1);
 }
 
+TEST(MeasureCodes, OfNothingMatchedIsNothing) {
+  const JudgeSet judge = test::judge_set(2, 4, {1});
+  const sae::Codes codes = test::codes(judge, 1, 3, 1.0, 5);
+  for (const auto& candidate : device::every_device()) {
+    const auto device = candidate.make();
+    const Resampling resampling = make_resampling(*device, judge, {5, 5}, 1);
+    const auto found = test::measured(codes, codes, {}, {{}, {}}, 3, judge, resampling);
+    EXPECT_EQ(found.status, (std::vector<Status>{Status::no_latent, Status::no_latent})) << candidate.name;
+    for (const Estimates& estimates : found.measure)
+      for (const Estimate& estimate : estimates.subject) EXPECT_TRUE(std::isnan(estimate.value));
+  }
+}
+
 TEST(MeasureCodes, OfOneSubjectHasNoContrast) {
   const JudgeSet judge = test::judge_set(1, 4, {1});
   const Resampling resampling = make_resampling(test::host(), judge, {5, 5}, 1);
@@ -237,6 +251,53 @@ TEST(MeasureCodes, GiveTheSameBytesForAnyNumberOfThreads) {
   const auto one = run(1), three = run(3);
   omp_set_num_threads(before);
   EXPECT_EQ(one, three);
+}
+
+/// More probes than are encoded at once.
+TEST(EncodeSite, KeepsTheCodesAndTheLargestOfEachSet) {
+  const JudgeSet judge = test::judge_set(3, 367, {1});
+  const int64_t n = judge.n();
+  sae::Sae sae;
+  sae.d = 8;
+  sae.h = 20;
+  sae.k = 2;
+  Random random(8, Purpose::test, 0);
+  const auto draw = [&](int64_t count) {
+    std::vector<float> values(static_cast<size_t>(count));
+    for (float& value : values) value = static_cast<float>(random.normal());
+    return values;
+  };
+  sae.encoder = draw(sae.h * sae.d);
+  sae.encoder_bias = draw(sae.h);
+  sae.pre_bias = draw(sae.d);
+  const auto u = draw(n * sae.d);
+  const Matched matched = {{0, 3, 19}, {}, {7}};
+  for (const auto& candidate : device::every_device()) {
+    const auto device = candidate.make();
+    const Resampling resampling = make_resampling(*device, judge, {0, 0}, 1);
+    const SiteCodes found = encode_site(sae, u, {*device, matched, sae.h}, resampling);
+    const auto scores = found.scores.download();
+    const auto latent = found.codes.latent.download();
+    const auto activation = found.codes.activation.download();
+    const sae::Codes codes = sae::encode(*device, sae, u, n);
+    ASSERT_EQ(scores.size(), static_cast<size_t>(2 * n));
+    for (int64_t i = 0; i < n; ++i) {
+      const auto z = [&](int32_t j) {
+        double sum = static_cast<double>(sae.encoder_bias[static_cast<size_t>(j)]);
+        for (int64_t c = 0; c < sae.d; ++c)
+          sum += static_cast<double>(sae.encoder[static_cast<size_t>(j * sae.d + c)]) *
+                 (static_cast<double>(u[static_cast<size_t>(i * sae.d + c)]) -
+                  static_cast<double>(sae.pre_bias[static_cast<size_t>(c)]));
+        return sum;
+      };
+      ASSERT_NEAR(scores[static_cast<size_t>(i)], std::max({z(0), z(3), z(19)}), 1e-4) << candidate.name;
+      ASSERT_NEAR(scores[static_cast<size_t>(n + i)], z(7), 1e-4) << candidate.name;
+      for (auto at = static_cast<size_t>(i * sae.k); at < static_cast<size_t>((i + 1) * sae.k); ++at) {
+        ASSERT_NEAR(activation[at], z(latent[at]), 1e-4) << candidate.name;
+        ASSERT_EQ(activation[at] > 0 ? latent[at] : -1, codes.latent[at]) << candidate.name;
+      }
+    }
+  }
 }
 
 TEST(ChanceToFire, IsHypergeometric) {
