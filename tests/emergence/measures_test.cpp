@@ -113,9 +113,9 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Measures,
                                             ::testing::Values(Case{2, 2, {1}, 1, 2}, Case{3, 9, {1}, 1, 7},
                                                               Case{3, 7, {2, 5, 1}, 3, 20},
                                                               Case{5, 6, {4}, 8, 11})),
-                         [](const auto& info) {
-                           const Case& given = std::get<1>(info.param);
-                           return std::get<0>(info.param).name + "_h" + std::to_string(given.h);
+                         [](const auto& parameter) {
+                           const Case& given = std::get<1>(parameter.param);
+                           return std::get<0>(parameter.param).name + "_h" + std::to_string(given.h);
                          });
 
 TEST(MeasureCodes, OfMixedGroupsCountProbesBySubjectAndGroupsByTheFirst) {
