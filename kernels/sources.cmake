@@ -21,4 +21,13 @@ set(INCIPIT_KERNEL_SOURCES
   sae_decode.cu
   sae_gradient.cu
   sae_loss.cu
-  upload_numbers.cu)
+  upload_numbers.cu
+  activation_sum.cu
+  draw_resampling.cu
+  latent_groups.cu
+  latent_histogram.cu
+  rank_scores.cu
+  resample_auc.cu
+  resample_counts.cu
+  resample_latents.cu
+  set_maximum.cu)

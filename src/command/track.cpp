@@ -36,7 +36,7 @@ std::vector<T> chosen(const std::vector<T>& all, const std::vector<std::int64_t>
 
 /// What every site is judged by: the probes of the parts, and one set of resamples and permutations for all.
 struct Bench {
-  Bench(const corpus::Probes& probes, const deck::Deck& deck)
+  Bench(device::Device& device, const corpus::Probes& probes, const deck::Deck& deck)
       : fit(probes.of(corpus::Part::fit)),
         judge(probes.of(corpus::Part::judge)),
         fit_subject(chosen(probes.subject, fit)),
@@ -52,7 +52,7 @@ struct Bench {
     set = emergence::make_judge_set(
         subjects, chosen(probes.subject, judge), chosen(probes.group, judge), probes.group_subject,
         questions ? emergence::question_strata(judge_texts) : std::vector<std::int32_t>{});
-    resampling = emergence::make_resampling(set, deck.track, seed);
+    resampling = emergence::make_resampling(device, set, deck.track, seed);
   }
 
   std::vector<std::int64_t> fit, judge;
@@ -76,16 +76,17 @@ class Tracker {
         sae_(sae::read_saes(store::Reader(session.ledger->sae(index).path, "sae")).front()),
         match_(match::read_match(session.ledger->match(index).path)),
         labels_(interpret::read_labels(session.ledger->labels(index).path)),
-        sites_(sites_of(anchor_)) {
-    for (std::int32_t c = 0; c < bench.subjects; ++c) {
-      const auto latents = match_.matches.of(c);
-      matched_.emplace_back(latents.begin(), latents.end());
-    }
+        sites_(sites_of(anchor_)),
+        sets_(*session.device, matched(bench.subjects), sae_.h) {
     const Activations home(session.ledger->activations(anchor_.site).path, bench.total);
     auto u = home.rows(anchor_.site.layer, bench.judge);
     sae::normalise(u, sae_.mean, sae_.scale, u);
-    const auto codes = sae::encode(*session.device, sae_, u, bench.set.n());
-    reference_ = emergence::strength_reference(codes, matched_, bench.set, bench.resampling);
+    reference_ = emergence::strength_reference(sae::encode_on_device(*session.device, sae_, u, bench.set.n()),
+                                               sets_, bench.set, bench.resampling);
+    for (double tau : match_.matches.sweep.tau)
+      swept_.emplace_back(
+          *session.device,
+          emergence::match_at(match_.matches.similarity, match_.interpretable, bench.subjects, tau), sae_.h);
   }
 
   /// The whole curve, its points shared out over the ranks. Collective.
@@ -156,31 +157,36 @@ class Tracker {
     if (alignment.rank > 0) {
       const auto codes = rung(p, curve, emergence::Rung::aligned,
                               align::apply(alignment, judge_rows, static_cast<double>(sae_.scale)));
-      if (file.width() != sae_.d) curve.set_usage(p, emergence::usage(codes, sae_.h));
+      if (file.width() != sae_.d) curve.set_usage(p, emergence::usage(codes, sae_.h, bench_.resampling));
       curve.set_alignment(p, alignment);
     }
   }
 
-  sae::Codes rung(std::int64_t p, emergence::Curve& curve, emergence::Rung which, std::span<const float> u) {
-    const auto n = bench_.set.n();
-    auto codes = sae::encode(*session_.device, sae_, u, n);
-    const auto scores = emergence::subject_scores(*session_.device, sae_, u, n, matched_);
-    curve.set(p, which,
-              emergence::measure_codes(codes, scores, matched_, bench_.set, bench_.resampling, reference_));
-    return codes;
+  sae::DeviceCodes rung(std::int64_t p, emergence::Curve& curve, emergence::Rung which,
+                        std::span<const float> u) {
+    auto site = emergence::encode_site(sae_, u, sets_, bench_.resampling);
+    curve.set(p, which, emergence::measure_codes(site, sets_, bench_.set, bench_.resampling, reference_));
+    return std::move(site.codes);
   }
 
   /// What hangs on τ, and how the latents are used, in the anchor's own scaling.
-  void set_tau(std::int64_t p, emergence::Curve& curve, const sae::Codes& codes) {
-    curve.set_usage(p, emergence::usage(codes, sae_.h));
+  void set_tau(std::int64_t p, emergence::Curve& curve, const sae::DeviceCodes& codes) {
+    curve.set_usage(p, emergence::usage(codes, sae_.h, bench_.resampling));
     std::vector<double> sweep;
-    for (double tau : match_.matches.sweep.tau) {
-      const auto matched =
-          emergence::match_at(match_.matches.similarity, match_.interpretable, bench_.subjects, tau);
-      const auto values = emergence::probe_activation(codes, matched, bench_.set);
+    for (const auto& sets : swept_) {
+      const auto values = emergence::probe_activation(codes, sets, bench_.set, bench_.resampling);
       sweep.insert(sweep.end(), values.begin(), values.end());
     }
     curve.set_tau(p, sweep);
+  }
+
+  [[nodiscard]] emergence::Matched matched(std::int32_t subjects) const {
+    emergence::Matched sets;
+    for (std::int32_t c = 0; c < subjects; ++c) {
+      const auto latents = match_.matches.of(c);
+      sets.emplace_back(latents.begin(), latents.end());
+    }
+    return sets;
   }
 
   Session& session_;
@@ -191,7 +197,8 @@ class Tracker {
   match::MatchFile match_;
   interpret::Labels labels_;
   std::vector<Site> sites_;
-  emergence::Matched matched_;
+  emergence::MatchedSets sets_;
+  std::vector<emergence::MatchedSets> swept_;  ///< at each τ of the sweep
   emergence::StrengthReference reference_;
 };
 
@@ -226,7 +233,7 @@ void track(Session& session, bool again) {
     std::optional<emergence::TokenBaseline> baseline;
     parallel::together(session.world, "token baseline", [&] {
       const auto timer = session.timing.phase("token baseline");
-      bench.emplace(study.probes, session.deck);
+      bench.emplace(*session.device, study.probes, session.deck);
       baseline = emergence::token_baseline(bench->fit_texts, bench->fit_subject, bench->fit_group,
                                            bench->judge_texts, bench->set, bench->resampling, bench->seed);
     });

@@ -8,16 +8,24 @@
 #include <utility>
 #include <vector>
 
+#include "device/activation_sum.hpp"
 #include "device/add_bias.hpp"
 #include "device/attention.hpp"
 #include "device/bias_activation.hpp"
 #include "device/count_nonfinite.hpp"
 #include "device/double_layer_norm.hpp"
+#include "device/draw_resampling.hpp"
 #include "device/encode_top_k.hpp"
 #include "device/gather_centred.hpp"
 #include "device/gather_rows.hpp"
+#include "device/latent_groups.hpp"
+#include "device/latent_histogram.hpp"
 #include "device/matmul.hpp"
 #include "device/next_token_loss.hpp"
+#include "device/rank_scores.hpp"
+#include "device/resample_auc.hpp"
+#include "device/resample_counts.hpp"
+#include "device/resample_latents.hpp"
 #include "device/rotary_split.hpp"
 #include "device/sae_adam.hpp"
 #include "device/sae_auxiliary.hpp"
@@ -27,6 +35,7 @@
 #include "device/sae_loss.hpp"
 #include "device/upload_numbers.hpp"
 #include "error.hpp"
+#include "device/set_maximum.hpp"
 
 namespace incipit::device {
 
@@ -118,6 +127,19 @@ class Device {
   virtual void sae_idle(const SaeIdle<double>&) = 0;
   virtual void sae_dead(const SaeDead&) = 0;
   virtual void sae_loss(const SaeLoss&) = 0;
+
+  // What the measures of concepts count (science §5).
+  virtual void draw_bootstrap(const DrawBootstrap&) = 0;
+  virtual void draw_permutations(const DrawPermutations&) = 0;
+  virtual void latent_histogram(const LatentHistogram&) = 0;
+  virtual void activation_sum(const ActivationSum&) = 0;
+  virtual void set_maximum(const SetMaximum&) = 0;
+  virtual void latent_groups(const LatentGroups&) = 0;
+  virtual void resample_counts(const ResampleCounts&) = 0;
+  virtual void resample_latents(const ResampleLatents&) = 0;
+  virtual void rank_scores(const RankScores<float>&) = 0;
+  virtual void rank_scores(const RankScores<double>&) = 0;
+  virtual void resample_auc(const ResampleAuc&) = 0;
 };
 
 /// An array of `size` T in a device's memory. The device must outlive it.

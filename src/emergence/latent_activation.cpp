@@ -14,37 +14,46 @@ int64_t groups_drawn(const JudgeSet& judge) {
   return std::max<int64_t>(1, least / 2);
 }
 
-/// Adds the chance of one latent, from its γ in every draw.
-void add_chances(const std::vector<int32_t>& fired, const std::vector<double>& chance,
-                 std::vector<double>& total) {
-  for (size_t r = 0; r < total.size(); ++r) total[r] += chance[static_cast<size_t>(fired[r])];
-}
+/// chance_to_fire of each subject, in rows of the longest; all NaN for a subject without groups.
+struct Chances {
+  int64_t columns;
+  std::vector<double> chance;  ///< [C, columns]
+};
 
-}  // namespace
-
-LatentGroups latent_groups(const sae::Codes& codes, int64_t latents, const JudgeSet& judge) {
-  // Groups come in ascending order, so a group is new to a latent if it is not the last one seen there.
-  std::vector<std::vector<int32_t>> lists(static_cast<size_t>(latents));
-  for (int64_t g = 0; g < judge.groups(); ++g) {
-    for (int64_t at = judge.member_start[static_cast<size_t>(g)];
-         at < judge.member_start[static_cast<size_t>(g) + 1]; ++at) {
-      const int64_t i = judge.member[static_cast<size_t>(at)];
-      for (int64_t slot = i * codes.k; slot < (i + 1) * codes.k; ++slot) {
-        const int32_t j = codes.latent[static_cast<size_t>(slot)];
-        if (j < 0) continue;
-        auto& list = lists[static_cast<size_t>(j)];
-        if (list.empty() || list.back() != g) list.push_back(static_cast<int32_t>(g));
-      }
-    }
-  }
-  LatentGroups out;
-  out.start.push_back(0);
-  for (const auto& list : lists) {
-    out.group.insert(out.group.end(), list.begin(), list.end());
-    out.start.push_back(static_cast<int64_t>(out.group.size()));
+Chances chances_of(const JudgeSet& judge) {
+  const int64_t most =
+      judge.groups_of.empty() ? 0 : *std::max_element(judge.groups_of.begin(), judge.groups_of.end());
+  Chances out{most + 1, std::vector<double>(judge.groups_of.size() * static_cast<size_t>(most + 1), nan)};
+  const int64_t drawn = groups_drawn(judge);
+  for (size_t c = 0; c < judge.groups_of.size(); ++c) {
+    const int64_t groups = judge.groups_of[c];
+    if (groups == 0) continue;
+    const auto chance = chance_to_fire(groups, std::min(groups, drawn));
+    std::copy(chance.begin(), chance.end(), out.chance.begin() + static_cast<int64_t>(c) * out.columns);
   }
   return out;
 }
+
+/// Which groups fire each latent, on the device.
+struct FiringGroups {
+  FiringGroups(const sae::DeviceCodes& codes, int64_t latents, const Resampling& resampling)
+      : start(*resampling.device, static_cast<size_t>(latents) + 1),
+        list(*resampling.device, codes.latent.size()) {
+    resampling.device->latent_groups({.n = codes.n,
+                                      .keep = codes.k,
+                                      .h = latents,
+                                      .index = codes.latent.data(),
+                                      .value = codes.activation.data(),
+                                      .member = resampling.member.data(),
+                                      .group = resampling.group.data(),
+                                      .start = start.data(),
+                                      .list = list.data()});
+  }
+
+  device::Buffer<int32_t> start, list;
+};
+
+}  // namespace
 
 std::vector<double> chance_to_fire(int64_t groups, int64_t drawn) {
   std::vector<double> chance;
@@ -58,41 +67,30 @@ std::vector<double> chance_to_fire(int64_t groups, int64_t drawn) {
   return chance;
 }
 
-LatentActivationDraws latent_activation_draws(const LatentGroups& firing, std::span<const int32_t> latents,
-                                              int32_t subject, const JudgeSet& judge,
-                                              const Resampling& resampling) {
-  const auto bootstrap = static_cast<size_t>(resampling.bootstrap),
-             permutations = static_cast<size_t>(resampling.permutations);
-  const int64_t groups = judge.groups_of[static_cast<size_t>(subject)];
-  if (latents.empty() || groups == 0)
-    return {nan, std::vector<double>(bootstrap, nan), std::vector<double>(permutations, nan)};
-  const auto chance = chance_to_fire(groups, std::min(groups, groups_drawn(judge)));
-  LatentActivationDraws out{0, std::vector<double>(bootstrap, 0.0), std::vector<double>(permutations, 0.0)};
-  std::vector<int32_t> resampled(bootstrap), permuted(permutations);
-  for (const int32_t j : latents) {
-    const int64_t begin = firing.start[static_cast<size_t>(j)],
-                  end = firing.start[static_cast<size_t>(j) + 1];
-    if (begin == end) continue;
-    std::fill(resampled.begin(), resampled.end(), 0);
-    std::fill(permuted.begin(), permuted.end(), 0);
-    size_t fired = 0;
-    for (int64_t at = begin; at < end; ++at) {
-      const int32_t g = firing.group[static_cast<size_t>(at)];
-      const int32_t* label = resampling.group_labels(g);
-      for (size_t r = 0; r < permutations; ++r) permuted[r] += label[r] == subject ? 1 : 0;
-      if (judge.group_subject[static_cast<size_t>(g)] != subject) continue;
-      ++fired;
-      const int32_t* weight = resampling.weights(g);
-      for (size_t r = 0; r < bootstrap; ++r) resampled[r] += weight[r];
-    }
-    out.value += chance[fired];
-    add_chances(resampled, chance, out.bootstrap);
-    add_chances(permuted, chance, out.permutation);
-  }
-  const auto count = static_cast<double>(latents.size());
-  out.value /= count;
-  for (double& v : out.bootstrap) v /= count;
-  for (double& v : out.permutation) v /= count;
+Draws<double> latent_activation_draws(const sae::DeviceCodes& codes, const MatchedSets& sets,
+                                      const JudgeSet& judge, const Resampling& resampling) {
+  device::Device& device = *resampling.device;
+  const FiringGroups firing(codes, sets.latents, resampling);
+  const Chances chances = chances_of(judge);
+  const device::Buffer<double> chance(device, std::span<const double>(chances.chance));
+  DrawsOnDevice<double> total(device, sets.size(), resampling.view());
+  device.resample_latents({.of = resampling.view(),
+                           .sets = static_cast<int64_t>(sets.size()),
+                           .chances = chances.columns,
+                           .own = sets.own.data(),
+                           .start = sets.start.data(),
+                           .latent = sets.latent.data(),
+                           .group_start = firing.start.data(),
+                           .group_list = firing.list.data(),
+                           .chance = chance.data(),
+                           .total = total.view()});
+  auto out = total.download();
+  const auto divide = [&](std::vector<double>& all) {
+    const size_t draws = all.size() / sets.size();
+    for (size_t i = 0; i < all.size(); ++i) all[i] /= static_cast<double>(sets.count[i / draws]);
+  };
+  if (sets.size() > 0)
+    for (auto* all : {&out.value, &out.bootstrap, &out.permutation}) divide(*all);
   return out;
 }
 

@@ -2,82 +2,67 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "emergence/auc.hpp"
 #include "emergence/latent_activation.hpp"
 #include "emergence/shares.hpp"
 #include "error.hpp"
-#include "sae/encode.hpp"
 
 namespace incipit::emergence {
 namespace {
 
-/// Where M_c fires, and how strongly.
+/// On how many probes of each subject each set fires, and how strongly on those of its own.
 struct Firing {
-  std::vector<int32_t> probe;    ///< ascending
-  std::vector<double> strength;  ///< Σ_{j∈M_c} a_j there
+  Draws<int32_t> fired;    ///< [sets, C]
+  Draws<double> strength;  ///< [sets] Σ a over the probes of the set's subject
 };
 
-int64_t latents_named(const sae::Codes& codes, const Matched& matched) {
-  int32_t largest = -1;
-  for (const int32_t j : codes.latent) largest = std::max(largest, j);
-  for (const auto& set : matched)
-    for (const int32_t j : set) largest = std::max(largest, j);
-  return static_cast<int64_t>(largest) + 1;
+/// `sum`: [sets, n], above 0 where the set fires.
+Firing count_firing(const device::Buffer<double>& sum, const device::Buffer<int32_t>& own,
+                    const Resampling& resampling, const device::Resamples& of) {
+  DrawsOnDevice<int32_t> fired(*resampling.device, own.size() * static_cast<size_t>(of.subjects), of);
+  DrawsOnDevice<double> strength(*resampling.device, own.size(), of);
+  resampling.device->resample_counts({.of = of,
+                                      .sets = static_cast<int64_t>(own.size()),
+                                      .own = own.data(),
+                                      .sum = sum.data(),
+                                      .fired = fired.view(),
+                                      .strength = strength.view()});
+  return {fired.download(), strength.download()};
 }
 
-std::vector<Firing> firing_of(const sae::Codes& codes, const Matched& matched) {
-  std::vector<std::vector<int32_t>> subjects_of(static_cast<size_t>(latents_named(codes, matched)));
-  for (size_t c = 0; c < matched.size(); ++c)
-    for (const int32_t j : matched[c]) subjects_of[static_cast<size_t>(j)].push_back(static_cast<int32_t>(c));
-  std::vector<Firing> firing(matched.size());
-  for (int64_t i = 0; i < codes.n; ++i) {
-    for (int64_t slot = i * codes.k; slot < (i + 1) * codes.k; ++slot) {
-      const int32_t j = codes.latent[static_cast<size_t>(slot)];
-      if (j < 0) continue;
-      const auto a = static_cast<double>(codes.activation[static_cast<size_t>(slot)]);
-      for (const int32_t c : subjects_of[static_cast<size_t>(j)]) {
-        Firing& f = firing[static_cast<size_t>(c)];
-        if (f.probe.empty() || f.probe.back() != i) {
-          f.probe.push_back(static_cast<int32_t>(i));
-          f.strength.push_back(0);
-        }
-        f.strength.back() += a;
-      }
-    }
-  }
-  return firing;
+Firing firing_of(const sae::DeviceCodes& codes, const MatchedSets& sets, const Resampling& resampling,
+                 const device::Resamples& of) {
+  device::Buffer<double> sum(*resampling.device, sets.size() * static_cast<size_t>(codes.n));
+  resampling.device->activation_sum({.n = codes.n,
+                                     .keep = codes.k,
+                                     .h = sets.latents,
+                                     .sets = static_cast<int64_t>(sets.size()),
+                                     .index = codes.latent.data(),
+                                     .value = codes.activation.data(),
+                                     .start = sets.latent_start.data(),
+                                     .set = sets.latent_set.data(),
+                                     .sum = sum.data()});
+  return count_firing(sum, sets.own, resampling, of);
 }
 
-/// Σ of strengths over P_c as drawn, by |P_c| as drawn.
-struct StrengthDraws {
-  double value;
-  std::vector<double> bootstrap, permutation;
-};
-
-StrengthDraws strength_draws(const Firing& firing, int32_t subject, const JudgeSet& judge,
-                             const Resampling& resampling, std::span<const int32_t> sizes) {
+/// Σ of strengths over P_c as drawn becomes the mean, by |P_c| as drawn. Without probes 0/0: NaN, as it
+/// should be.
+void divide_by_probes(Draws<double>& strength, std::span<const int32_t> subject, const JudgeSet& judge,
+                      const Resampling& resampling) {
   const auto bootstrap = static_cast<size_t>(resampling.bootstrap),
              permutations = static_cast<size_t>(resampling.permutations);
-  StrengthDraws out{0, std::vector<double>(bootstrap, 0.0), std::vector<double>(permutations, 0.0)};
-  for (size_t at = 0; at < firing.probe.size(); ++at) {
-    const auto i = static_cast<size_t>(firing.probe[at]);
-    const double a = firing.strength[at];
-    const int32_t* label = resampling.labels(firing.probe[at]);
-    for (size_t r = 0; r < permutations; ++r) out.permutation[r] += label[r] == subject ? a : 0.0;
-    if (judge.subject[i] != subject) continue;
-    out.value += a;
-    const int32_t* weight = resampling.weights(judge.group[i]);
-    for (size_t r = 0; r < bootstrap; ++r) out.bootstrap[r] += static_cast<double>(weight[r]) * a;
+  for (size_t s = 0; s < subject.size(); ++s) {
+    const auto c = static_cast<size_t>(subject[s]);
+    const auto probes = static_cast<double>(judge.probes_of[c]);
+    const int32_t* size = resampling.sizes.data() + c * bootstrap;
+    strength.value[s] /= probes;
+    for (size_t r = 0; r < permutations; ++r) strength.permutation[s * permutations + r] /= probes;
+    for (size_t r = 0; r < bootstrap; ++r)
+      strength.bootstrap[s * bootstrap + r] /= static_cast<double>(size[r]);
   }
-  const auto probes = static_cast<double>(judge.probes_of[static_cast<size_t>(subject)]);
-  // Without probes 0/0: NaN, as it should be.
-  out.value /= probes;
-  for (double& v : out.permutation) v /= probes;
-  const int32_t* size = sizes.data() + static_cast<size_t>(subject) * bootstrap;
-  for (size_t r = 0; r < bootstrap; ++r) out.bootstrap[r] /= static_cast<double>(size[r]);
-  return out;
 }
 
 /// a/b, NaN where b is not above 0.
@@ -85,11 +70,10 @@ double ratio(double a, double b) {
   return b > 0 ? a / b : nan;
 }
 
-void check_shapes(const sae::Codes& codes, std::span<const double> scores, const Matched& matched,
-                  const JudgeSet& judge) {
-  const auto subjects = static_cast<size_t>(judge.subjects);
-  if (codes.n != judge.n() || matched.size() != subjects || scores.size() != judge.subject.size() * subjects)
-    throw Error(Exit::defect, "measures: codes, scores or matches do not fit the judged probes");
+void check_shapes(const sae::DeviceCodes& codes, const MatchedSets& sets, const JudgeSet& judge,
+                  const Resampling& resampling) {
+  if (codes.n != judge.n() || resampling.n() != judge.n() || sets.subjects != judge.subjects)
+    throw Error(Exit::defect, "measures: codes or matches do not fit the judged probes");
 }
 
 std::vector<double> column(std::span<const double> scores, int32_t subjects, int32_t c) {
@@ -117,6 +101,21 @@ void put(Estimates& out, int32_t subject, const Estimate& value, const std::vect
   keep_null(out, subject, null);
 }
 
+void put(Estimates& out, int32_t subject, const Draws<double>& one) {
+  put(out, subject, estimate(one.value.front(), one.bootstrap, one.permutation), one.permutation);
+}
+
+/// A set's strength by the anchor's: resamples by its resamples, permutations by its value.
+Draws<double> relative(Draws<double> strength, size_t set, const StrengthReference& reference) {
+  const double anchor = reference.value[set];
+  const size_t draws = strength.bootstrap.size();
+  strength.value.front() = ratio(strength.value.front(), anchor);
+  for (size_t r = 0; r < draws; ++r)
+    strength.bootstrap[r] = ratio(strength.bootstrap[r], reference.draws[set * draws + r]);
+  for (double& v : strength.permutation) v = ratio(v, anchor);
+  return strength;
+}
+
 }  // namespace
 
 SiteMeasures no_measures(int32_t subjects, int64_t permutations, Status reason) {
@@ -126,86 +125,75 @@ SiteMeasures no_measures(int32_t subjects, int64_t permutations, Status reason) 
   return out;
 }
 
-Usage usage(const sae::Codes& codes, int64_t latents) {
-  std::vector<int64_t> fired(static_cast<size_t>(latents), 0);
-  int64_t total = 0, silent = 0;
-  for (int64_t i = 0; i < codes.n; ++i) {
-    int64_t here = 0;
-    for (int64_t slot = i * codes.k; slot < (i + 1) * codes.k; ++slot) {
-      const int32_t j = codes.latent[static_cast<size_t>(slot)];
-      if (j < 0) continue;
-      ++fired[static_cast<size_t>(j)];
-      ++here;
-    }
-    total += here;
-    silent += here == 0 ? 1 : 0;
-  }
+SiteCodes encode_site(const sae::Sae& sae, std::span<const float> u, const MatchedSets& sets,
+                      const Resampling& resampling) {
+  device::Device& device = *resampling.device;
+  const int64_t n = resampling.n();
+  SiteCodes out;
+  out.scores = {device, sets.size() * static_cast<size_t>(n)};
+  out.codes = sae::encode_on_device(device, sae, u, n, [&](int64_t begin, int64_t rows, const float* z) {
+    device.set_maximum({.rows = rows,
+                        .h = sae.h,
+                        .sets = static_cast<int64_t>(sets.size()),
+                        .stride = n,
+                        .z = z,
+                        .start = sets.start.data(),
+                        .latent = sets.latent.data(),
+                        .out = out.scores.data() + begin});
+  });
+  return out;
+}
+
+Usage usage(const sae::DeviceCodes& codes, int64_t latents, const Resampling& resampling) {
+  device::Buffer<int32_t> counts(*resampling.device, static_cast<size_t>(latents * resampling.subjects));
+  device::Buffer<int32_t> silent(*resampling.device, 1);
+  resampling.device->latent_histogram({.n = codes.n,
+                                       .keep = codes.k,
+                                       .h = latents,
+                                       .subjects = resampling.subjects,
+                                       .index = codes.latent.data(),
+                                       .value = codes.activation.data(),
+                                       .subject = resampling.subject.data(),
+                                       .count = counts.data(),
+                                       .silent = silent.data()});
+  const auto count = counts.download();
+  const int64_t total = std::accumulate(count.begin(), count.end(), int64_t{0});
   Usage out;
-  if (codes.n > 0) out.silent = static_cast<double>(silent) / static_cast<double>(codes.n);
+  if (codes.n > 0) out.silent = static_cast<double>(silent.download().front()) / static_cast<double>(codes.n);
   if (total == 0) return out;
   double entropy = 0;
-  for (const int64_t count : fired) {
-    if (count == 0) continue;
-    const double share = static_cast<double>(count) / static_cast<double>(total);
+  for (auto of = count.begin(); of != count.end(); of += resampling.subjects) {
+    const int64_t fired = std::accumulate(of, of + resampling.subjects, int64_t{0});
+    if (fired == 0) continue;
+    const double share = static_cast<double>(fired) / static_cast<double>(total);
     entropy -= share * std::log(share);
   }
   out.perplexity = std::exp(entropy);
   return out;
 }
 
-StrengthReference strength_reference(const sae::Codes& codes, const Matched& matched, const JudgeSet& judge,
-                                     const Resampling& resampling) {
-  const auto firing = firing_of(codes, matched);
-  const auto sizes = resampled_sizes(judge, resampling);
-  StrengthReference out;
-  for (int32_t c = 0; c < judge.subjects; ++c) {
-    const StrengthDraws own = strength_draws(firing[static_cast<size_t>(c)], c, judge, resampling, sizes);
-    out.value.push_back(own.value);
-    out.draws.insert(out.draws.end(), own.bootstrap.begin(), own.bootstrap.end());
-  }
-  return out;
+StrengthReference strength_reference(const sae::DeviceCodes& codes, const MatchedSets& sets,
+                                     const JudgeSet& judge, const Resampling& resampling) {
+  check_shapes(codes, sets, judge, resampling);
+  auto strength = firing_of(codes, sets, resampling, resampling.view()).strength;
+  divide_by_probes(strength, sets.subject, judge, resampling);
+  return {std::move(strength.value), std::move(strength.bootstrap)};
 }
 
-std::vector<double> subject_scores(device::Device& device, const sae::Sae& sae, std::span<const float> u,
-                                   int64_t n, const Matched& matched) {
-  constexpr int64_t block = 1024;
-  const size_t subjects = matched.size();
-  std::vector<double> scores(static_cast<size_t>(n) * subjects, nan);
-  for (int64_t begin = 0; begin < n; begin += block) {
-    const int64_t count = std::min(block, n - begin);
-    const auto z = sae::preactivations(
-        device, sae, u.subspan(static_cast<size_t>(begin * sae.d), static_cast<size_t>(count * sae.d)),
-        count);
-    for (int64_t i = 0; i < count; ++i) {
-      const float* row = z.data() + i * sae.h;
-      for (size_t c = 0; c < subjects; ++c) {
-        if (matched[c].empty()) continue;
-        float largest = row[matched[c].front()];
-        for (const int32_t j : matched[c]) largest = std::max(largest, row[j]);
-        scores[static_cast<size_t>(begin + i) * subjects + c] = static_cast<double>(largest);
-      }
-    }
-  }
-  return scores;
-}
-
-SiteMeasures measure_codes(const sae::Codes& codes, std::span<const double> scores, const Matched& matched,
-                           const JudgeSet& judge, const Resampling& resampling,
-                           const StrengthReference& reference) {
-  check_shapes(codes, scores, matched, judge);
-  const auto firing = firing_of(codes, matched);
-  const auto groups = latent_groups(codes, latents_named(codes, matched), judge);
-  const auto sizes = resampled_sizes(judge, resampling);
+SiteMeasures measure_codes(const SiteCodes& site, const MatchedSets& sets, const JudgeSet& judge,
+                           const Resampling& resampling, const StrengthReference& reference) {
+  check_shapes(site.codes, sets, judge, resampling);
+  Firing firing = firing_of(site.codes, sets, resampling, resampling.view());
+  divide_by_probes(firing.strength, sets.subject, judge, resampling);
+  const auto latent_draws = latent_activation_draws(site.codes, sets, judge, resampling);
+  const auto areas = auc_draws(site.scores, sets.own, resampling);
   SiteMeasures out = no_measures(judge.subjects, resampling.permutations, Status::no_latent);
   const auto slot = [&out](Measure m) -> Estimates& { return out.measure[static_cast<size_t>(m)]; };
 
 #pragma omp parallel for schedule(dynamic)
-  for (int32_t c = 0; c < judge.subjects; ++c) {
-    const auto& set = matched[static_cast<size_t>(c)];
-    if (set.empty()) continue;
-    const Firing& own = firing[static_cast<size_t>(c)];
-
-    const ShareDraws shares = share_draws(own.probe, c, judge, resampling, sizes);
+  for (size_t s = 0; s < sets.size(); ++s) {
+    const int32_t c = sets.subject[s];
+    const ShareDraws shares = share_draws(firing.fired, s, c, judge, resampling);
     out.status[static_cast<size_t>(c)] = shares.silent ? Status::silent : Status::ok;
     put(slot(Measure::probe_activation), c,
         estimate_share(shares.probe_activation, shares.bootstrap.probe_activation,
@@ -217,44 +205,29 @@ SiteMeasures measure_codes(const sae::Codes& codes, std::span<const double> scor
     put(slot(Measure::selectivity), c,
         estimate(shares.selectivity, shares.bootstrap.selectivity, shares.permutation.selectivity),
         shares.permutation.selectivity);
-
-    const LatentActivationDraws latent = latent_activation_draws(groups, set, c, judge, resampling);
-    put(slot(Measure::latent_activation), c, estimate(latent.value, latent.bootstrap, latent.permutation),
-        latent.permutation);
-
-    StrengthDraws strength = strength_draws(own, c, judge, resampling, sizes);
-    const double anchor = reference.value[static_cast<size_t>(c)];
-    for (size_t r = 0; r < strength.bootstrap.size(); ++r)
-      strength.bootstrap[r] = ratio(strength.bootstrap[r],
-                                    reference.draws[static_cast<size_t>(c) * strength.bootstrap.size() + r]);
-    for (double& v : strength.permutation) v = ratio(v, anchor);
-    put(slot(Measure::strength), c,
-        estimate(ratio(strength.value, anchor), strength.bootstrap, strength.permutation),
-        strength.permutation);
-
-    const AucDraws area = auc_draws(column(scores, judge.subjects, c), c, judge, resampling);
-    put(slot(Measure::auc), c, estimate(area.value, area.bootstrap, area.permutation), area.permutation);
+    put(slot(Measure::latent_activation), c, latent_draws.row(s));
+    put(slot(Measure::strength), c, relative(firing.strength.row(s), s, reference));
+    put(slot(Measure::auc), c, areas.row(s));
   }
   return out;
-}
-
-MeasuredSite measure_site(device::Device& device, const sae::Sae& sae, std::span<const float> u,
-                          const Matched& matched, const JudgeSet& judge, const Resampling& resampling,
-                          const StrengthReference& reference) {
-  const auto codes = sae::encode(device, sae, u, judge.n());
-  const auto scores = subject_scores(device, sae, u, judge.n(), matched);
-  return {measure_codes(codes, scores, matched, judge, resampling, reference), usage(codes, sae.h)};
 }
 
 Estimates measure_auc(std::span<const double> scores, const JudgeSet& judge, const Resampling& resampling) {
   if (scores.size() != judge.subject.size() * static_cast<size_t>(judge.subjects))
     throw Error(Exit::defect, "measures: scores do not fit the judged probes");
+  std::vector<int32_t> subject;
+  std::vector<double> columns;  // [those without a NaN, n]
+  for (int32_t c = 0; c < judge.subjects; ++c) {
+    const auto one = column(scores, judge.subjects, c);
+    if (std::any_of(one.begin(), one.end(), [](double v) { return std::isnan(v); })) continue;
+    subject.push_back(c);
+    columns.insert(columns.end(), one.begin(), one.end());
+  }
+  const auto areas = auc_draws({*resampling.device, std::span<const double>(columns)},
+                               {*resampling.device, std::span<const int32_t>(subject)}, resampling);
   Estimates out = empty_estimates(judge.subjects, resampling.permutations);
 #pragma omp parallel for schedule(dynamic)
-  for (int32_t c = 0; c < judge.subjects; ++c) {
-    const AucDraws area = auc_draws(column(scores, judge.subjects, c), c, judge, resampling);
-    put(out, c, estimate(area.value, area.bootstrap, area.permutation), area.permutation);
-  }
+  for (size_t s = 0; s < subject.size(); ++s) put(out, subject[s], areas.row(s));
   return out;
 }
 
@@ -262,41 +235,33 @@ Estimates measure_contrast(std::span<const int32_t> predicted, const JudgeSet& j
                            const Resampling& resampling) {
   if (predicted.size() != judge.subject.size())
     throw Error(Exit::defect, "measures: predictions do not fit the judged probes");
-  const auto sizes = resampled_sizes(judge, resampling);
+  std::vector<int32_t> subject(static_cast<size_t>(judge.subjects));
+  std::iota(subject.begin(), subject.end(), 0);
+  std::vector<double> fires;  // [C, n]
+  for (const int32_t c : subject)
+    for (const int32_t p : predicted) fires.push_back(p == c ? 1.0 : 0.0);
+  const Firing firing =
+      count_firing({*resampling.device, std::span<const double>(fires)},
+                   {*resampling.device, std::span<const int32_t>(subject)}, resampling, resampling.view());
   Estimates out = empty_estimates(judge.subjects, resampling.permutations);
 #pragma omp parallel for schedule(dynamic)
-  for (int32_t c = 0; c < judge.subjects; ++c) {
-    std::vector<int32_t> firing;
-    for (size_t i = 0; i < predicted.size(); ++i)
-      if (predicted[i] == c) firing.push_back(static_cast<int32_t>(i));
-    const ShareDraws shares = share_draws(firing, c, judge, resampling, sizes);
-    put(out, c, estimate(shares.contrast, shares.bootstrap.contrast, shares.permutation.contrast),
+  for (size_t c = 0; c < subject.size(); ++c) {
+    const ShareDraws shares = share_draws(firing.fired, c, subject[c], judge, resampling);
+    put(out, subject[c], estimate(shares.contrast, shares.bootstrap.contrast, shares.permutation.contrast),
         shares.permutation.contrast);
   }
   return out;
 }
 
-std::vector<double> probe_activation(const sae::Codes& codes, const Matched& matched, const JudgeSet& judge) {
-  const auto firing = firing_of(codes, matched);
-  std::vector<double> out;
-  for (size_t c = 0; c < matched.size(); ++c) {
-    const auto count = std::count_if(firing[c].probe.begin(), firing[c].probe.end(), [&](int32_t i) {
-      return judge.subject[static_cast<size_t>(i)] == static_cast<int32_t>(c);
-    });
-    const auto probes = static_cast<double>(judge.probes_of[c]);
-    out.push_back(matched[c].empty() ? nan : ratio(static_cast<double>(count), probes));
-  }
-  return out;
-}
-
-Matched match_at(std::span<const float> similarity, std::span<const int8_t> interpretable, int32_t subjects,
-                 double tau) {
-  Matched out(static_cast<size_t>(subjects));
-  for (size_t j = 0; j < interpretable.size(); ++j) {
-    if (interpretable[j] == 0) continue;
-    for (size_t c = 0; c < out.size(); ++c)
-      if (static_cast<double>(similarity[j * out.size() + c]) >= tau)
-        out[c].push_back(static_cast<int32_t>(j));
+std::vector<double> probe_activation(const sae::DeviceCodes& codes, const MatchedSets& sets,
+                                     const JudgeSet& judge, const Resampling& resampling) {
+  check_shapes(codes, sets, judge, resampling);
+  const auto firing = firing_of(codes, sets, resampling, resampling.view_without_draws());
+  std::vector<double> out(static_cast<size_t>(judge.subjects), nan);
+  for (size_t s = 0; s < sets.size(); ++s) {
+    const auto c = static_cast<size_t>(sets.subject[s]);
+    out[c] = ratio(static_cast<double>(firing.fired.value[s * out.size() + c]),
+                   static_cast<double>(judge.probes_of[c]));
   }
   return out;
 }

@@ -8,15 +8,9 @@
 
 #include "emergence/estimate.hpp"
 #include "emergence/groups.hpp"
+#include "emergence/matched_sets.hpp"
 #include "emergence/resampling.hpp"
-
-namespace incipit::device {
-class Device;
-}
-namespace incipit::sae {
-struct Codes;
-struct Sae;
-}  // namespace incipit::sae
+#include "sae/encode.hpp"
 
 namespace incipit::emergence {
 
@@ -38,9 +32,6 @@ enum class Status : int8_t {
   unreliable = 6,
 };
 
-/// M_c of each subject [C], latents in ascending order; may be empty.
-using Matched = std::vector<std::vector<int32_t>>;
-
 /// A measure at a site, for each subject, with the draws of its null.
 struct Estimates {
   std::vector<Estimate> subject;  ///< [C]
@@ -57,43 +48,38 @@ struct SiteMeasures {
 /// The measures of `count` subjects where there is nothing to measure: NaN, with the reason.
 SiteMeasures no_measures(int32_t subjects, int64_t permutations, Status reason);
 
+/// What an SAE reads at a site, on the device of the resamples.
+struct SiteCodes {
+  sae::DeviceCodes codes;
+  device::Buffer<float> scores;  ///< [sets, n] max over j ∈ M_c of z_j
+};
+/// `u`: [n, d] of the judged probes in the SAE's input space. Only counts leave the device after this.
+SiteCodes encode_site(const sae::Sae& sae, std::span<const float> u, const MatchedSets& sets,
+                      const Resampling& resampling);
+
 /// How the latents share the probes.
 struct Usage {
   double perplexity = nan;  ///< exp of the entropy of the firings over latents; NaN if nothing fires
   double silent = nan;      ///< share of probes on which nothing fires
 };
-Usage usage(const sae::Codes& codes, int64_t latents);
+Usage usage(const sae::DeviceCodes& codes, int64_t latents, const Resampling& resampling);
 
 /// Mean over P_c of Σ_{j∈M_c} a_j at the anchor itself, and its resamples: what `strength` is relative to.
 /// A ratio is resampled as a whole, so the anchor's own strength is 1 without an interval.
 struct StrengthReference {
-  std::vector<double> value;  ///< [C]
-  std::vector<double> draws;  ///< [C, B]
+  std::vector<double> value;  ///< [sets]
+  std::vector<double> draws;  ///< [sets, B]
 };
-StrengthReference strength_reference(const sae::Codes& codes, const Matched& matched, const JudgeSet& judge,
-                                     const Resampling& resampling);
+StrengthReference strength_reference(const sae::DeviceCodes& codes, const MatchedSets& sets,
+                                     const JudgeSet& judge, const Resampling& resampling);
 
-/// max over j ∈ M_c of z_j: [n, C], NaN for an empty M_c. Works in blocks of probes.
-/// `u`: [n, d] in the SAE's input space.
-std::vector<double> subject_scores(device::Device& device, const sae::Sae& sae, std::span<const float> u,
-                                   int64_t n, const Matched& matched);
-
-/// All measures of a rung at a site. `scores`: [n, C] as from subject_scores.
+/// All measures of a rung at a site.
 /// An empty M_c gives NaN and no_latent; if nothing of M_c fires on any judge probe, `selectivity` is NaN
 /// and the status silent. Intervals and nulls as science §5: percentile (linear between order statistics);
 /// resamples without a value are left out.
-SiteMeasures measure_codes(const sae::Codes& codes, std::span<const double> scores, const Matched& matched,
-                           const JudgeSet& judge, const Resampling& resampling,
-                           const StrengthReference& reference);
-
-/// Encodes `u` ([n, d], in the SAE's input space) and measures: encode, subject_scores, measure_codes.
-struct MeasuredSite {
-  SiteMeasures measures;
-  Usage usage;
-};
-MeasuredSite measure_site(device::Device& device, const sae::Sae& sae, std::span<const float> u,
-                          const Matched& matched, const JudgeSet& judge, const Resampling& resampling,
-                          const StrengthReference& reference);
+/// Errors: defect, if codes, sets and probes do not fit together.
+SiteMeasures measure_codes(const SiteCodes& site, const MatchedSets& sets, const JudgeSet& judge,
+                           const Resampling& resampling, const StrengthReference& reference);
 
 /// AUC of column c of `scores` [n, C] for telling P_c from the rest, with interval and null; NaN for a column
 /// with a NaN. Ties count half.
@@ -104,10 +90,7 @@ Estimates measure_contrast(std::span<const int32_t> predicted, const JudgeSet& j
                            const Resampling& resampling);
 
 /// probe_activation of every subject for given sets (no interval): [C], NaN for an empty M_c.
-std::vector<double> probe_activation(const sae::Codes& codes, const Matched& matched, const JudgeSet& judge);
-
-/// M_c at another threshold: interpretable latents whose similarity [h, C] reaches tau.
-Matched match_at(std::span<const float> similarity, std::span<const int8_t> interpretable, int32_t subjects,
-                 double tau);
+std::vector<double> probe_activation(const sae::DeviceCodes& codes, const MatchedSets& sets,
+                                     const JudgeSet& judge, const Resampling& resampling);
 
 }  // namespace incipit::emergence

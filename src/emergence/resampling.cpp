@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "error.hpp"
-#include "random.hpp"
 
 namespace incipit::emergence {
 namespace {
@@ -50,52 +49,119 @@ double exchangeable_share(const JudgeSet& judge, const Lists& cells) {
   return judge.n() > 0 ? static_cast<double>(probes) / static_cast<double>(judge.n()) : 0;
 }
 
-void draw_groups(const Lists& by_subject, int64_t b, uint64_t seed, Resampling& out) {
-  Random random(seed, Purpose::bootstrap, static_cast<uint64_t>(b));
-  for (const auto& groups : by_subject)
-    for (size_t draw = 0; draw < groups.size(); ++draw)
-      ++out.weight[static_cast<size_t>(groups[random.below(groups.size())] * out.bootstrap + b)];
+/// Lists one after the other, as the device takes them.
+struct FlatLists {
+  std::vector<int64_t> start{0};
+  std::vector<int32_t> item;
+};
+
+FlatLists flatten(const Lists& lists) {
+  FlatLists out;
+  for (const auto& list : lists) {
+    out.item.insert(out.item.end(), list.begin(), list.end());
+    out.start.push_back(static_cast<int64_t>(out.item.size()));
+  }
+  return out;
 }
 
-void permute_subjects(const JudgeSet& judge, const Lists& cells, int64_t p, uint64_t seed, Resampling& out) {
-  Random random(seed, Purpose::permutation, static_cast<uint64_t>(p));
-  for (const auto& cell : cells) {
-    const auto order = permutation(static_cast<int64_t>(cell.size()), random);
-    for (size_t at = 0; at < cell.size(); ++at) {
-      const auto to = static_cast<size_t>(cell[at]),
-                 from = static_cast<size_t>(cell[static_cast<size_t>(order[at])]);
-      out.group_label[to * static_cast<size_t>(out.permutations) + static_cast<size_t>(p)] =
-          judge.group_subject[from];
-      for (int64_t i = 0; i < size_of(judge, cell[at]); ++i) {
-        const int32_t probe = judge.member[static_cast<size_t>(judge.member_start[to] + i)];
-        const int32_t source = judge.member[static_cast<size_t>(judge.member_start[from] + i)];
-        out.label[static_cast<size_t>(probe) * static_cast<size_t>(out.permutations) +
-                  static_cast<size_t>(p)] = judge.subject[static_cast<size_t>(source)];
-      }
-    }
-  }
+template <class T>
+device::Buffer<T> upload(device::Device& device, const std::vector<T>& values) {
+  return {device, std::span<const T>(values)};
+}
+
+void draw_weights(const JudgeSet& judge, uint64_t seed, Resampling& out) {
+  const FlatLists by_subject = flatten(groups_by_subject(judge));
+  const auto start = upload(*out.device, by_subject.start);
+  const auto group = upload(*out.device, by_subject.item);
+  out.weight = {*out.device, static_cast<size_t>(judge.groups() * out.bootstrap)};
+  out.device->draw_bootstrap({.groups = judge.groups(),
+                              .subjects = judge.subjects,
+                              .draws = out.bootstrap,
+                              .seed = seed,
+                              .start = start.data(),
+                              .group = group.data(),
+                              .weight = out.weight.data()});
+}
+
+void draw_labels(const JudgeSet& judge, const Lists& cells, uint64_t seed, Resampling& out) {
+  const FlatLists flat = flatten(cells);
+  const auto start = upload(*out.device, flat.start), member_start = upload(*out.device, judge.member_start);
+  const auto group = upload(*out.device, flat.item);
+  out.label = {*out.device, static_cast<size_t>(judge.n() * out.permutations)};
+  out.group_label = {*out.device, static_cast<size_t>(judge.groups() * out.permutations)};
+  out.device->draw_permutations({.n = judge.n(),
+                                 .groups = judge.groups(),
+                                 .cells = static_cast<int64_t>(cells.size()),
+                                 .draws = out.permutations,
+                                 .seed = seed,
+                                 .start = start.data(),
+                                 .group = group.data(),
+                                 .member_start = member_start.data(),
+                                 .member = out.member.data(),
+                                 .subject = out.subject.data(),
+                                 .group_subject = out.group_subject.data(),
+                                 .label = out.label.data(),
+                                 .group_label = out.group_label.data()});
+}
+
+/// The number of probes that a set fires on which fires everywhere.
+std::vector<int32_t> resampled_sizes(const Resampling& resampling) {
+  device::Resamples of = resampling.view();
+  of.permutations = 0;
+  device::Device& device = *resampling.device;
+  const auto sum = upload(device, std::vector<double>(static_cast<size_t>(of.n), 1.0));
+  const auto own = upload(device, std::vector<int32_t>{0});
+  DrawsOnDevice<int32_t> fired(device, static_cast<size_t>(of.subjects), of);
+  DrawsOnDevice<double> strength(device, 1, of);
+  device.resample_counts({.of = of,
+                          .sets = 1,
+                          .own = own.data(),
+                          .sum = sum.data(),
+                          .fired = fired.view(),
+                          .strength = strength.view()});
+  return fired.download().bootstrap;
 }
 
 }  // namespace
 
-Resampling make_resampling(const JudgeSet& judge, const TrackOptions& options, uint64_t seed) {
+device::Resamples Resampling::view() const {
+  device::Resamples of = view_without_draws();
+  of.bootstrap = bootstrap;
+  of.permutations = permutations;
+  return of;
+}
+
+device::Resamples Resampling::view_without_draws() const {
+  return {.n = n(),
+          .subjects = subjects,
+          .subject = subject.data(),
+          .group = group.data(),
+          .group_subject = group_subject.data(),
+          .weight = weight.data(),
+          .label = label.data(),
+          .group_label = group_label.data()};
+}
+
+Resampling make_resampling(device::Device& device, const JudgeSet& judge, const TrackOptions& options,
+                           uint64_t seed) {
   if (options.bootstrap < 0 || options.permutations < 0)
     throw Error(Exit::usage, "track.bootstrap and track.permutations must not be negative; found " +
                                  std::to_string(options.bootstrap) + " and " +
                                  std::to_string(options.permutations));
+  const Lists cells = exchangeable_cells(judge);
   Resampling out;
+  out.device = &device;
+  out.subjects = judge.subjects;
   out.bootstrap = options.bootstrap;
   out.permutations = options.permutations;
-  out.weight.assign(static_cast<size_t>(judge.groups() * out.bootstrap), 0);
-  out.label.assign(static_cast<size_t>(judge.n() * out.permutations), 0);
-  out.group_label.assign(static_cast<size_t>(judge.groups() * out.permutations), 0);
-  const Lists by_subject = groups_by_subject(judge), cells = exchangeable_cells(judge);
   out.exchangeable = exchangeable_share(judge, cells);
-  // A draw writes its own column only.
-#pragma omp parallel for schedule(static)
-  for (int64_t b = 0; b < out.bootstrap; ++b) draw_groups(by_subject, b, seed, out);
-#pragma omp parallel for schedule(static)
-  for (int64_t p = 0; p < out.permutations; ++p) permute_subjects(judge, cells, p, seed, out);
+  out.subject = upload(device, judge.subject);
+  out.group = upload(device, judge.group);
+  out.member = upload(device, judge.member);
+  out.group_subject = upload(device, judge.group_subject);
+  draw_weights(judge, seed, out);
+  draw_labels(judge, cells, seed, out);
+  out.sizes = resampled_sizes(out);
   return out;
 }
 

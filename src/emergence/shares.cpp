@@ -1,5 +1,7 @@
 #include "emergence/shares.hpp"
 
+#include <algorithm>
+
 #include "emergence/estimate.hpp"
 
 namespace incipit::emergence {
@@ -46,49 +48,29 @@ void put(ShareDraws::Many& many, int64_t draw, const Shares& shares) {
 
 }  // namespace
 
-std::vector<int32_t> resampled_sizes(const JudgeSet& judge, const Resampling& resampling) {
-  const int64_t draws = resampling.bootstrap;
-  std::vector<int32_t> sizes(static_cast<size_t>(judge.subjects * draws), 0);
-  for (size_t i = 0; i < judge.subject.size(); ++i) {
-    const int32_t* weight = resampling.weights(judge.group[i]);
-    int32_t* to = sizes.data() + judge.subject[i] * draws;
-    for (int64_t r = 0; r < draws; ++r) to[r] += weight[r];
-  }
-  return sizes;
-}
-
-ShareDraws share_draws(std::span<const int32_t> firing, int32_t subject, const JudgeSet& judge,
-                       const Resampling& resampling, std::span<const int32_t> sizes) {
+ShareDraws share_draws(const Draws<int32_t>& fired, size_t set, int32_t subject, const JudgeSet& judge,
+                       const Resampling& resampling) {
   const int32_t subjects = judge.subjects;
   const int64_t bootstrap = resampling.bootstrap, permutations = resampling.permutations;
   const auto count = static_cast<size_t>(subjects);
-  std::vector<int32_t> fired(count, 0), resampled(count * static_cast<size_t>(bootstrap), 0),
-      permuted(count * static_cast<size_t>(permutations), 0),
-      size(judge.probes_of.begin(), judge.probes_of.end());
-  for (const int32_t probe : firing) {
-    const auto i = static_cast<size_t>(probe);
-    const int32_t own = judge.subject[i];
-    ++fired[static_cast<size_t>(own)];
-    const int32_t* weight = resampling.weights(judge.group[i]);
-    int32_t* to = resampled.data() + own * bootstrap;
-    for (int64_t r = 0; r < bootstrap; ++r) to[r] += weight[r];
-    const int32_t* label = resampling.labels(probe);
-    for (int64_t r = 0; r < permutations; ++r) ++permuted[static_cast<size_t>(label[r] * permutations + r)];
-  }
+  const int32_t* value = fired.value.data() + set * count;
+  const int32_t* resampled = fired.bootstrap.data() + set * count * static_cast<size_t>(bootstrap);
+  const int32_t* permuted = fired.permutation.data() + set * count * static_cast<size_t>(permutations);
+  const std::vector<int32_t> size(judge.probes_of.begin(), judge.probes_of.end());
 
-  const Shares observed = shares_of(fired.data(), 1, size.data(), 1, subjects, subject);
+  const Shares observed = shares_of(value, 1, size.data(), 1, subjects, subject);
   ShareDraws out;
   out.probe_activation = observed.probe_activation;
   out.contrast = observed.contrast;
   out.selectivity = observed.selectivity;
-  out.silent = firing.empty();
+  out.silent = std::all_of(value, value + subjects, [](int32_t probes) { return probes == 0; });
   resize(out.bootstrap, bootstrap);
   resize(out.permutation, permutations);
   for (int64_t r = 0; r < bootstrap; ++r)
     put(out.bootstrap, r,
-        shares_of(resampled.data() + r, bootstrap, sizes.data() + r, bootstrap, subjects, subject));
+        shares_of(resampled + r, bootstrap, resampling.sizes.data() + r, bootstrap, subjects, subject));
   for (int64_t r = 0; r < permutations; ++r)
-    put(out.permutation, r, shares_of(permuted.data() + r, permutations, size.data(), 1, subjects, subject));
+    put(out.permutation, r, shares_of(permuted + r, permutations, size.data(), 1, subjects, subject));
   return out;
 }
 

@@ -20,12 +20,10 @@ struct ShareDraws {
   } bootstrap, permutation;
 };
 
-/// Weighted number of probes of each subject in each resample: [C, B].
-std::vector<int32_t> resampled_sizes(const JudgeSet& judge, const Resampling& resampling);
-
-/// `firing`: the probes on which the set of `subject` fires. `sizes`: resampled_sizes. Subjects without
-/// probes take no part; contrast is NaN without another subject, selectivity where nothing fires.
-ShareDraws share_draws(std::span<const int32_t> firing, int32_t subject, const JudgeSet& judge,
-                       const Resampling& resampling, std::span<const int32_t> sizes);
+/// From `fired` [sets, C], on how many probes of each subject each set fires: the measures of set `set`,
+/// which is that of `subject`. Subjects without probes take no part; contrast is NaN without another subject,
+/// selectivity where nothing fires.
+ShareDraws share_draws(const Draws<int32_t>& fired, size_t set, int32_t subject, const JudgeSet& judge,
+                       const Resampling& resampling);
 
 }  // namespace incipit::emergence

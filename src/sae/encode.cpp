@@ -37,30 +37,28 @@ class Loaded {
         bias_(device, sae.encoder_bias),
         pre_bias_(device, sae.pre_bias),
         u_(device, rows_ * sae.d),
-        x_(device, rows_ * sae.d),
-        index_(device, rows_ * sae.k),
-        value_(device, rows_ * sae.k) {}
+        x_(device, rows_ * sae.d) {}
 
-  /// Encodes `rows` rows of host memory; with z only z is computed.
-  void encode(std::span<const float> u, std::int64_t rows, float* z = nullptr) {
+  /// Encodes `rows` rows of host memory to rows×k latents and activations, and to z unless it is null.
+  void encode(std::span<const float> u, std::int64_t rows, std::int32_t* latent, float* activation,
+              float* z = nullptr) {
     u_.upload(u);
     device_.gather_centred(device::GatherCentred<float>{
         .n = rows, .d = sae_.d, .rows = u_.data(), .centre = pre_bias_.data(), .out = x_.data()});
     device_.encode_top_k(device::EncodeTopK<float>{.n = rows,
                                                    .d = sae_.d,
                                                    .h = sae_.h,
-                                                   .keep = z != nullptr ? 0 : sae_.k,
+                                                   .keep = sae_.k,
                                                    .x = x_.data(),
                                                    .encoder = encoder_.data(),
                                                    .bias = bias_.data(),
-                                                   .index = index_.data(),
-                                                   .value = value_.data(),
+                                                   .index = latent,
+                                                   .value = activation,
                                                    .z = z});
   }
 
-  [[nodiscard]] device::Buffer<float>& x() { return x_; }
-  [[nodiscard]] device::Buffer<std::int32_t>& index() { return index_; }
-  [[nodiscard]] device::Buffer<float>& value() { return value_; }
+  /// The input of the last call, less the pre-bias.
+  [[nodiscard]] const float* x() const { return x_.data(); }
 
  private:
   device::Device& device_;
@@ -68,8 +66,6 @@ class Loaded {
   std::int64_t rows_;
   device::Buffer<float> encoder_, bias_, pre_bias_;
   device::Buffer<float> u_, x_;
-  device::Buffer<std::int32_t> index_;
-  device::Buffer<float> value_;
 };
 
 /// Calls f(begin, rows, u of these rows) for blocks of rows.
@@ -83,19 +79,27 @@ void for_blocks(std::span<const float> u, std::int64_t n, std::int64_t d, const 
 
 }  // namespace
 
-Codes encode(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n) {
+DeviceCodes encode_on_device(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n,
+                             const VisitZ& visit) {
   check_shape(sae, u, n);
   check_input(u, sae.d);
-  Codes codes{.n = n,
-              .k = sae.k,
-              .latent = std::vector<std::int32_t>(n * sae.k),
-              .activation = std::vector<float>(n * sae.k)};
+  DeviceCodes codes{.n = n,
+                    .k = sae.k,
+                    .latent = {device, static_cast<std::size_t>(n * sae.k)},
+                    .activation = {device, static_cast<std::size_t>(n * sae.k)}};
   Loaded loaded(device, sae, n);
+  device::Buffer<float> z(device, visit ? std::min(n, block_rows) * sae.h : 0);
   for_blocks(u, n, sae.d, [&](std::int64_t begin, std::int64_t rows, std::span<const float> block) {
-    loaded.encode(block, rows);
-    loaded.index().download(std::span(codes.latent).subspan(begin * sae.k, rows * sae.k));
-    loaded.value().download(std::span(codes.activation).subspan(begin * sae.k, rows * sae.k));
+    loaded.encode(block, rows, codes.latent.data() + begin * sae.k, codes.activation.data() + begin * sae.k,
+                  z.data());
+    if (visit) visit(begin, rows, z.data());
   });
+  return codes;
+}
+
+Codes encode(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n) {
+  const DeviceCodes made = encode_on_device(device, sae, u, n);
+  Codes codes{.n = n, .k = sae.k, .latent = made.latent.download(), .activation = made.activation.download()};
   for (std::int64_t i = 0; i < n * sae.k; ++i) {
     if (codes.activation[i] > 0) continue;
     codes.latent[i] = -1;
@@ -104,38 +108,26 @@ Codes encode(device::Device& device, const Sae& sae, std::span<const float> u, s
   return codes;
 }
 
-std::vector<float> preactivations(device::Device& device, const Sae& sae, std::span<const float> u,
-                                  std::int64_t n) {
-  check_shape(sae, u, n);
-  check_input(u, sae.d);
-  std::vector<float> all(n * sae.h);
-  Loaded loaded(device, sae, n);
-  device::Buffer<float> z(device, std::min(n, block_rows) * sae.h);
-  for_blocks(u, n, sae.d, [&](std::int64_t begin, std::int64_t rows, std::span<const float> block) {
-    loaded.encode(block, rows, z.data());
-    z.download(std::span(all).subspan(begin * sae.h, rows * sae.h));
-  });
-  return all;
-}
-
 double fvu(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n) {
   check_shape(sae, u, n);
   Loaded loaded(device, sae, n);
   const std::int64_t room = std::min(n, block_rows);
   const device::Buffer<float> decoder(device, sae.decoder);
+  device::Buffer<std::int32_t> latent(device, room * sae.k);
+  device::Buffer<float> activation(device, room * sae.k);
   device::Buffer<float> residual(device, room * sae.d);
   device::Buffer<double> square(device, room);
   double total = 0;
   for_blocks(u, n, sae.d, [&](std::int64_t, std::int64_t rows, std::span<const float> block) {
-    loaded.encode(block, rows);
+    loaded.encode(block, rows, latent.data(), activation.data());
     device.sae_decode(device::SaeDecode<float>{.n = rows,
                                                .d = sae.d,
                                                .k = sae.k,
                                                .keep = sae.k,
-                                               .x = loaded.x().data(),
+                                               .x = loaded.x(),
                                                .decoder = decoder.data(),
-                                               .index = loaded.index().data(),
-                                               .value = loaded.value().data(),
+                                               .index = latent.data(),
+                                               .value = activation.data(),
                                                .residual = residual.data(),
                                                .square = square.data()});
     std::vector<double> squares(rows);

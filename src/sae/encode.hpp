@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -27,9 +28,23 @@ inline constexpr std::int64_t encode_block = device::encode_tile_rows;
 /// Error(Exit::numbers) when u holds a non-finite number.
 Codes encode(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n);
 
-/// z of every latent, n×h, for measures over all latents (auc); the caller works in blocks of probes.
-std::vector<float> preactivations(device::Device& device, const Sae& sae, std::span<const float> u,
-                                  std::int64_t n);
+/// Codes in a device's memory. A latent fires where its activation is above 0; where it is not, it was kept
+/// without firing.
+struct DeviceCodes {
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+  device::Buffer<std::int32_t> latent;  ///< n×k, distinct within a row
+  device::Buffer<float> activation;     ///< n×k
+};
+
+/// What is done with z (rows×h, on the device) of probes begin … begin + rows − 1 before it is gone, for
+/// measures over all latents (auc).
+using VisitZ = std::function<void(std::int64_t begin, std::int64_t rows, const float* z)>;
+
+/// As encode, but nothing goes back to the host. With `visit`, z of every latent is made on the way, a block
+/// of probes at a time.
+DeviceCodes encode_on_device(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n,
+                             const VisitZ& visit = {});
 
 /// Σ‖u − û‖² / (n·d): FVU(k) of science §2 over the given rows.
 double fvu(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n);

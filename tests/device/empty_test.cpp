@@ -24,6 +24,16 @@ TEST_P(EmptyOn, OperationsOnNoRowsDoNothing) {
   device_->sae_decode(SaeDecode<float>{.d = 5, .k = 1, .keep = 4});
   device_->sae_adam(SaeAdam<float>{.d = 5, .step = 1});
   device_->sae_adam(SaeAdam<double>{.d = 5, .unit_rows = true, .step = 1});
+  device_->draw_bootstrap({.groups = 3, .subjects = 2});
+  device_->draw_permutations({.n = 4, .groups = 3, .cells = 2});
+  device_->activation_sum({.keep = 2, .h = 3, .sets = 2});
+  device_->activation_sum({.n = 4, .keep = 0, .h = 3});
+  device_->set_maximum({.h = 3, .sets = 2});
+  device_->rank_scores(RankScores<float>{.n = 4});
+  device_->rank_scores(RankScores<double>{.sets = 2});
+  device_->resample_counts({.of = {.n = 4, .subjects = 2, .bootstrap = 3, .permutations = 3}});
+  device_->resample_latents({.of = {.n = 4, .subjects = 2, .bootstrap = 3, .permutations = 3}});
+  device_->resample_auc({.of = {.n = 4, .subjects = 2, .bootstrap = 3, .permutations = 3}});
   device_->synchronize();
 }
 

@@ -19,4 +19,13 @@ set(INCIPIT_OPERATION_TESTS
   sae_decode_test.cpp
   sae_gradient_test.cpp
   sae_loss_test.cpp
-  upload_numbers_test.cpp)
+  upload_numbers_test.cpp
+  activation_sum_test.cpp
+  draw_resampling_test.cpp
+  latent_groups_test.cpp
+  latent_histogram_test.cpp
+  rank_scores_test.cpp
+  resample_auc_test.cpp
+  resample_counts_test.cpp
+  resample_latents_test.cpp
+  set_maximum_test.cpp)

@@ -32,8 +32,8 @@ Texts texts(int64_t n, const std::vector<std::vector<std::string>>& inside,
 
 TokenBaseline baseline(const Texts& fit, const Texts& judge, int32_t subjects) {
   const JudgeSet set = make_judge_set(subjects, judge.subject, judge.group, judge.subject);
-  return token_baseline(fit.text, fit.subject, fit.group, judge.text, set, make_resampling(set, {100, 99}, 1),
-                        1);
+  return token_baseline(fit.text, fit.subject, fit.group, judge.text, set,
+                        make_resampling(test::host(), set, {100, 99}, 1), 1);
 }
 
 const std::vector<std::vector<std::string>> same_words = {{"one", "two", "three", "four"},

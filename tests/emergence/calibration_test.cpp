@@ -33,8 +33,7 @@ sae::Codes clustered(const JudgeSet& judge, double rate, uint64_t stream) {
 SiteMeasures measured(const JudgeSet& judge, const sae::Codes& codes, const Resampling& resampling) {
   const Matched matched = {{0}, {}, {}};
   const std::vector<double> scores(judge.subject.size() * 3, 0.0);
-  return measure_codes(codes, scores, matched, judge, resampling,
-                       strength_reference(codes, matched, judge, resampling));
+  return test::measured(codes, codes, scores, matched, 1, judge, resampling);
 }
 
 TEST(Calibration, IntervalsCoverTheTruth) {
@@ -43,7 +42,7 @@ TEST(Calibration, IntervalsCoverTheTruth) {
   int covered = 0, covered_contrast = 0;
   const int trials = 300;
   for (int t = 0; t < trials; ++t) {
-    const Resampling resampling = make_resampling(judge, {400, 0}, static_cast<uint64_t>(t));
+    const Resampling resampling = make_resampling(test::host(), judge, {400, 0}, static_cast<uint64_t>(t));
     const auto found = measured(judge, clustered(judge, rate, static_cast<uint64_t>(t)), resampling);
     const Estimate& share = found[Measure::probe_activation].subject[0];
     covered += share.low <= truth && truth <= share.high ? 1 : 0;
@@ -63,7 +62,7 @@ TEST(Calibration, PValuesOfNothingAreUniform) {
   const std::vector<double> levels = {0.05, 0.25, 0.5, 0.8};
   const int trials = 400;
   for (int t = 0; t < trials; ++t) {
-    const Resampling resampling = make_resampling(judge, {0, 199}, static_cast<uint64_t>(t));
+    const Resampling resampling = make_resampling(test::host(), judge, {0, 199}, static_cast<uint64_t>(t));
     const auto found = measured(judge, clustered(judge, 0.4, static_cast<uint64_t>(1000 + t)), resampling);
     const double p = found[Measure::contrast].subject[0].p;
     for (size_t l = 0; l < levels.size(); ++l) below[l] += p <= levels[l] ? 1 : 0;
@@ -76,10 +75,13 @@ TEST(Calibration, PValuesOfNothingAreUniform) {
 
 TEST(Calibration, ARealConceptIsFound) {
   const JudgeSet judge = test::judge_set(3, 40, {4});
-  const Resampling resampling = make_resampling(judge, {200, 199}, 1);
+  const Resampling resampling = make_resampling(test::host(), judge, {200, 199}, 1);
   sae::Codes codes = clustered(judge, 0.1, 7);
   for (size_t i = 0; i < judge.subject.size(); ++i)
-    if (judge.subject[i] == 0 && i % 2 == 0) codes.latent[i] = 0;
+    if (judge.subject[i] == 0 && i % 2 == 0) {
+      codes.latent[i] = 0;
+      codes.activation[i] = 1.0F;
+    }
   const auto found = measured(judge, codes, resampling);
   const Estimate& contrast = found[Measure::contrast].subject[0];
   EXPECT_EQ(contrast.p, 1.0 / 200);

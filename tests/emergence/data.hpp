@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "device/host/host_device.hpp"
 #include "emergence/groups.hpp"
 #include "emergence/measures.hpp"
 #include "random.hpp"
@@ -12,6 +13,42 @@
 
 /// Made-up probes, codes and plain-loop measures for the tests of emergence.
 namespace incipit::emergence::test {
+
+inline device::Device& host() {
+  static const auto device = device::make_host_device(1);
+  return *device;
+}
+
+/// Latents −1 become latents that do not fire.
+inline sae::DeviceCodes on_device(device::Device& device, const sae::Codes& codes) {
+  auto activation = codes.activation;
+  for (size_t i = 0; i < activation.size(); ++i)
+    if (codes.latent[i] < 0) activation[i] = 0;
+  return {codes.n,
+          codes.k,
+          {device, std::span<const int32_t>(codes.latent)},
+          {device, std::span<const float>(activation)}};
+}
+
+/// With `scores` [n, C].
+inline SiteCodes site(device::Device& device, const sae::Codes& codes, const std::vector<double>& scores,
+                      const MatchedSets& sets) {
+  std::vector<float> columns;
+  for (const int32_t c : sets.subject)
+    for (int64_t i = 0; i < codes.n; ++i)
+      columns.push_back(static_cast<float>(scores[static_cast<size_t>(i * sets.subjects + c)]));
+  return {on_device(device, codes), {device, std::span<const float>(columns)}};
+}
+
+/// All measures of `codes`, their strength relative to that of `home`.
+inline SiteMeasures measured(const sae::Codes& codes, const sae::Codes& home,
+                             const std::vector<double>& scores, const Matched& matched, int64_t latents,
+                             const JudgeSet& judge, const Resampling& resampling) {
+  device::Device& device = *resampling.device;
+  const MatchedSets sets(device, matched, latents);
+  return measure_codes(site(device, codes, scores, sets), sets, judge, resampling,
+                       strength_reference(on_device(device, home), sets, judge, resampling));
+}
 
 /// `per_subject` groups of one subject after the other; the sizes of groups go through `sizes` in turn.
 inline JudgeSet judge_set(int32_t subjects, int64_t per_subject, const std::vector<int64_t>& sizes) {
@@ -137,18 +174,19 @@ inline Draw observed(const JudgeSet& judge) {
 
 inline Draw bootstrap_draw(const JudgeSet& judge, const Resampling& resampling, int64_t b) {
   Draw out = observed(judge);
-  for (int64_t g = 0; g < judge.groups(); ++g)
-    out.group_weight[static_cast<size_t>(g)] = resampling.weights(g)[b];
-  for (size_t i = 0; i < judge.subject.size(); ++i)
-    out.probe_weight[i] = resampling.weights(judge.group[i])[b];
+  const auto weight = resampling.weight.download();
+  const auto of = [&](int64_t g) { return weight[static_cast<size_t>(g * resampling.bootstrap + b)]; };
+  for (int64_t g = 0; g < judge.groups(); ++g) out.group_weight[static_cast<size_t>(g)] = of(g);
+  for (size_t i = 0; i < judge.subject.size(); ++i) out.probe_weight[i] = of(judge.group[i]);
   return out;
 }
 
 inline Draw permutation_draw(const JudgeSet& judge, const Resampling& resampling, int64_t p) {
   Draw out = observed(judge);
-  for (int64_t g = 0; g < judge.groups(); ++g)
-    out.group_label[static_cast<size_t>(g)] = resampling.group_labels(g)[p];
-  for (int64_t i = 0; i < judge.n(); ++i) out.label[static_cast<size_t>(i)] = resampling.labels(i)[p];
+  const auto label = resampling.label.download(), group_label = resampling.group_label.download();
+  const auto at = [&](int64_t i) { return static_cast<size_t>(i * resampling.permutations + p); };
+  for (int64_t g = 0; g < judge.groups(); ++g) out.group_label[static_cast<size_t>(g)] = group_label[at(g)];
+  for (int64_t i = 0; i < judge.n(); ++i) out.label[static_cast<size_t>(i)] = label[at(i)];
   return out;
 }
 

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <cmath>
+#include <tuple>
 
+#include "../device/every_device.hpp"
 #include "data.hpp"
 #include "emergence/auc.hpp"
 #include "emergence/latent_activation.hpp"
@@ -33,7 +36,10 @@ struct Case {
   int32_t h;
 };
 
-class Measures : public ::testing::TestWithParam<Case> {};
+class Measures : public ::testing::TestWithParam<std::tuple<device::Candidate, Case>> {
+ protected:
+  std::unique_ptr<device::Device> device_ = std::get<0>(GetParam()).make();
+};
 
 void expect_equal(double found, double expected, const char* what) {
   if (std::isnan(expected))
@@ -48,9 +54,9 @@ struct PlainDraws {
 };
 
 TEST_P(Measures, EqualThePlainLoopsInValueIntervalAndNull) {
-  const Case& given = GetParam();
+  const Case& given = std::get<1>(GetParam());
   const JudgeSet judge = test::judge_set(given.subjects, given.groups, given.sizes);
-  const Resampling resampling = make_resampling(judge, {23, 19}, 6);
+  const Resampling resampling = make_resampling(*device_, judge, {23, 19}, 6);
   const sae::Codes codes = test::codes(judge, given.k, given.h, 0.4, 1),
                    home = test::codes(judge, given.k, given.h, 0.8, 2);
   const auto scores = tied_scores(judge, 3);
@@ -58,8 +64,7 @@ TEST_P(Measures, EqualThePlainLoopsInValueIntervalAndNull) {
   for (int32_t c = 0; c < given.subjects; ++c)
     for (int32_t j = c; j < given.h; j += given.subjects) matched[static_cast<size_t>(c)].push_back(j);
   if ((given.h - 1) % given.subjects != 0) matched[0].push_back(given.h - 1);  // in two sets
-  const StrengthReference reference = strength_reference(home, matched, judge, resampling);
-  const SiteMeasures found = measure_codes(codes, scores, matched, judge, resampling, reference);
+  const SiteMeasures found = test::measured(codes, home, scores, matched, given.h, judge, resampling);
 
   for (int32_t c = 0; c < given.subjects; ++c) {
     const auto all = [&](const test::Draw& draw, const test::Draw& anchor) {
@@ -104,19 +109,24 @@ TEST_P(Measures, EqualThePlainLoopsInValueIntervalAndNull) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Measures,
-                         ::testing::Values(Case{2, 2, {1}, 1, 2}, Case{3, 9, {1}, 1, 7},
-                                           Case{3, 7, {2, 5, 1}, 3, 20}, Case{5, 6, {4}, 8, 11}));
+                         ::testing::Combine(::testing::ValuesIn(device::every_device()),
+                                            ::testing::Values(Case{2, 2, {1}, 1, 2}, Case{3, 9, {1}, 1, 7},
+                                                              Case{3, 7, {2, 5, 1}, 3, 20},
+                                                              Case{5, 6, {4}, 8, 11})),
+                         [](const auto& parameter) {
+                           const Case& given = std::get<1>(parameter.param);
+                           return std::get<0>(parameter.param).name + "_h" + std::to_string(given.h);
+                         });
 
 TEST(MeasureCodes, OfMixedGroupsCountProbesBySubjectAndGroupsByTheFirst) {
   const std::vector<int32_t> subject = {0, 1, 0, 0, 1, 1, 1, 0}, group = {0, 0, 1, 1, 2, 2, 3, 3},
                              group_subject = {0, 0, 1, 1};
   const JudgeSet judge = make_judge_set(2, subject, group, group_subject);
-  const Resampling resampling = make_resampling(judge, {31, 17}, 2);
+  const Resampling resampling = make_resampling(test::host(), judge, {31, 17}, 2);
   const sae::Codes codes = test::codes(judge, 2, 4, 0.5, 8);
   const auto scores = tied_scores(judge, 9);
   const Matched matched = {{0, 2}, {1}};
-  const auto found = measure_codes(codes, scores, matched, judge, resampling,
-                                   strength_reference(codes, matched, judge, resampling));
+  const auto found = test::measured(codes, codes, scores, matched, 4, judge, resampling);
   for (int32_t c = 0; c < 2; ++c) {
     std::vector<double> boot, null;
     for (int64_t b = 0; b < 31; ++b)
@@ -139,13 +149,12 @@ TEST(MeasureCodes, OfMixedGroupsCountProbesBySubjectAndGroupsByTheFirst) {
 
 TEST(MeasureCodes, SaysWhyThereIsNothing) {
   const JudgeSet judge = test::judge_set(3, 4, {2});
-  const Resampling resampling = make_resampling(judge, {10, 10}, 1);
+  const Resampling resampling = make_resampling(test::host(), judge, {10, 10}, 1);
   sae::Codes codes = test::codes(judge, 1, 3, 1.0, 5);
   const Matched matched = {{0}, {}, {7}};  // 7 never fires
   auto scores = std::vector<double>(judge.subject.size() * 3, 0.25);
   for (size_t i = 1; i < scores.size(); i += 3) scores[i] = nan;
-  const auto found = measure_codes(codes, scores, matched, judge, resampling,
-                                   strength_reference(codes, matched, judge, resampling));
+  const auto found = test::measured(codes, codes, scores, matched, 8, judge, resampling);
   EXPECT_EQ(found.status, (std::vector<Status>{Status::ok, Status::no_latent, Status::silent}));
   for (const Estimates& estimates : found.measure) {
     const Estimate& none = estimates.subject[1];
@@ -165,14 +174,26 @@ TEST(MeasureCodes, SaysWhyThereIsNothing) {
   EXPECT_LT(found[Measure::probe_activation].subject[0].low, 1);
 }
 
+TEST(MeasureCodes, OfNothingMatchedIsNothing) {
+  const JudgeSet judge = test::judge_set(2, 4, {1});
+  const sae::Codes codes = test::codes(judge, 1, 3, 1.0, 5);
+  for (const auto& candidate : device::every_device()) {
+    const auto device = candidate.make();
+    const Resampling resampling = make_resampling(*device, judge, {5, 5}, 1);
+    const auto found = test::measured(codes, codes, {}, {{}, {}}, 3, judge, resampling);
+    EXPECT_EQ(found.status, (std::vector<Status>{Status::no_latent, Status::no_latent})) << candidate.name;
+    for (const Estimates& estimates : found.measure)
+      for (const Estimate& estimate : estimates.subject) EXPECT_TRUE(std::isnan(estimate.value));
+  }
+}
+
 TEST(MeasureCodes, OfOneSubjectHasNoContrast) {
   const JudgeSet judge = test::judge_set(1, 4, {1});
-  const Resampling resampling = make_resampling(judge, {5, 5}, 1);
+  const Resampling resampling = make_resampling(test::host(), judge, {5, 5}, 1);
   const sae::Codes codes = test::codes(judge, 1, 1, 1.0, 5);
   const std::vector<double> scores(4, 1.0);
   const Matched matched = {{0}};
-  const auto found = measure_codes(codes, scores, matched, judge, resampling,
-                                   strength_reference(codes, matched, judge, resampling));
+  const auto found = test::measured(codes, codes, scores, matched, 1, judge, resampling);
   EXPECT_EQ(found[Measure::probe_activation].subject[0].value, 1);
   EXPECT_TRUE(std::isnan(found[Measure::contrast].subject[0].value));
   EXPECT_TRUE(std::isnan(found[Measure::auc].subject[0].value));
@@ -180,14 +201,31 @@ TEST(MeasureCodes, OfOneSubjectHasNoContrast) {
 }
 
 TEST(MeasureCodes, RefusesWhatDoesNotFit) {
-  const JudgeSet judge = test::judge_set(2, 3, {1});
-  const Resampling resampling = make_resampling(judge, {1, 1}, 1);
-  const sae::Codes codes = test::codes(judge, 1, 2, 1.0, 5);
+  const JudgeSet judge = test::judge_set(2, 3, {1}), other = test::judge_set(2, 4, {1});
+  const Resampling resampling = make_resampling(test::host(), judge, {1, 1}, 1);
+  const std::vector<double> scores(16, 0.0);
   const Matched matched = {{0}, {1}};
-  const auto reference = strength_reference(codes, matched, judge, resampling);
-  EXPECT_THROW((void)measure_codes(codes, std::vector<double>(3), matched, judge, resampling, reference),
-               Error);
+  const auto code_of = [&](const sae::Codes& codes, const Matched& sets, const JudgeSet& judged) {
+    return [&] { (void)test::measured(codes, codes, scores, sets, 2, judged, resampling); };
+  };
+  const sae::Codes codes = test::codes(judge, 1, 2, 1.0, 5), longer = test::codes(other, 1, 2, 1.0, 5);
+  EXPECT_NO_THROW(code_of(codes, matched, judge)());
+  EXPECT_THROW(code_of(longer, matched, judge)(), Error);
+  EXPECT_THROW(code_of(longer, matched, other)(), Error);
+  EXPECT_THROW(code_of(codes, {{0}}, judge)(), Error);
+  EXPECT_THROW(code_of(codes, {{0}, {2}}, judge)(), Error);  // of latents 0 and 1
   EXPECT_THROW((void)measure_auc(std::vector<double>(3), judge, resampling), Error);
+}
+
+TEST(MeasureAuc, OfAColumnWithNaNIsNaN) {
+  const JudgeSet judge = test::judge_set(2, 3, {1});
+  const Resampling resampling = make_resampling(test::host(), judge, {4, 4}, 1);
+  std::vector<double> scores(12);
+  for (size_t i = 0; i < 12; ++i) scores[i] = static_cast<double>(i);
+  scores[4] = nan;  // column 0
+  const Estimates found = measure_auc(scores, judge, resampling);
+  EXPECT_TRUE(std::isnan(found.subject[0].value) && std::isnan(found.subject[0].p));
+  EXPECT_EQ(found.subject[1].value, 1);
 }
 
 TEST(MeasureCodes, GiveTheSameBytesForAnyNumberOfThreads) {
@@ -198,9 +236,9 @@ TEST(MeasureCodes, GiveTheSameBytesForAnyNumberOfThreads) {
   for (int32_t j = 0; j < 30; ++j) matched[static_cast<size_t>(j % 5)].push_back(j);
   const auto run = [&](int threads) {
     omp_set_num_threads(threads);
-    const Resampling resampling = make_resampling(judge, {60, 50}, 1);
-    const auto found = measure_codes(codes, scores, matched, judge, resampling,
-                                     strength_reference(codes, matched, judge, resampling));
+    const auto device = device::make_host_device(threads);
+    const Resampling resampling = make_resampling(*device, judge, {60, 50}, 1);
+    const auto found = test::measured(codes, codes, scores, matched, 30, judge, resampling);
     std::vector<double> all;
     for (const Estimates& estimates : found.measure) {
       all.insert(all.end(), estimates.null.begin(), estimates.null.end());
@@ -215,6 +253,53 @@ TEST(MeasureCodes, GiveTheSameBytesForAnyNumberOfThreads) {
   EXPECT_EQ(one, three);
 }
 
+/// More probes than are encoded at once.
+TEST(EncodeSite, KeepsTheCodesAndTheLargestOfEachSet) {
+  const JudgeSet judge = test::judge_set(3, 367, {1});
+  const int64_t n = judge.n();
+  sae::Sae sae;
+  sae.d = 8;
+  sae.h = 20;
+  sae.k = 2;
+  Random random(8, Purpose::test, 0);
+  const auto draw = [&](int64_t count) {
+    std::vector<float> values(static_cast<size_t>(count));
+    for (float& value : values) value = static_cast<float>(random.normal());
+    return values;
+  };
+  sae.encoder = draw(sae.h * sae.d);
+  sae.encoder_bias = draw(sae.h);
+  sae.pre_bias = draw(sae.d);
+  const auto u = draw(n * sae.d);
+  const Matched matched = {{0, 3, 19}, {}, {7}};
+  for (const auto& candidate : device::every_device()) {
+    const auto device = candidate.make();
+    const Resampling resampling = make_resampling(*device, judge, {0, 0}, 1);
+    const SiteCodes found = encode_site(sae, u, {*device, matched, sae.h}, resampling);
+    const auto scores = found.scores.download();
+    const auto latent = found.codes.latent.download();
+    const auto activation = found.codes.activation.download();
+    const sae::Codes codes = sae::encode(*device, sae, u, n);
+    ASSERT_EQ(scores.size(), static_cast<size_t>(2 * n));
+    for (int64_t i = 0; i < n; ++i) {
+      const auto z = [&](int32_t j) {
+        double sum = static_cast<double>(sae.encoder_bias[static_cast<size_t>(j)]);
+        for (int64_t c = 0; c < sae.d; ++c)
+          sum += static_cast<double>(sae.encoder[static_cast<size_t>(j * sae.d + c)]) *
+                 (static_cast<double>(u[static_cast<size_t>(i * sae.d + c)]) -
+                  static_cast<double>(sae.pre_bias[static_cast<size_t>(c)]));
+        return sum;
+      };
+      ASSERT_NEAR(scores[static_cast<size_t>(i)], std::max({z(0), z(3), z(19)}), 1e-4) << candidate.name;
+      ASSERT_NEAR(scores[static_cast<size_t>(n + i)], z(7), 1e-4) << candidate.name;
+      for (auto at = static_cast<size_t>(i * sae.k); at < static_cast<size_t>((i + 1) * sae.k); ++at) {
+        ASSERT_NEAR(activation[at], z(latent[at]), 1e-4) << candidate.name;
+        ASSERT_EQ(activation[at] > 0 ? latent[at] : -1, codes.latent[at]) << candidate.name;
+      }
+    }
+  }
+}
+
 TEST(ChanceToFire, IsHypergeometric) {
   const auto chance = chance_to_fire(9, 4);
   ASSERT_EQ(chance.size(), 10U);
@@ -227,13 +312,15 @@ TEST(ChanceToFire, IsHypergeometric) {
 
 TEST(Usage, IsTheEntropyOfFirings) {
   sae::Codes codes{4, 2, {0, 1, 0, -1, 1, 0, -1, -1}, std::vector<float>(8, 1.0F)};
-  const Usage found = usage(codes, 5);
+  const Resampling probes = make_resampling(test::host(), test::judge_set(2, 2, {1}), {0, 0}, 1);
+  const auto of = [&] { return usage(test::on_device(test::host(), codes), 5, probes); };
+  const Usage found = of();
   const double h = -(0.6 * std::log(0.6) + 0.4 * std::log(0.4));
   EXPECT_NEAR(found.perplexity, std::exp(h), 1e-12);
   EXPECT_NEAR(found.silent, 0.25, 1e-12);
   codes.latent.assign(8, -1);
-  EXPECT_TRUE(std::isnan(usage(codes, 5).perplexity));
-  EXPECT_EQ(usage(codes, 5).silent, 1);
+  EXPECT_TRUE(std::isnan(of().perplexity));
+  EXPECT_EQ(of().silent, 1);
 }
 
 TEST(ProbeActivation, AtAnotherTau) {
@@ -245,8 +332,12 @@ TEST(ProbeActivation, AtAnotherTau) {
   EXPECT_EQ(high, (Matched{{1}, {}}));
   const JudgeSet judge = test::judge_set(2, 2, {1});
   const sae::Codes codes{4, 1, {0, 1, 1, -1}, {1, 1, 1, 0}};
-  EXPECT_EQ(probe_activation(codes, low, judge), (std::vector<double>{1.0, 0.5}));
-  const auto at_high = probe_activation(codes, high, judge);
+  const Resampling probes = make_resampling(test::host(), judge, {3, 3}, 1);
+  const auto at = [&](const Matched& matched) {
+    return probe_activation(test::on_device(test::host(), codes), {test::host(), matched, 3}, judge, probes);
+  };
+  EXPECT_EQ(at(low), (std::vector<double>{1.0, 0.5}));
+  const auto at_high = at(high);
   EXPECT_EQ(at_high[0], 0.5);
   EXPECT_TRUE(std::isnan(at_high[1]));
 }

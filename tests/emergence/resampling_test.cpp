@@ -5,15 +5,37 @@
 #include <map>
 #include <set>
 
+#include "../device/every_device.hpp"
 #include "data.hpp"
 #include "error.hpp"
 
 namespace incipit::emergence {
 namespace {
 
+/// What was drawn, on the host.
+struct Drawn {
+  explicit Drawn(const Resampling& from)
+      : bootstrap(from.bootstrap),
+        permutations(from.permutations),
+        exchangeable(from.exchangeable),
+        weight(from.weight.download()),
+        label(from.label.download()),
+        group_label(from.group_label.download()) {}
+
+  [[nodiscard]] const int32_t* weights(int64_t group) const { return weight.data() + group * bootstrap; }
+  [[nodiscard]] const int32_t* labels(int64_t probe) const { return label.data() + probe * permutations; }
+  [[nodiscard]] const int32_t* group_labels(int64_t group) const {
+    return group_label.data() + group * permutations;
+  }
+
+  int64_t bootstrap, permutations;
+  double exchangeable;
+  std::vector<int32_t> weight, label, group_label;
+};
+
 TEST(Resampling, DrawsGroupsWithinSubjects) {
   const JudgeSet judge = test::judge_set(3, 11, {1, 2, 4});
-  const Resampling drawn = make_resampling(judge, {50, 0}, 1);
+  const Drawn drawn(make_resampling(test::host(), judge, {50, 0}, 1));
   for (int64_t b = 0; b < 50; ++b) {
     std::vector<int64_t> total(3, 0);
     for (int64_t g = 0; g < judge.groups(); ++g)
@@ -26,7 +48,7 @@ TEST(Resampling, PermutesWholeGroupsOfEqualSizeWithinStrata) {
   JudgeSet judge = test::judge_set(4, 12, {1, 3, 3});
   for (int64_t g = 0; g < judge.groups(); ++g)
     judge.group_stratum[static_cast<size_t>(g)] = static_cast<int32_t>(g % 2);
-  const Resampling drawn = make_resampling(judge, {0, 40}, 1);
+  const Drawn drawn(make_resampling(test::host(), judge, {0, 40}, 1));
   std::set<int32_t> seen;
   for (int64_t p = 0; p < 40; ++p) {
     std::map<std::vector<int64_t>, int64_t> before, after;  // (stratum, size, subject)
@@ -49,7 +71,7 @@ TEST(Resampling, PermutesWholeGroupsOfEqualSizeWithinStrata) {
 TEST(Resampling, MovesTheSubjectsOfMixedGroupsProbeByProbe) {
   const std::vector<int32_t> subject = {0, 1, 1, 1}, group = {0, 0, 1, 1}, group_subject = {0, 1};
   const JudgeSet judge = make_judge_set(2, subject, group, group_subject);
-  const Resampling drawn = make_resampling(judge, {0, 64}, 3);
+  const Drawn drawn(make_resampling(test::host(), judge, {0, 64}, 3));
   int64_t swapped = 0;
   for (int64_t p = 0; p < 64; ++p) {
     const std::vector<int32_t> labels = {drawn.labels(0)[p], drawn.labels(1)[p], drawn.labels(2)[p],
@@ -64,8 +86,9 @@ TEST(Resampling, MovesTheSubjectsOfMixedGroupsProbeByProbe) {
 
 TEST(Resampling, ADrawDependsOnSeedAndNumberAlone) {
   const JudgeSet judge = test::judge_set(3, 7, {2});
-  const Resampling few = make_resampling(judge, {5, 4}, 9), many = make_resampling(judge, {20, 30}, 9),
-                   other = make_resampling(judge, {5, 4}, 10);
+  const Drawn few(make_resampling(test::host(), judge, {5, 4}, 9)),
+      many(make_resampling(test::host(), judge, {20, 30}, 9)),
+      other(make_resampling(test::host(), judge, {5, 4}, 10));
   for (int64_t g = 0; g < judge.groups(); ++g) {
     for (int64_t b = 0; b < 5; ++b) ASSERT_EQ(few.weights(g)[b], many.weights(g)[b]);
     for (int64_t p = 0; p < 4; ++p) ASSERT_EQ(few.group_labels(g)[p], many.group_labels(g)[p]);
@@ -77,10 +100,25 @@ TEST(Resampling, ADrawDependsOnSeedAndNumberAlone) {
 TEST(Resampling, SaysWhenNothingCanBeExchanged) {
   const std::vector<int32_t> subject = {0, 1, 1}, group = {0, 1, 1}, group_subject = {0, 1};
   const JudgeSet judge = make_judge_set(2, subject, group, group_subject);
-  const Resampling drawn = make_resampling(judge, {2, 5}, 1);
+  const Drawn drawn(make_resampling(test::host(), judge, {2, 5}, 1));
   EXPECT_EQ(drawn.exchangeable, 0.0);
   for (int64_t p = 0; p < 5; ++p) EXPECT_EQ(drawn.labels(0)[p], 0);
-  EXPECT_THROW((void)make_resampling(judge, {-1, 5}, 1), Error);
+  EXPECT_THROW((void)make_resampling(test::host(), judge, {-1, 5}, 1), Error);
+}
+
+TEST(Resampling, IsTheSameOnEveryDevice) {
+  JudgeSet judge = test::judge_set(4, 12, {1, 3, 3});
+  for (int64_t g = 0; g < judge.groups(); ++g)
+    judge.group_stratum[static_cast<size_t>(g)] = static_cast<int32_t>(g % 2);
+  const Resampling expected = make_resampling(test::host(), judge, {40, 30}, 5);
+  for (const auto& candidate : device::every_device()) {
+    const auto device = candidate.make();
+    const Resampling found = make_resampling(*device, judge, {40, 30}, 5);
+    EXPECT_EQ(found.weight.download(), expected.weight.download()) << candidate.name;
+    EXPECT_EQ(found.label.download(), expected.label.download()) << candidate.name;
+    EXPECT_EQ(found.group_label.download(), expected.group_label.download()) << candidate.name;
+    EXPECT_EQ(found.sizes, expected.sizes) << candidate.name;
+  }
 }
 
 }  // namespace

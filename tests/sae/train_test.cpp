@@ -159,13 +159,22 @@ Sae random_sae(std::int64_t h, std::int64_t k) {
   return sae;
 }
 
+/// z of every latent, [n, h].
+std::vector<float> all_z(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n) {
+  std::vector<float> z(n * sae.h);
+  encode_on_device(device, sae, u, n, [&](std::int64_t begin, std::int64_t rows, const float* block) {
+    device.download(z.data() + begin * sae.h, block, rows * sae.h * sizeof(float));
+  });
+  return z;
+}
+
 TEST(Encode, EqualsTheDefinition) {
   const auto host = device::make_host_device(2);
   for (const auto& [n, h, k] :
        {std::array<std::int64_t, 3>{1, 5, 1}, {1500, 40, 1}, {70, 40, 3}, {70, 40, 40}}) {
     const Sae sae = random_sae(h, k);
     const std::vector<float> u = clustered(n, d, 4, 3);
-    const std::vector<float> z = preactivations(*host, sae, u, n);
+    const std::vector<float> z = all_z(*host, sae, u, n);
     const Codes codes = encode(*host, sae, u, n);
     ASSERT_EQ(codes.n, n);
     ASSERT_EQ(codes.k, k);
@@ -219,7 +228,7 @@ TEST(Encode, NonFiniteInputIsAnError) {
   std::vector<float> u = clustered(3, d, 2, 3);
   u[d + 1] = NAN;
   EXPECT_EQ(code_of([&] { encode(*host, random_sae(4, 1), u, 3); }), Exit::numbers);
-  EXPECT_EQ(code_of([&] { preactivations(*host, random_sae(4, 1), u, 3); }), Exit::numbers);
+  EXPECT_EQ(code_of([&] { encode_on_device(*host, random_sae(4, 1), u, 3); }), Exit::numbers);
   EXPECT_EQ(code_of([&] { encode(*host, random_sae(4, 1), u, 4); }), Exit::defect);
 }
 

@@ -66,6 +66,19 @@ class HostDevice : public Device {
   void sae_dead(const SaeDead&) override;
   void sae_loss(const SaeLoss&) override;
 
+  // Statistics.
+  void draw_bootstrap(const DrawBootstrap&) override;
+  void draw_permutations(const DrawPermutations&) override;
+  void latent_histogram(const LatentHistogram&) override;
+  void activation_sum(const ActivationSum&) override;
+  void set_maximum(const SetMaximum&) override;
+  void latent_groups(const LatentGroups&) override;
+  void resample_counts(const ResampleCounts&) override;
+  void resample_latents(const ResampleLatents&) override;
+  void rank_scores(const RankScores<float>&) override;
+  void rank_scores(const RankScores<double>&) override;
+  void resample_auc(const ResampleAuc&) override;
+
   [[nodiscard]] int threads() const { return threads_; }
 
  private:
