@@ -7,6 +7,7 @@
 #include "error.hpp"
 #include "memory.cuh"
 #include "products.cuh"
+#include "solver.cuh"
 
 namespace incipit::device {
 namespace {
@@ -73,7 +74,8 @@ std::string CudaDevice::libraries() const {
   int runtime = 0;
   cudaDriverGetVersion(&driver);
   cudaRuntimeGetVersion(&runtime);
-  return "CUDA " + version(runtime) + ", driver for CUDA " + version(driver) + ", " + products_->version();
+  return "CUDA " + version(runtime) + ", driver for CUDA " + version(driver) + ", " + products_->version() +
+         ", " + cuda::Solver::version();
 }
 
 cuda::Call CudaDevice::begin(const char* operation, std::initializer_list<std::int64_t> shape) {
@@ -83,6 +85,11 @@ cuda::Call CudaDevice::begin(const char* operation, std::initializer_list<std::i
   // The current device is each thread's own, and operations may come from another than the last.
   cuda::check(cudaSetDevice(ordinal_), call);
   return call;
+}
+
+cuda::Solver& CudaDevice::solver() {
+  if (!solver_) solver_ = std::make_unique<cuda::Solver>(*memory_);
+  return *solver_;
 }
 
 void* CudaDevice::allocate(std::size_t bytes) {

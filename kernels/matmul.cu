@@ -8,20 +8,28 @@
 namespace incipit::device {
 namespace {
 
-bool sensible(const Matmul& op) {
+template <class T>
+bool sensible(const MatrixProduct<T>& op) {
   return op.m >= 0 && op.n >= 0 && op.k >= 0 && op.lda >= (op.transpose_a ? op.m : op.k) &&
          op.ldb >= (op.transpose_b ? op.k : op.n) && op.ldc >= op.n;
+}
+
+template <class T>
+void run(const MatrixProduct<T>& op, cuda::Products& products, const cuda::Call& call) {
+  if (!sensible(op)) {
+    throw Error(Exit::defect, cuda::describe(call) + " with strides " + std::to_string(op.lda) + ", " +
+                                  std::to_string(op.ldb) + ", " + std::to_string(op.ldc));
+  }
+  products.run(op, call);
 }
 
 }  // namespace
 
 void CudaDevice::matmul(const Matmul& op) {
-  const cuda::Call call = begin("matmul", {op.m, op.k, op.n});
-  if (!sensible(op)) {
-    throw Error(Exit::defect, cuda::describe(call) + " with strides " + std::to_string(op.lda) + ", " +
-                                  std::to_string(op.ldb) + ", " + std::to_string(op.ldc));
-  }
-  products_->run(op, call);
+  run(op, *products_, begin("matmul", {op.m, op.k, op.n}));
+}
+void CudaDevice::matmul(const MatrixProduct<double>& op) {
+  run(op, *products_, begin("matmul (fp64)", {op.m, op.k, op.n}));
 }
 
 }  // namespace incipit::device

@@ -10,12 +10,14 @@
 #include "device/attention.hpp"
 #include "device/bias_activation.hpp"
 #include "device/count_nonfinite.hpp"
+#include "device/cross_covariance.hpp"
 #include "device/double_layer_norm.hpp"
 #include "device/encode_top_k.hpp"
 #include "device/gather_centred.hpp"
 #include "device/gather_rows.hpp"
 #include "device/matmul.hpp"
 #include "device/next_token_loss.hpp"
+#include "device/qr_of_transpose.hpp"
 #include "device/rotary_split.hpp"
 #include "device/sae_adam.hpp"
 #include "device/sae_auxiliary.hpp"
@@ -23,6 +25,7 @@
 #include "device/sae_decode.hpp"
 #include "device/sae_gradient.hpp"
 #include "device/sae_loss.hpp"
+#include "device/svd.hpp"
 
 namespace incipit::device {
 
@@ -59,6 +62,7 @@ class Device {
   virtual void synchronize() = 0;
 
   virtual void matmul(const Matmul&) = 0;
+  virtual void matmul(const MatrixProduct<double>&) = 0;
 
   virtual void gather_rows(const GatherRows&) = 0;
   virtual void double_layer_norm(const DoubleLayerNorm&) = 0;
@@ -86,6 +90,12 @@ class Device {
   virtual void sae_idle(const SaeIdle<double>&) = 0;
   virtual void sae_dead(const SaeDead&) = 0;
   virtual void sae_loss(const SaeLoss&) = 0;
+
+  // The alignment of sites (science §8).
+  virtual void cross_covariance(const CrossCovariance<float>&) = 0;
+  virtual void cross_covariance(const CrossCovariance<double>&) = 0;
+  virtual void svd(const Svd&) = 0;
+  virtual void qr_of_transpose(const QrOfTranspose&) = 0;
 };
 
 /// An array of `size` T in a device's memory. The device must outlive it.

@@ -279,17 +279,17 @@ void PackRun::attend(const BlockWeights& weights, const Rows& rows, const float*
 /// out = in · weightᵀ + beta · out, weight being [outputs, inputs] as the files hold it.
 void PackRun::product(std::int64_t rows, std::int64_t outputs, std::int64_t inputs, const float* in,
                       const float* weight, float* out, float beta) {
-  device_.matmul({.transpose_b = true,
-                  .m = rows,
-                  .n = outputs,
-                  .k = inputs,
-                  .a = in,
-                  .lda = inputs,
-                  .b = weight,
-                  .ldb = inputs,
-                  .beta = beta,
-                  .c = out,
-                  .ldc = outputs});
+  device_.matmul(device::Matmul{.transpose_b = true,
+                                .m = rows,
+                                .n = outputs,
+                                .k = inputs,
+                                .a = in,
+                                .lda = inputs,
+                                .b = weight,
+                                .ldb = inputs,
+                                .beta = beta,
+                                .c = out,
+                                .ldc = outputs});
 }
 
 device::RotarySplit PackRun::split(const RotaryTable& rotary, const Rows& rows, const float* in,

@@ -14,7 +14,10 @@ TEST_P(EmptyOn, OperationsOnNoRowsDoNothing) {
   device_->rotary_split({.heads = 2, .head_size = 8, .rotary_dims = 4});
   device_->attention({.heads = 2, .head_size = 8});
   device_->count_nonfinite({.d = 5});
-  device_->matmul({.n = 3, .k = 5, .lda = 5, .ldb = 3, .ldc = 3});
+  device_->matmul(Matmul{.n = 3, .k = 5, .lda = 5, .ldb = 3, .ldc = 3});
+  device_->matmul(MatrixProduct<double>{.n = 3, .k = 5, .lda = 5, .ldb = 3, .ldc = 3});
+  device_->svd({.n = 5});
+  device_->qr_of_transpose({.d = 5});
   device_->gather_centred(GatherCentred<float>{.d = 5});
   device_->encode_top_k(EncodeTopK<float>{.d = 5, .h = 7, .keep = 1});
   device_->encode_top_k(EncodeTopK<double>{.d = 5, .h = 7, .keep = 3});

@@ -42,19 +42,19 @@ std::vector<float> run(Device& device, const Case& c, const Problem& problem) {
   const Buffer<float> a(device, std::span<const float>(problem.a));
   const Buffer<float> b(device, std::span<const float>(problem.b));
   Buffer<float> out(device, std::span<const float>(problem.c0));
-  device.matmul({.transpose_a = c.transpose_a,
-                 .transpose_b = c.transpose_b,
-                 .m = c.m,
-                 .n = c.n,
-                 .k = c.k,
-                 .alpha = c.alpha,
-                 .a = a.data(),
-                 .lda = columns_a(c) + c.pad,
-                 .b = b.data(),
-                 .ldb = columns_b(c) + c.pad,
-                 .beta = c.beta,
-                 .c = out.data(),
-                 .ldc = c.n + c.pad});
+  device.matmul(Matmul{.transpose_a = c.transpose_a,
+                       .transpose_b = c.transpose_b,
+                       .m = c.m,
+                       .n = c.n,
+                       .k = c.k,
+                       .alpha = c.alpha,
+                       .a = a.data(),
+                       .lda = columns_a(c) + c.pad,
+                       .b = b.data(),
+                       .ldb = columns_b(c) + c.pad,
+                       .beta = c.beta,
+                       .c = out.data(),
+                       .ldc = c.n + c.pad});
   return out.download();
 }
 

@@ -5,6 +5,7 @@ set(INCIPIT_OPERATION_TESTS
   attention_test.cpp
   bias_activation_test.cpp
   count_nonfinite_test.cpp
+  cross_covariance_test.cpp
   double_layer_norm_test.cpp
   empty_test.cpp
   encode_top_k_test.cpp
@@ -12,10 +13,12 @@ set(INCIPIT_OPERATION_TESTS
   gather_rows_test.cpp
   matmul_test.cpp
   next_token_loss_test.cpp
+  qr_of_transpose_test.cpp
   rotary_split_test.cpp
   sae_adam_test.cpp
   sae_auxiliary_test.cpp
   sae_dead_test.cpp
   sae_decode_test.cpp
   sae_gradient_test.cpp
-  sae_loss_test.cpp)
+  sae_loss_test.cpp
+  svd_test.cpp)

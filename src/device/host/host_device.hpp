@@ -25,6 +25,7 @@ class HostDevice : public Device {
   void synchronize() override {}
 
   void matmul(const Matmul&) override;
+  void matmul(const MatrixProduct<double>&) override;
 
   void gather_rows(const GatherRows&) override;
   void double_layer_norm(const DoubleLayerNorm&) override;
@@ -52,6 +53,12 @@ class HostDevice : public Device {
   void sae_idle(const SaeIdle<double>&) override;
   void sae_dead(const SaeDead&) override;
   void sae_loss(const SaeLoss&) override;
+
+  // The alignment of sites.
+  void cross_covariance(const CrossCovariance<float>&) override;
+  void cross_covariance(const CrossCovariance<double>&) override;
+  void svd(const Svd&) override;
+  void qr_of_transpose(const QrOfTranspose&) override;
 
   [[nodiscard]] int threads() const { return threads_; }
 
