@@ -120,7 +120,7 @@ void take_leading(Decomposition& out, Svd parts, int64_t height, int64_t width, 
   out.values.resize(static_cast<size_t>(rank));
 }
 
-/// Of T, C is summed in.
+/// T: what C is summed in.
 template <class T>
 void decompose_whole(device::Device& device, const DeviceRows& x, const DeviceRows& y, const Index& index,
                      int64_t n, Decomposition& out) {
