@@ -1,5 +1,5 @@
-# Finds CUDA as INCIPIT_CUDA asks: ON (it must be there), OFF, or AUTO (it is used when nvcc and cuBLASLt are found and
-# work). Sets INCIPIT_HAVE_CUDA.
+# Finds CUDA as INCIPIT_CUDA asks: ON (it must be there), OFF, or AUTO (it is used when nvcc and its libraries
+# are found and work). Sets INCIPIT_HAVE_CUDA, and INCIPIT_HAVE_XPOLAR where cuSOLVER has a polar decomposition of its own.
 include_guard()
 set(INCIPIT_CUDA AUTO CACHE STRING "Build the CUDA device: ON, OFF, or AUTO (when nvcc is found)")
 set_property(CACHE INCIPIT_CUDA PROPERTY STRINGS ON OFF AUTO)
@@ -21,12 +21,12 @@ if(INCIPIT_CUDA STREQUAL "AUTO" OR INCIPIT_CUDA)
     # An nvcc that does not get on with the host's compiler must not stop a build that can do without.
     include(CheckLanguage)
     check_language(CUDA)
-    find_package(CUDAToolkit 12.0 QUIET)
-    if(CMAKE_CUDA_COMPILER AND TARGET CUDA::cublasLt)
+    find_package(CUDAToolkit 12.2 QUIET)
+    if(CMAKE_CUDA_COMPILER AND TARGET CUDA::cublasLt AND TARGET CUDA::cusolver)
       set(INCIPIT_HAVE_CUDA ON)
     endif()
   else()
-    find_package(CUDAToolkit 12.0 REQUIRED)
+    find_package(CUDAToolkit 12.2 REQUIRED)
     set(INCIPIT_HAVE_CUDA ON)
   endif()
   message(STATUS "CUDA device: ${INCIPIT_HAVE_CUDA} (INCIPIT_CUDA=${INCIPIT_CUDA})")
@@ -40,4 +40,14 @@ if(INCIPIT_HAVE_CUDA)
     set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
   endif()
   set(CMAKE_CUDA_STANDARD 20)
+  # Later than CUDA 13.0. Where it is there, align's polar factor could be its; nothing calls it yet.
+  include(CheckSymbolExists)
+  set(CMAKE_REQUIRED_LIBRARIES CUDA::cusolver)
+  check_symbol_exists(cusolverDnXpolar cusolverDn.h INCIPIT_HAVE_XPOLAR)
+  unset(CMAKE_REQUIRED_LIBRARIES)
+  if(INCIPIT_HAVE_XPOLAR)
+    message(STATUS "cuSOLVER of CUDA ${CUDAToolkit_VERSION}: has cusolverDnXpolar")
+  else()
+    message(STATUS "cuSOLVER of CUDA ${CUDAToolkit_VERSION}: no cusolverDnXpolar")
+  endif()
 endif()

@@ -8,6 +8,7 @@
 #include "error.hpp"
 #include "memory.cuh"
 #include "products.cuh"
+#include "solver.cuh"
 
 namespace incipit::device {
 namespace {
@@ -97,7 +98,7 @@ CudaDevice::CudaDevice(int ordinal)
 CudaDevice::~CudaDevice() = default;
 
 std::string CudaDevice::libraries() const {
-  return versions() + ", " + products_->version();
+  return versions() + ", " + products_->version() + ", " + cuda::Solver::version();
 }
 
 std::optional<std::size_t> CudaDevice::free_memory() const {
@@ -120,6 +121,11 @@ cuda::Call CudaDevice::begin(const char* operation, std::initializer_list<std::i
   // The current device is each thread's own, and operations may come from another than the last.
   cuda::check(cudaSetDevice(ordinal_), call);
   return call;
+}
+
+cuda::Solver& CudaDevice::solver() {
+  if (!solver_) solver_ = std::make_unique<cuda::Solver>(*memory_);
+  return *solver_;
 }
 
 void* CudaDevice::allocate(std::size_t bytes) {

@@ -13,6 +13,7 @@ namespace cuda {
 struct Call;
 class Memory;
 class Products;
+class Solver;
 }  // namespace cuda
 
 /// One NVIDIA GPU. Operations are queued on one stream and run behind the program; each one's code is in the
@@ -44,6 +45,7 @@ class CudaDevice : public Device {
   void synchronize() override;
 
   void matmul(const MatrixProduct<float>&) override;
+  void matmul(const MatrixProduct<double>&) override;
   void matmul(const MatrixProduct<Float16>&) override;
   void matmul(const MatrixProduct<Float16, float>&) override;
   void matmul(const MatrixProduct<BFloat16>&) override;
@@ -97,9 +99,17 @@ class CudaDevice : public Device {
   void rank_scores(const RankScores<double>&) override;
   void resample_auc(const ResampleAuc&) override;
 
+  // The alignment of sites.
+  void cross_covariance(const CrossCovariance<float>&) override;
+  void cross_covariance(const CrossCovariance<double>&) override;
+  void svd(const Svd&) override;
+  void qr_of_transpose(const QrOfTranspose&) override;
+
  private:
   /// What an operation tells its launches; errors found later name the last one.
   cuda::Call begin(const char* operation, std::initializer_list<std::int64_t> shape);
+  /// Made when it is first asked for: most runs of a device need no decomposition.
+  cuda::Solver& solver();
 
   int ordinal_;
   std::string name_;
@@ -108,6 +118,7 @@ class CudaDevice : public Device {
   std::unique_ptr<cuda::Call> last_;
   std::unique_ptr<cuda::Memory> memory_;
   std::unique_ptr<cuda::Products> products_;
+  std::unique_ptr<cuda::Solver> solver_;
 };
 
 }  // namespace incipit::device

@@ -28,6 +28,9 @@ void run(const MatrixProduct<T, Result>& op, cuda::Products& products, const cud
 void CudaDevice::matmul(const MatrixProduct<float>& op) {
   run(op, *products_, begin("matmul", {op.m, op.k, op.n}));
 }
+void CudaDevice::matmul(const MatrixProduct<double>& op) {
+  run(op, *products_, begin("matmul (fp64)", {op.m, op.k, op.n}));
+}
 void CudaDevice::matmul(const MatrixProduct<Float16>& op) {
   run(op, *products_, begin("matmul", {op.m, op.k, op.n}));
 }

@@ -1,19 +1,29 @@
-# Every kernel source; products.cu, which calls cuBLAS, stands apart: the host's shim has its own.
+# Every kernel source; products.cu and solver.cu, which call cuBLASLt and cuSOLVER, stand apart: the host's shim has its own.
 set(INCIPIT_KERNEL_SOURCES
   cuda_device.cu
   launch.cu
   memory.cu
+  activation_sum.cu
   add_bias.cu
   attention.cu
   attention_half.cu
   bias_activation.cu
   count_nonfinite.cu
+  cross_covariance.cu
   double_layer_norm.cu
+  draw_resampling.cu
   encode_top_k.cu
   gather_centred.cu
   gather_rows.cu
+  latent_groups.cu
+  latent_histogram.cu
   matmul.cu
   next_token_loss.cu
+  qr_of_transpose.cu
+  rank_scores.cu
+  resample_auc.cu
+  resample_counts.cu
+  resample_latents.cu
   rotary_split.cu
   sae_adam.cu
   sae_auxiliary.cu
@@ -21,13 +31,6 @@ set(INCIPIT_KERNEL_SOURCES
   sae_decode.cu
   sae_gradient.cu
   sae_loss.cu
-  upload_numbers.cu
-  activation_sum.cu
-  draw_resampling.cu
-  latent_groups.cu
-  latent_histogram.cu
-  rank_scores.cu
-  resample_auc.cu
-  resample_counts.cu
-  resample_latents.cu
-  set_maximum.cu)
+  set_maximum.cu
+  svd.cu
+  upload_numbers.cu)

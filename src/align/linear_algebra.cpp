@@ -1,9 +1,12 @@
 #include "align/linear_algebra.hpp"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "device/host/host_device.hpp"
 #include "error.hpp"
 
 // The Fortran interfaces of BLAS and LAPACK, the only ones that every implementation has. Matrices are
@@ -13,13 +16,6 @@ void dgemm_(const char*, const char*, const int*, const int*, const int*, const 
             const int*, const double*, const int*, const double*, double*, const int*);
 void sgemm_(const char*, const char*, const int*, const int*, const int*, const float*, const float*,
             const int*, const float*, const int*, const float*, float*, const int*);
-void dgesdd_(const char*, const int*, const int*, double*, const int*, double*, double*, const int*, double*,
-             const int*, double*, const int*, int*, int*);
-void dgesvd_(const char*, const char*, const int*, const int*, double*, const int*, double*, double*,
-             const int*, double*, const int*, double*, const int*, int*);
-void dgeqrf_(const int*, const int*, double*, const int*, double*, double*, const int*, int*);
-void dorgqr_(const int*, const int*, const int*, double*, const int*, const double*, double*, const int*,
-             int*);
 void dpotrf_(const char*, const int*, double*, const int*, int*);
 void dpotrs_(const char*, const int*, const int*, const double*, const int*, double*, const int*, int*);
 }
@@ -27,18 +23,11 @@ void dpotrs_(const char*, const int*, const int*, const double*, const int*, dou
 namespace incipit::align {
 namespace {
 
-constexpr int64_t tile_columns = 512;
-
 int narrow(int64_t value) {
   if (value > std::numeric_limits<int>::max())
     throw Error(Exit::machine,
                 "a matrix dimension of " + std::to_string(value) + " is beyond LAPACK's integers");
   return static_cast<int>(value);
-}
-
-/// LAPACK answers a workspace query with a floating-point length.
-int work_length(double asked) {
-  return narrow(std::max<int64_t>(1, std::llround(asked)));
 }
 
 void check(int info, const char* routine) {
@@ -50,36 +39,6 @@ void check(int info, const char* routine) {
 
 bool all_finite(std::span<const double> values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
-}
-
-/// The slower, sturdier algorithm, for the matrices on which divide and conquer gives up.
-int svd_by_qr(std::vector<double>& a, int rows, int columns, Svd& out) {
-  const int p = narrow(out.p);
-  double asked = 0;
-  int query = -1, info = 0;
-  dgesvd_("S", "S", &rows, &columns, a.data(), &rows, out.s.data(), out.vt.data(), &rows, out.u.data(), &p,
-          &asked, &query, &info);
-  check(info, "dgesvd");
-  const int length = work_length(asked);
-  std::vector<double> work(static_cast<size_t>(length));
-  dgesvd_("S", "S", &rows, &columns, a.data(), &rows, out.s.data(), out.vt.data(), &rows, out.u.data(), &p,
-          work.data(), &length, &info);
-  return info;
-}
-
-int svd_by_halves(std::vector<double>& a, int rows, int columns, Svd& out) {
-  const int p = narrow(out.p);
-  std::vector<int> integers(static_cast<size_t>(8 * out.p));
-  double asked = 0;
-  int query = -1, info = 0;
-  dgesdd_("S", &rows, &columns, a.data(), &rows, out.s.data(), out.vt.data(), &rows, out.u.data(), &p, &asked,
-          &query, integers.data(), &info);
-  check(info, "dgesdd");
-  const int length = work_length(asked);
-  std::vector<double> work(static_cast<size_t>(length));
-  dgesdd_("S", &rows, &columns, a.data(), &rows, out.s.data(), out.vt.data(), &rows, out.u.data(), &p,
-          work.data(), &length, integers.data(), &info);
-  return info;
 }
 
 }  // namespace
@@ -149,65 +108,54 @@ std::vector<double> column_means(Rows rows, std::span<const int64_t> index) {
   return mean;
 }
 
-std::vector<double> cross_product(const Centred& x, const Centred& y) {
-  const int64_t n = x.n(), dx = x.d(), dy = y.d();
-  std::vector<double> c(static_cast<size_t>(dx * dy), 0.0);
-  const int64_t tiles_x = (dx + tile_columns - 1) / tile_columns,
-                tiles_y = (dy + tile_columns - 1) / tile_columns;
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t tile = 0; tile < tiles_x * tiles_y; ++tile) {
-    const int64_t cx = tile / tiles_y * tile_columns, cy = tile % tiles_y * tile_columns;
-    const int64_t wx = std::min(tile_columns, dx - cx), wy = std::min(tile_columns, dy - cy);
-    std::vector<double> bx(static_cast<size_t>(block_rows * wx)), by(static_cast<size_t>(block_rows * wy));
-    for (int64_t begin = 0; begin < n; begin += block_rows) {
-      const int64_t count = std::min(block_rows, n - begin);
-      x.copy(begin, count, cx, wx, bx.data());
-      y.copy(begin, count, cy, wy, by.data());
-      multiply(true, false, wx, wy, count, 1.0, bx.data(), wx, by.data(), wy, 1.0, c.data() + cx * dy + cy,
-               dy);
-    }
-  }
-  return c;
-}
-
-Svd svd(std::vector<double> a, int64_t m, int64_t n) {
-  if (!all_finite(a)) throw Error(Exit::numbers, "a matrix to be decomposed holds NaN or infinity");
-  Svd out;
-  out.p = std::min(m, n);
-  if (out.p == 0) return out;
-  out.u.resize(static_cast<size_t>(m * out.p));
-  out.s.resize(static_cast<size_t>(out.p));
-  out.vt.resize(static_cast<size_t>(out.p * n));
-  // To LAPACK the memory is aᵀ [n, m], whose left singular vectors, column-major, are our vt.
-  std::vector<double> copy = a;
-  if (svd_by_halves(copy, narrow(n), narrow(m), out) != 0)
-    check(svd_by_qr(a, narrow(n), narrow(m), out), "dgesvd");
+template <class T>
+device::Buffer<double> cross_covariance(device::Device& device, const DeviceRows& x, const DeviceRows& y,
+                                        std::span<const int64_t> index, std::span<const double> mean_x,
+                                        std::span<const double> mean_y) {
+  const std::vector<int32_t> narrow_index(index.begin(), index.end());
+  const device::Buffer<int32_t> which(device, std::span<const int32_t>(narrow_index));
+  const device::Buffer<double> centre_x(device, mean_x), centre_y(device, mean_y);
+  device::Buffer<double> out(device, static_cast<size_t>(x.rows.d * y.rows.d));
+  device.cross_covariance(
+      device::CrossCovariance<T>{.n = index.empty() ? x.rows.n : static_cast<int64_t>(index.size()),
+                                 .d_x = x.rows.d,
+                                 .d_y = y.rows.d,
+                                 .x = x.data.data(),
+                                 .y = y.data.data(),
+                                 .index = which.data(),
+                                 .mean_x = centre_x.data(),
+                                 .mean_y = centre_y.data(),
+                                 .out = out.data()});
   return out;
 }
+template device::Buffer<double> cross_covariance<float>(device::Device&, const DeviceRows&, const DeviceRows&,
+                                                        std::span<const int64_t>, std::span<const double>,
+                                                        std::span<const double>);
+template device::Buffer<double> cross_covariance<double>(device::Device&, const DeviceRows&,
+                                                         const DeviceRows&, std::span<const int64_t>,
+                                                         std::span<const double>, std::span<const double>);
 
-Qr qr_of_transpose(std::vector<double> rows, int64_t n, int64_t d) {
-  const int height = narrow(d), width = narrow(n);
-  std::vector<double> tau(static_cast<size_t>(n));
-  double asked = 0;
-  int query = -1, info = 0;
-  dgeqrf_(&height, &width, rows.data(), &height, tau.data(), &asked, &query, &info);
-  check(info, "dgeqrf");
-  int length = work_length(asked);
-  std::vector<double> work(static_cast<size_t>(length));
-  dgeqrf_(&height, &width, rows.data(), &height, tau.data(), work.data(), &length, &info);
-  check(info, "dgeqrf");
-  Qr out;
-  out.r.assign(static_cast<size_t>(n * n), 0.0);
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = i; j < n; ++j)
-      out.r[static_cast<size_t>(i * n + j)] = rows[static_cast<size_t>(j * d + i)];
-  dorgqr_(&height, &width, &width, rows.data(), &height, tau.data(), &asked, &query, &info);
-  check(info, "dorgqr");
-  length = work_length(asked);
-  work.resize(static_cast<size_t>(length));
-  dorgqr_(&height, &width, &width, rows.data(), &height, tau.data(), work.data(), &length, &info);
-  check(info, "dorgqr");
-  out.q = std::move(rows);
+std::vector<double> cross_product(device::Device& device, const Centred& x, const Centred& y) {
+  return cross_covariance<double>(device, DeviceRows(device, x.rows), DeviceRows(device, y.rows), x.index,
+                                  x.mean, y.mean)
+      .download();
+}
+
+std::vector<double> cross_product(const Centred& x, const Centred& y) {
+  return cross_product(*device::make_host_device(omp_get_max_threads()), x, y);
+}
+
+Svd svd(device::Device& device, device::Buffer<double> a, int64_t m, int64_t n) {
+  const int64_t p = std::min(m, n);
+  device::Buffer<double> u(device, static_cast<size_t>(m * p)), s(device, static_cast<size_t>(p)),
+      vt(device, static_cast<size_t>(p * n));
+  device.svd({.m = m, .n = n, .a = a.data(), .u = u.data(), .s = s.data(), .vt = vt.data()});
+  return {p, u.download(), s.download(), vt.download()};
+}
+
+Qr qr_of_transpose(device::Device& device, std::span<const double> rows, int64_t n, int64_t d) {
+  Qr out{{device, rows}, {device, static_cast<size_t>(n * n)}};
+  device.qr_of_transpose({.n = n, .d = d, .rows = out.q.data(), .r = out.r.data()});
   return out;
 }
 

@@ -5,9 +5,10 @@
 #include <vector>
 
 #include "align/rows.hpp"
+#include "device/device.hpp"
 
-/// Dense algebra in fp64 on row-major matrices, over single-threaded BLAS and LAPACK. Blocks and tiles are
-/// fixed, so results do not depend on the number of threads.
+/// Dense algebra in fp64 on row-major matrices: over single-threaded BLAS and LAPACK, and on a device where
+/// one is given. Blocks and tiles are fixed, so results do not depend on the number of threads.
 namespace incipit::align {
 
 /// Rows that one multiplication takes in; results depend on it.
@@ -40,7 +41,23 @@ struct Centred {
 /// are all the same have no variance. Error numbers when they are not finite.
 std::vector<double> column_means(Rows rows, std::span<const int64_t> index = {});
 
-/// Σ_i (x_i − μ_x)(y_i − μ_y)ᵀ, [x.d, y.d].
+/// Rows, and their copy in a device's memory.
+struct DeviceRows {
+  DeviceRows(device::Device& device, Rows view) : rows(view), data(device, view.data) {}
+
+  Rows rows;
+  device::Buffer<float> data;
+};
+
+/// Σ_i (x_i − μ_x)(y_i − μ_y)ᵀ over the rows of `index` (empty: all) of both, [x.d, y.d] on the device. T,
+/// float or double, is what is summed in (device/cross_covariance.hpp).
+template <class T>
+device::Buffer<double> cross_covariance(device::Device& device, const DeviceRows& x, const DeviceRows& y,
+                                        std::span<const int64_t> index, std::span<const double> mean_x,
+                                        std::span<const double> mean_y);
+
+/// The same in fp64, brought back; x and y with the same index. Without a device: on the host.
+std::vector<double> cross_product(device::Device& device, const Centred& x, const Centred& y);
 std::vector<double> cross_product(const Centred& x, const Centred& y);
 
 /// a[m, n] = u diag(s) vt with p = min(m, n): u [m, p], vt [p, n]; s descending.
@@ -48,14 +65,15 @@ struct Svd {
   int64_t p = 0;
   std::vector<double> u, s, vt;
 };
-/// Error numbers when LAPACK does not converge or a is not finite.
-Svd svd(std::vector<double> a, int64_t m, int64_t n);
+/// Error numbers when a is not finite or nothing converges.
+Svd svd(device::Device& device, device::Buffer<double> a, int64_t m, int64_t n);
 
-/// rowsᵀ[d, n] = q r for n < d: q held as its transpose [n, d] (orthonormal rows), r [n, n] upper triangular.
+/// rowsᵀ[d, n] = q r for n ≤ d, on the device: q held as its transpose [n, d] (orthonormal rows), r [n, n]
+/// upper triangular. Error numbers when the rows are not finite.
 struct Qr {
-  std::vector<double> q, r;
+  device::Buffer<double> q, r;
 };
-Qr qr_of_transpose(std::vector<double> rows, int64_t n, int64_t d);
+Qr qr_of_transpose(device::Device& device, std::span<const double> rows, int64_t n, int64_t d);
 
 /// Solves a x = b in place for symmetric positive definite a [n, n] and b [n, columns]; false when a is not
 /// positive definite to working precision.

@@ -19,7 +19,6 @@ namespace incipit::align {
 namespace {
 
 constexpr int shuffles = 100;
-constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
 using Index = std::vector<int64_t>;
 
@@ -49,76 +48,115 @@ std::vector<double> leading_rows_transposed(const std::vector<double>& vt, int64
   return out;
 }
 
-int64_t numerical_rank(const std::vector<double>& values, int64_t n, int64_t dx, int64_t dy) {
+/// `epsilon`: of the numbers that the matrix was summed in.
+int64_t numerical_rank(const std::vector<double>& values, double epsilon, int64_t n, int64_t dx, int64_t dy) {
   if (values.empty() || !(values.front() > 0)) return 0;
   const double bound = epsilon * values.front() * static_cast<double>(std::max({n, dx, dy}));
   return std::count_if(values.begin(), values.end(), [bound](double s) { return s > bound; });
 }
 
 /// qᵀ-held orthonormal basis [n, d] times coordinates [n, rank]: [d, rank].
-std::vector<double> lift(const std::vector<double>& q, int64_t n, int64_t d,
-                         const std::vector<double>& coordinates, int64_t rank) {
-  std::vector<double> out(static_cast<size_t>(d * rank));
-  multiply(true, false, d, rank, n, 1.0, q.data(), d, coordinates.data(), rank, 0.0, out.data(), rank);
-  return out;
+std::vector<double> lift(device::Device& device, const device::Buffer<double>& q, int64_t n, int64_t d,
+                         std::span<const double> coordinates, int64_t rank) {
+  const device::Buffer<double> in(device, coordinates);
+  device::Buffer<double> out(device, static_cast<size_t>(d * rank));
+  device.matmul(device::MatrixProduct<double>{.transpose_a = true,
+                                              .m = d,
+                                              .n = rank,
+                                              .k = n,
+                                              .a = q.data(),
+                                              .lda = d,
+                                              .b = in.data(),
+                                              .ldb = rank,
+                                              .c = out.data(),
+                                              .ldc = rank});
+  return out.download();
 }
 
 /// With fewer rows than dimensions C lives in the row spaces: C = Q_x (R_x R_yᵀ) Q_yᵀ for Xᵀ = Q_x R_x and
 /// Yᵀ = Q_y R_y. A side with enough rows enters as it is.
 struct Core {
-  std::vector<double> q;  ///< [n, d], or empty for a side that was not reduced
-  std::vector<double> r;  ///< [n, n] R, or the rows transposed [d, n]
-  int64_t height = 0;     ///< n or d
+  Core(device::Device& device, const Centred& rows)
+      : reduced(rows.n() < rows.d()), height(std::min(rows.n(), rows.d())) {
+    const auto x = rows.copy();
+    if (!reduced) {
+      r = device::Buffer<double>(device, std::span<const double>(x));
+      return;
+    }
+    Qr qr = qr_of_transpose(device, x, rows.n(), rows.d());
+    q = std::move(qr.q);
+    r = std::move(qr.r);
+  }
+
+  bool reduced;
+  int64_t height;            ///< n or d
+  device::Buffer<double> q;  ///< [n, d], of a side that was reduced
+  device::Buffer<double> r;  ///< [n, n] R, or the rows themselves [n, d]
 };
 
-Core core_of(const Centred& rows) {
-  const int64_t n = rows.n(), d = rows.d();
-  Core out;
-  if (n < d) {
-    Qr qr = qr_of_transpose(rows.copy(), n, d);
-    out.q = std::move(qr.q);
-    out.r = std::move(qr.r);
-    out.height = n;
-    return out;
-  }
-  const auto x = rows.copy();
-  out.r.resize(x.size());
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < d; ++j) out.r[static_cast<size_t>(j * n + i)] = x[static_cast<size_t>(i * d + j)];
-  out.height = d;
+/// R_x R_yᵀ, [x.height, y.height].
+device::Buffer<double> core_product(device::Device& device, const Core& x, const Core& y, int64_t n) {
+  device::Buffer<double> out(device, static_cast<size_t>(x.height * y.height));
+  device.matmul(device::MatrixProduct<double>{.transpose_a = !x.reduced,
+                                              .transpose_b = y.reduced,
+                                              .m = x.height,
+                                              .n = y.height,
+                                              .k = n,
+                                              .a = x.r.data(),
+                                              .lda = x.height,
+                                              .b = y.r.data(),
+                                              .ldb = y.height,
+                                              .c = out.data(),
+                                              .ldc = y.height});
   return out;
 }
 
-Decomposition decompose(Rows x, Rows y, const Index& index) {
+/// Takes the leading singular vectors, as many as the numerical rank.
+void take_leading(Decomposition& out, Svd parts, int64_t height, int64_t width, int64_t rank) {
+  out.rank = rank;
+  out.left = leading_columns(parts.u, height, parts.p, rank);
+  out.right = leading_rows_transposed(parts.vt, width, rank);
+  out.values = std::move(parts.s);
+  out.values.resize(static_cast<size_t>(rank));
+}
+
+/// T: what C is summed in.
+template <class T>
+void decompose_whole(device::Device& device, const DeviceRows& x, const DeviceRows& y, const Index& index,
+                     int64_t n, Decomposition& out) {
+  const int64_t dx = x.rows.d, dy = y.rows.d;
+  Svd parts = svd(device, cross_covariance<T>(device, x, y, index, out.mean_x, out.mean_y), dx, dy);
+  const auto epsilon = static_cast<double>(std::numeric_limits<T>::epsilon());
+  const int64_t rank = numerical_rank(parts.s, epsilon, n, dx, dy);
+  take_leading(out, std::move(parts), dx, dy, rank);
+}
+
+void decompose_core(device::Device& device, const Centred& x, const Centred& y, Decomposition& out) {
+  const int64_t n = x.n();
+  const Core a(device, x), b(device, y);
+  Svd parts = svd(device, core_product(device, a, b, n), a.height, b.height);
+  const int64_t rank = numerical_rank(parts.s, std::numeric_limits<double>::epsilon(), n, x.d(), y.d());
+  take_leading(out, std::move(parts), a.height, b.height, rank);
+  if (a.reduced) out.left = lift(device, a.q, n, x.d(), out.left, rank);
+  if (b.reduced) out.right = lift(device, b.q, n, y.d(), out.right, rank);
+}
+
+Decomposition decompose(device::Device& device, const DeviceRows& x, const DeviceRows& y,
+                        const Index& index) {
   Decomposition out;
-  out.mean_x = column_means(x, index);
-  out.mean_y = column_means(y, index);
-  const Centred cx{x, index, out.mean_x}, cy{y, index, out.mean_y};
-  const int64_t n = cx.n(), dx = x.d, dy = y.d;
+  out.mean_x = column_means(x.rows, index);
+  out.mean_y = column_means(y.rows, index);
+  const Centred cx{x.rows, index, out.mean_x}, cy{y.rows, index, out.mean_y};
   const double variance_x = cx.squares(), variance_y = cy.squares();
   if (!(variance_x > 0) || !(variance_y > 0)) return out;
   out.scale = std::sqrt(variance_y / variance_x);
-
-  if (n >= dx && n >= dy) {
-    Svd parts = svd(cross_product(cx, cy), dx, dy);
-    out.rank = numerical_rank(parts.s, n, dx, dy);
-    out.left = leading_columns(parts.u, dx, parts.p, out.rank);
-    out.right = leading_rows_transposed(parts.vt, dy, out.rank);
-    out.values = std::move(parts.s);
+  if (cx.n() < cx.d() || cx.n() < cy.d()) {
+    decompose_core(device, cx, cy, out);
+  } else if (device.kind() == device::Kind::cuda) {
+    decompose_whole<float>(device, x, y, index, cx.n(), out);
   } else {
-    const Core a = core_of(cx), b = core_of(cy);
-    std::vector<double> core(static_cast<size_t>(a.height * b.height));
-    multiply(false, true, a.height, b.height, n, 1.0, a.r.data(), n, b.r.data(), n, 0.0, core.data(),
-             b.height);
-    Svd parts = svd(std::move(core), a.height, b.height);
-    out.rank = numerical_rank(parts.s, n, dx, dy);
-    out.left = leading_columns(parts.u, a.height, parts.p, out.rank);
-    out.right = leading_rows_transposed(parts.vt, b.height, out.rank);
-    if (!a.q.empty()) out.left = lift(a.q, n, dx, out.left, out.rank);
-    if (!b.q.empty()) out.right = lift(b.q, n, dy, out.right, out.rank);
-    out.values = std::move(parts.s);
+    decompose_whole<double>(device, x, y, index, cx.n(), out);
   }
-  out.values.resize(static_cast<size_t>(out.rank));
   return out;
 }
 
@@ -153,16 +191,17 @@ std::vector<double> held_out_errors(const Decomposition& map, Rows x, Rows y, co
 }
 
 /// The rank that predicts held-out folds best; `full` if nothing speaks for cutting.
-int64_t choose_rank(Rows x, Rows y, const std::vector<int32_t>& fold, int64_t full) {
+int64_t choose_rank(device::Device& device, const DeviceRows& x, const DeviceRows& y,
+                    const std::vector<int32_t>& fold, int64_t full) {
   std::vector<std::vector<double>> errors;
   int64_t tried = full;
   for (int f = 0; f < folds; ++f) {
     Index train, held;
-    for (int64_t i = 0; i < x.n; ++i) (fold[static_cast<size_t>(i)] == f ? held : train).push_back(i);
+    for (int64_t i = 0; i < x.rows.n; ++i) (fold[static_cast<size_t>(i)] == f ? held : train).push_back(i);
     if (held.empty() || train.size() < 2) continue;
-    const Decomposition map = decompose(x, y, train);
+    const Decomposition map = decompose(device, x, y, train);
     if (map.rank == 0) continue;
-    errors.push_back(held_out_errors(map, x, y, held));
+    errors.push_back(held_out_errors(map, x.rows, y.rows, held));
     tried = std::min(tried, map.rank);
   }
   if (errors.empty()) return full;
@@ -198,13 +237,14 @@ double quantile(std::vector<double> values, double p) {
 }  // namespace
 
 struct Reference::State {
-  State(Rows fit_, Rows judge_, const std::vector<int32_t>& fit_group,
+  State(device::Device& device_, Rows fit_, Rows judge_, const std::vector<int32_t>& fit_group,
         const std::vector<int32_t>& judge_group, uint64_t seed)
-      : fit(fit_),
+      : device(device_),
+        fit(device_, fit_),
         judge(judge_),
         fold(group_folds(fit_group, folds, seed)),
         mean(column_means(fit_)),
-        judge_moments(judge_),
+        judge_moments(device_, judge_),
         pairs(judge_group, seed),
         cosines(pairs.cosines(judge_)) {
     const Centred centred{judge, {}, mean};
@@ -225,7 +265,7 @@ struct Reference::State {
   /// Residual of the judge part projected on the top k principal components of the fit part, k = 0 … .
   double floor(int64_t k) const {
     std::call_once(floor_once, [this] {
-      const Decomposition own = decompose(fit, fit, {});
+      const Decomposition own = decompose(device, fit, fit, {});
       const Centred centred{judge, {}, mean};
       std::vector<double> energy(static_cast<size_t>(own.rank), 0.0);
       for (int64_t begin = 0; begin < judge.n; begin += block_rows) {
@@ -243,7 +283,9 @@ struct Reference::State {
     return floors[static_cast<size_t>(std::min<int64_t>(k, static_cast<int64_t>(floors.size()) - 1))];
   }
 
-  Rows fit, judge;
+  device::Device& device;
+  DeviceRows fit;
+  Rows judge;
   std::vector<int32_t> fold;
   std::vector<double> mean;  ///< μ_ref
   std::vector<double> judge_squares;
@@ -258,14 +300,14 @@ struct Reference::State {
   mutable std::vector<double> floors;
 };
 
-Reference::Reference(Rows fit, Rows judge, const std::vector<int32_t>& fit_group,
+Reference::Reference(device::Device& device, Rows fit, Rows judge, const std::vector<int32_t>& fit_group,
                      const std::vector<int32_t>& judge_group, uint64_t seed) {
   check_rows(fit, "fit");
   check_rows(judge, "judge");
   if (fit.d != judge.d || fit.n != static_cast<int64_t>(fit_group.size()) ||
       judge.n != static_cast<int64_t>(judge_group.size()))
     throw Error(Exit::data, "alignment: the reference's parts differ in dimension or miss groups");
-  state_ = std::make_unique<State>(fit, judge, fit_group, judge_group, seed);
+  state_ = std::make_unique<State>(device, fit, judge, fit_group, judge_group, seed);
   const Centred centred{fit, {}, state_->mean};
   if (!(centred.squares() > 0) || !(state_->judge_total > 0))
     throw Error(Exit::numbers, "alignment: the anchor's activations have no variance");
@@ -375,7 +417,7 @@ Judgement judge_map(const Reference::State& reference, const Decomposition& map,
   out.residual_floor = judge.d < reference.judge.d ? reference.floor(judge.d) : 0.0;
   out.outside = sums.site > 0 ? std::max(0.0, 1.0 - sums.inside / sums.site) : 0.0;
   out.retrieval = sums.hits / static_cast<double>(judge.n);
-  const Cka similarity = cka(Moments(judge), reference.judge_moments);
+  const Cka similarity = cka(reference.device, Moments(reference.device, judge), reference.judge_moments);
   out.cka = similarity.unbiased;
   out.cka_biased = similarity.biased;
   out.cosine_correlation = reference.pairs.correlation(reference.pairs.cosines(judge), reference.cosines);
@@ -398,25 +440,27 @@ Alignment no_alignment(int64_t d_site, int64_t d_reference) {
 
 Alignment align(const Reference& reference, Rows fit, Rows judge) {
   const auto& state = reference.state();
+  const Rows anchor = state.fit.rows;
   check_rows(fit, "fit");
   check_rows(judge, "judge");
-  if (fit.n != state.fit.n || judge.n != state.judge.n || fit.d != judge.d)
+  if (fit.n != anchor.n || judge.n != state.judge.n || fit.d != judge.d)
     throw Error(Exit::data, "alignment: the site has " + std::to_string(fit.n) + " and " +
-                                std::to_string(judge.n) + " probes, the anchor " +
-                                std::to_string(state.fit.n) + " and " + std::to_string(state.judge.n));
-  Decomposition map = decompose(fit, state.fit, {});
-  if (map.rank == 0) return no_alignment(fit.d, state.fit.d);
-  const int64_t rank = choose_rank(fit, state.fit, state.fold, map.rank);
+                                std::to_string(judge.n) + " probes, the anchor " + std::to_string(anchor.n) +
+                                " and " + std::to_string(state.judge.n));
+  const DeviceRows site(state.device, fit);
+  Decomposition map = decompose(state.device, site, state.fit, {});
+  if (map.rank == 0) return no_alignment(fit.d, anchor.d);
+  const int64_t rank = choose_rank(state.device, site, state.fit, state.fold, map.rank);
   map.left = leading_columns(map.left, fit.d, map.rank, rank);
-  map.right = leading_columns(map.right, state.fit.d, map.rank, rank);
+  map.right = leading_columns(map.right, anchor.d, map.rank, rank);
   map.rank = rank;
 
   Alignment out;
   out.d_site = fit.d;
-  out.d_reference = state.fit.d;
+  out.d_reference = anchor.d;
   out.rank = rank;
   out.scale = map.scale;
-  out.projected = fit.d > state.fit.d;
+  out.projected = fit.d > anchor.d;
   out.left.assign(map.left.begin(), map.left.end());
   out.right.assign(map.right.begin(), map.right.end());
   out.judgement = judge_map(state, map, judge);

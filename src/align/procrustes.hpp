@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "align/rows.hpp"
+#include "device/device.hpp"
 
 namespace incipit::align {
 
@@ -38,13 +39,14 @@ struct Alignment {
 
 /// The anchor's side of every alignment along its curves: the residuals of the fit and the judge part at
 /// the anchor. What depends on the anchor alone is computed once and kept.
-/// The rows are viewed, not copied.
+/// The rows are viewed; a copy of the fit part lies on the device, which does the work of every alignment and
+/// must outlive this.
 class Reference {
  public:
   /// `fit_group`, `judge_group`: the group of each row; `seed` draws folds, shuffles and the subsample.
   /// Errors: data, if the parts differ in d or are empty; numbers, if the rows have no variance or are
   /// not finite.
-  Reference(Rows fit, Rows judge, const std::vector<int32_t>& fit_group,
+  Reference(device::Device& device, Rows fit, Rows judge, const std::vector<int32_t>& fit_group,
             const std::vector<int32_t>& judge_group, uint64_t seed);
   ~Reference();
   Reference(Reference&&) noexcept;
@@ -60,10 +62,10 @@ class Reference {
 };
 
 /// Procrustes of a site onto the anchor (science §8): same probes, same order, as in the reference.
-/// C = X_siteᵀ X_ref is summed in fp64 (so ε = 2⁻⁵²); where there are fewer probes than dimensions its
-/// singular vectors come from the cores of the QR factors of X_siteᵀ and X_refᵀ. The rank is what predicts
-/// best over `folds` group folds of the fit part, at most the numerical rank; if the best is the largest
-/// that the folds could try, the numerical rank itself.
+/// C = X_siteᵀ X_ref is summed in fp64 on the host (so ε = 2⁻⁵²) and in fp32 on CUDA (ε = 2⁻²³); where there
+/// are fewer probes than dimensions its singular vectors come, in fp64 everywhere, from the cores of the QR
+/// factors of X_siteᵀ and X_refᵀ. The rank is what predicts best over `folds` group folds of the fit part, at
+/// most the numerical rank; if the best is the largest that the folds could try, the numerical rank itself.
 /// A site without variance gets rank 0, NaN throughout, and is not reliable.
 /// Errors: data, if the rows do not match the reference's; numbers, if they are not finite.
 Alignment align(const Reference& reference, Rows fit, Rows judge);

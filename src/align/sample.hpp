@@ -11,14 +11,14 @@
 namespace incipit::align {
 
 struct Moments {
-  explicit Moments(Rows rows);
+  Moments(device::Device& device, Rows rows);
 
   Rows rows;
   std::vector<double> mean;     ///< [d]
   std::vector<double> squares;  ///< [n] ‖x_i − mean‖²
   double self = 0;              ///< ‖XᵀX‖²
 };
-Cka cka(const Moments& x, const Moments& y);
+Cka cka(device::Device& device, const Moments& x, const Moments& y);
 
 /// The rows whose pairs are compared, and the pairs' cosines.
 struct PairSample {

@@ -33,7 +33,7 @@ double hsic(double product, std::span<const double> x, std::span<const double> y
 
 }  // namespace
 
-Moments::Moments(Rows rows_) : rows(rows_), mean(column_means(rows_)) {
+Moments::Moments(device::Device& device, Rows rows_) : rows(rows_), mean(column_means(rows_)) {
   const Centred centred{rows, {}, mean};
   squares.reserve(static_cast<size_t>(rows.n));
   std::vector<double> row(static_cast<size_t>(rows.d));
@@ -41,15 +41,15 @@ Moments::Moments(Rows rows_) : rows(rows_), mean(column_means(rows_)) {
     centred.copy(i, 1, 0, rows.d, row.data());
     squares.push_back(sum_of_squares(row));
   }
-  self = sum_of_squares(cross_product(centred, centred));
+  self = sum_of_squares(cross_product(device, centred, centred));
 }
 
-Cka cka(const Moments& x, const Moments& y) {
+Cka cka(device::Device& device, const Moments& x, const Moments& y) {
   if (x.rows.n != y.rows.n)
     throw Error(Exit::data, "CKA needs the same probes on both sides; there are " + std::to_string(x.rows.n) +
                                 " and " + std::to_string(y.rows.n));
   if (x.rows.n < 4) return {nan, nan};
-  const double product = sum_of_squares(cross_product({x.rows, {}, x.mean}, {y.rows, {}, y.mean}));
+  const double product = sum_of_squares(cross_product(device, {x.rows, {}, x.mean}, {y.rows, {}, y.mean}));
   const double own_x = hsic(x.self, x.squares, x.squares), own_y = hsic(y.self, y.squares, y.squares);
   Cka out;
   out.unbiased =
@@ -58,8 +58,8 @@ Cka cka(const Moments& x, const Moments& y) {
   return out;
 }
 
-Cka cka(Rows x, Rows y) {
-  return cka(Moments(x), Moments(y));
+Cka cka(device::Device& device, Rows x, Rows y) {
+  return cka(device, Moments(device, x), Moments(device, y));
 }
 
 PairSample::PairSample(std::span<const int32_t> group, uint64_t seed) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "align/rows.hpp"
+#include "device/device.hpp"
 
 namespace incipit::align {
 
@@ -14,8 +15,9 @@ struct Cka {
   double biased = 0;  ///< ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖), centred; independent noise gives about
                       ///< √(d₁d₂/((n+d₁)(n+d₂)))
 };
-/// NaN for fewer than 4 rows. Error data, if the sets differ in n.
-Cka cka(Rows x, Rows y);
+/// NaN for fewer than 4 rows. Error data, if the sets differ in n. In fp64 on any device: HSIC₁ is a
+/// difference.
+Cka cka(device::Device& device, Rows x, Rows y);
 
 /// Pearson correlation of the pairwise mean-centred cosines of x with those of y, over pairs of rows that
 /// share no group. Beyond `largest_sample` rows a fixed random sample of that many is used (some two

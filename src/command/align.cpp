@@ -50,7 +50,7 @@ std::vector<std::pair<std::int64_t, align::Alignment>> align_share(Session& sess
   const auto reference_fit = load(anchor.site, fit, anchor_fit);
   const auto reference_judge = load(anchor.site, judge, anchor_judge);
   if (!varies(anchor_fit, reference_fit.d)) return done;
-  const align::Reference reference(reference_fit, reference_judge, groups_of(probes, fit),
+  const align::Reference reference(*session.device, reference_fit, reference_judge, groups_of(probes, fit),
                                    groups_of(probes, judge), session.deck.run.seed);
   console::Progress progress(session.console, "align " + anchor.name, mine, "sites of rank 0");
   for (std::size_t s = 0; s < sites.size() && !session.stop->asked(); ++s) {

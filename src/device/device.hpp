@@ -13,6 +13,7 @@
 #include "device/attention.hpp"
 #include "device/bias_activation.hpp"
 #include "device/count_nonfinite.hpp"
+#include "device/cross_covariance.hpp"
 #include "device/double_layer_norm.hpp"
 #include "device/draw_resampling.hpp"
 #include "device/encode_top_k.hpp"
@@ -22,6 +23,7 @@
 #include "device/latent_histogram.hpp"
 #include "device/matmul.hpp"
 #include "device/next_token_loss.hpp"
+#include "device/qr_of_transpose.hpp"
 #include "device/rank_scores.hpp"
 #include "device/resample_auc.hpp"
 #include "device/resample_counts.hpp"
@@ -33,9 +35,10 @@
 #include "device/sae_decode.hpp"
 #include "device/sae_gradient.hpp"
 #include "device/sae_loss.hpp"
+#include "device/set_maximum.hpp"
+#include "device/svd.hpp"
 #include "device/upload_numbers.hpp"
 #include "error.hpp"
-#include "device/set_maximum.hpp"
 
 namespace incipit::device {
 
@@ -88,6 +91,7 @@ class Device {
   virtual void synchronize() = 0;
 
   virtual void matmul(const MatrixProduct<float>&) = 0;
+  virtual void matmul(const MatrixProduct<double>&) = 0;
   virtual void matmul(const MatrixProduct<Float16>&) = 0;
   virtual void matmul(const MatrixProduct<Float16, float>&) = 0;
   virtual void matmul(const MatrixProduct<BFloat16>&) = 0;
@@ -140,6 +144,12 @@ class Device {
   virtual void rank_scores(const RankScores<float>&) = 0;
   virtual void rank_scores(const RankScores<double>&) = 0;
   virtual void resample_auc(const ResampleAuc&) = 0;
+
+  // The alignment of sites (science §8).
+  virtual void cross_covariance(const CrossCovariance<float>&) = 0;
+  virtual void cross_covariance(const CrossCovariance<double>&) = 0;
+  virtual void svd(const Svd&) = 0;
+  virtual void qr_of_transpose(const QrOfTranspose&) = 0;
 };
 
 /// An array of `size` T in a device's memory. The device must outlive it.

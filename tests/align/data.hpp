@@ -5,10 +5,16 @@
 #include <vector>
 
 #include "align/rows.hpp"
+#include "device/host/host_device.hpp"
 #include "random.hpp"
 
 /// Made-up rows for the tests of align.
 namespace incipit::align::test {
+
+inline device::Device& host() {
+  static const auto made = device::make_host_device(2);
+  return *made;
+}
 
 struct Matrix {
   int64_t n = 0, d = 0;

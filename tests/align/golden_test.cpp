@@ -10,6 +10,7 @@
 #include "align/linear_algebra.hpp"
 #include "align/procrustes.hpp"
 #include "align/similarity.hpp"
+#include "data.hpp"
 
 namespace incipit::align {
 namespace {
@@ -45,8 +46,8 @@ class AlignGolden : public testing::TestWithParam<const char*> {
                : std::vector<std::int32_t>{split, group_.end()};
   }
   [[nodiscard]] Alignment align() const {
-    const Reference reference(part(reference_, "reference", true), part(reference_, "reference", false),
-                              groups(true), groups(false), seed_);
+    const Reference reference(test::host(), part(reference_, "reference", true),
+                              part(reference_, "reference", false), groups(true), groups(false), seed_);
     return align::align(reference, part(site_, "site", true), part(site_, "site", false));
   }
 
@@ -112,8 +113,8 @@ TEST(AlignGoldenSample, SimilaritiesOfManyRowsAreTheSame) {
   const Rows a{x, n, golden().shape("sample/site")[1]}, b{y, n, golden().shape("sample/reference")[1]};
   EXPECT_NEAR(cosine_correlation(a, b, group, seed),
               golden().attribute<double>("sample", "cosine_correlation"), exact);
-  EXPECT_NEAR(cka(a, b).unbiased, golden().attribute<double>("sample", "cka"), exact);
-  EXPECT_NEAR(cka(a, b).biased, golden().attribute<double>("sample", "cka_biased"), exact);
+  EXPECT_NEAR(cka(test::host(), a, b).unbiased, golden().attribute<double>("sample", "cka"), exact);
+  EXPECT_NEAR(cka(test::host(), a, b).biased, golden().attribute<double>("sample", "cka_biased"), exact);
 }
 
 constexpr const char* cases[] = {"square",       "narrow_site",   "wide_site", "few_probes",

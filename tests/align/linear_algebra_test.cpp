@@ -12,6 +12,7 @@
 namespace incipit::align {
 namespace {
 
+using test::host;
 using test::noise;
 
 std::vector<double> doubles(const test::Matrix& x) {
@@ -32,6 +33,7 @@ TEST_P(CrossProduct, EqualsThePlainSum) {
   const auto mx = column_means(x.rows(), index), my = column_means(y.rows(), index);
   const auto c = cross_product({x.rows(), index, mx}, {y.rows(), index, my});
   ASSERT_EQ(c.size(), static_cast<size_t>(dx * dy));
+  EXPECT_EQ(c, cross_product(host(), {x.rows(), index, mx}, {y.rows(), index, my}));
   for (int64_t a = 0; a < dx; ++a)
     for (int64_t b = 0; b < dy; ++b) {
       double sum = 0;
@@ -50,7 +52,7 @@ class Decomposition : public ::testing::TestWithParam<std::pair<int64_t, int64_t
 TEST_P(Decomposition, SvdGivesTheMatrixBack) {
   const auto [m, n] = GetParam();
   const auto a = doubles(noise(m, n, 3));
-  const Svd parts = svd(a, m, n);
+  const Svd parts = svd(host(), {host(), a}, m, n);
   EXPECT_TRUE(std::is_sorted(parts.s.rbegin(), parts.s.rend()));
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < n; ++j) {
@@ -71,7 +73,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Decomposition,
 TEST(Qr, GivesTheTransposeBackWithOrthonormalRows) {
   const int64_t n = 13, d = 29;
   const auto a = doubles(noise(n, d, 4));
-  const Qr qr = qr_of_transpose(a, n, d);
+  const Qr made = qr_of_transpose(host(), a, n, d);
+  const struct { std::vector<double> q, r; } qr{made.q.download(), made.r.download()};
   for (int64_t i = 0; i < n; ++i)
     for (int64_t k = 0; k < n; ++k) {
       double dot = 0;

@@ -8,6 +8,7 @@
 #include <limits>
 #include <numeric>
 
+#include "../device/every_device.hpp"
 #include "align/linear_algebra.hpp"
 #include "data.hpp"
 #include "device/host/host_device.hpp"
@@ -23,12 +24,16 @@ using test::noise;
 struct Setting {
   Matrix fit, judge, reference_fit, reference_judge;
 
-  [[nodiscard]] Reference reference(int64_t group_size = 1) const {
-    return {reference_fit.rows(), reference_judge.rows(), test::groups_of(reference_fit.n, group_size),
-            test::groups_of(reference_judge.n, group_size), 5};
+  [[nodiscard]] Reference reference(int64_t group_size = 1, device::Device& device = test::host()) const {
+    return {device,
+            reference_fit.rows(),
+            reference_judge.rows(),
+            test::groups_of(reference_fit.n, group_size),
+            test::groups_of(reference_judge.n, group_size),
+            5};
   }
-  [[nodiscard]] Alignment align(int64_t group_size = 1) const {
-    return align::align(reference(group_size), fit.rows(), judge.rows());
+  [[nodiscard]] Alignment align(int64_t group_size = 1, device::Device& device = test::host()) const {
+    return align::align(reference(group_size, device), fit.rows(), judge.rows());
   }
 };
 
@@ -129,7 +134,9 @@ TEST(Align, QrCoresGiveTheSingularVectorsOfC) {
                             test::turned(base, test::rotation(base.d, 16), dy, 1.0, 0.0), n);
     const Alignment found = s.align();
     const auto mx = column_means(s.fit.rows()), my = column_means(s.reference_fit.rows());
-    const Svd whole = svd(cross_product({s.fit.rows(), {}, mx}, {s.reference_fit.rows(), {}, my}), dx, dy);
+    const Svd whole =
+        svd(test::host(),
+            {test::host(), cross_product({s.fit.rows(), {}, mx}, {s.reference_fit.rows(), {}, my})}, dx, dy);
     const double expected = std::accumulate(whole.s.begin(), whole.s.begin() + found.rank, 0.0);
     EXPECT_NEAR(captured(s, found), expected, 1e-5 * expected);
     EXPECT_EQ(found.projected, dx > dy);
@@ -240,15 +247,14 @@ TEST(Align, RefusesWhatDoesNotFit) {
   EXPECT_EQ(code([&] { (void)align(made, broken.rows(), s.judge.rows()); }), Exit::numbers);
   const Matrix same{40, 4, std::vector<float>(160, 1.0F)};
   EXPECT_EQ(code([&] {
-              const Reference flat(same.rows(), s.judge.rows(), test::groups_of(40, 1),
+              const Reference flat(test::host(), same.rows(), s.judge.rows(), test::groups_of(40, 1),
                                    test::groups_of(20, 1), 1);
             }),
             Exit::numbers);
 }
 
 TEST(Align, GivesTheSameBytesForAnyNumberOfThreads) {
-  const auto device = device::make_host_device(1);  // sets BLAS to one thread
-  const int64_t wide = 520;                         // more than one tile
+  const int64_t wide = 520;  // more than one tile
   const Matrix site = noise(1100, 40, 96);
   Matrix reference = noise(1100, wide, 97, 0.3);
   for (int64_t i = 0; i < site.n; ++i)
@@ -257,7 +263,8 @@ TEST(Align, GivesTheSameBytesForAnyNumberOfThreads) {
   const Setting s = split(site, reference, 600);
   const auto run = [&](int threads) {
     omp_set_num_threads(threads);
-    Alignment found = s.align(3);
+    const auto device = device::make_host_device(threads);
+    Alignment found = s.align(3, *device);
     const auto u = apply(found, s.judge.rows(), 2.0);
     found.left.insert(found.left.end(), u.begin(), u.end());
     return found;
@@ -272,6 +279,72 @@ TEST(Align, GivesTheSameBytesForAnyNumberOfThreads) {
   EXPECT_EQ(one.judgement.cka, three.judgement.cka);
   EXPECT_EQ(one.judgement.cosine_correlation, three.judgement.cosine_correlation);
 }
+
+/// W = left · rightᵀ
+std::vector<double> whole_map(const Alignment& a) {
+  std::vector<double> w(static_cast<size_t>(a.d_site * a.d_reference), 0.0);
+  for (int64_t i = 0; i < a.d_site; ++i)
+    for (int64_t j = 0; j < a.d_reference; ++j)
+      for (int64_t r = 0; r < a.rank; ++r)
+        w[static_cast<size_t>(i * a.d_reference + j)] +=
+            a.left[static_cast<size_t>(i * a.rank + r)] * a.right[static_cast<size_t>(j * a.rank + r)];
+  return w;
+}
+
+class AlignOn : public device::OnEveryDevice {};
+
+/// Where C is summed in fp32 the map is known to what that leaves of its least singular value; all else of
+/// the judgement to what the map leaves.
+TEST_P(AlignOn, GivesWhatTheHostGives) {
+  for (const auto& [n, dx, dy] : {std::array<int64_t, 3>{700, 24, 24},
+                                  {700, 9, 31},
+                                  {700, 31, 9},
+                                  {40, 60, 50},
+                                  {40, 60, 20},
+                                  {40, 20, 60}}) {
+    SCOPED_TRACE(testing::Message() << n << " x " << dx << " x " << dy);
+    const Matrix base = noise(2 * n, std::max(dx, dy), 60);
+    Matrix reference = test::turned(base, test::rotation(base.d, 15), dy, 1.5, 3.0);
+    add_noise(reference, 0.1, 62);
+    const Setting s = split(test::turned(base, test::rotation(base.d, 16), dx, 1.0, -2.0), reference, n);
+    const Alignment expected = s.align(2), found = s.align(2, *device_);
+    ASSERT_EQ(found.rank, expected.rank);
+    EXPECT_NEAR(found.scale, expected.scale, 1e-14 * expected.scale);
+    const auto w = whole_map(found), v = whole_map(expected);
+    for (size_t i = 0; i < w.size(); ++i) ASSERT_NEAR(w[i], v[i], 2e-6);
+    EXPECT_NEAR(found.judgement.residual, expected.judgement.residual, 1e-6);
+    EXPECT_NEAR(found.judgement.residual_floor, expected.judgement.residual_floor, 1e-6);
+    EXPECT_NEAR(found.judgement.outside, expected.judgement.outside, 1e-6);
+    EXPECT_NEAR(found.judgement.cka, expected.judgement.cka, 1e-12);
+    EXPECT_NEAR(found.judgement.cka_biased, expected.judgement.cka_biased, 1e-12);
+    EXPECT_NEAR(found.judgement.effective_rank, expected.judgement.effective_rank,
+                1e-6 * expected.judgement.effective_rank);
+    EXPECT_EQ(found.judgement.retrieval, expected.judgement.retrieval);
+  }
+}
+
+/// Rows of rank 6 in fp32: what is beyond the rank is rounding, which fp32 sums take for nothing.
+TEST_P(AlignOn, TheRankIsThatOfTheSumsPrecision) {
+  const Matrix site = test::flat(900, 40, 6, 40);
+  const Alignment found =
+      split(site, test::turned(site, test::rotation(40, 9), 40, 1.0, 0.0), 600).align(1, *device_);
+  if (device_->kind() == device::Kind::cuda)
+    EXPECT_EQ(found.rank, 6);
+  else
+    EXPECT_GE(found.rank, 6);
+  EXPECT_LT(found.judgement.residual, 1e-5);
+}
+
+TEST_P(AlignOn, RefusesWhatIsNotFinite) {
+  const Matrix reference = noise(60, 4, 91);
+  const Setting s = split(reference, reference, 40);
+  const Reference made = s.reference(1, *device_);
+  Matrix broken = s.fit;
+  broken.data[3] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THROW((void)align(made, broken.rows(), s.judge.rows()), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, AlignOn, testing::ValuesIn(device::every_device()), device::candidate_name);
 
 TEST(Apply, IsTheInputOfTheAnchorsSae) {
   const Matrix site = noise(300, 5, 95);

@@ -67,7 +67,7 @@ TEST(Cka, EqualsTheDefinitionOnGramMatrices) {
     for (int64_t i = 0; i < n; ++i)
       y.data[static_cast<size_t>(i * dy)] += static_cast<float>(2 * x.at(i, 0)) + 3;
     const auto k = gram(x, false), l = gram(y, false);
-    const Cka found = cka(x.rows(), y.rows());
+    const Cka found = cka(test::host(), x.rows(), y.rows());
     const double own = hsic(k, k, n) * hsic(l, l, n);
     if (own > 0) {
       EXPECT_NEAR(found.unbiased, hsic(k, l, n) / std::sqrt(own), 1e-9);
@@ -78,14 +78,14 @@ TEST(Cka, EqualsTheDefinitionOnGramMatrices) {
 
 TEST(Cka, OfTurnedRowsIsOne) {
   const Matrix x = noise(80, 12, 12), y = test::turned(x, test::rotation(12, 1), 12, 3.0, 5.0);
-  const Cka found = cka(x.rows(), y.rows());
+  const Cka found = cka(test::host(), x.rows(), y.rows());
   EXPECT_NEAR(found.unbiased, 1, 1e-5);
   EXPECT_NEAR(found.biased, 1, 1e-5);
 }
 
 TEST(Cka, OfIndependentNoiseIsAsStated) {
   const int64_t n = 300, d1 = 60, d2 = 90;
-  const Cka found = cka(noise(n, d1, 13).rows(), noise(n, d2, 14).rows());
+  const Cka found = cka(test::host(), noise(n, d1, 13).rows(), noise(n, d2, 14).rows());
   const double stated = std::sqrt(double(d1) * double(d2) / (double(n + d1) * double(n + d2)));
   EXPECT_NEAR(found.biased, stated, 0.02);
   EXPECT_NEAR(found.unbiased, 0, 0.02);
@@ -93,9 +93,9 @@ TEST(Cka, OfIndependentNoiseIsAsStated) {
 
 TEST(Cka, WithoutVarianceOrRowsIsNan) {
   Matrix same{6, 2, std::vector<float>(12, 0.3F)};
-  EXPECT_TRUE(std::isnan(cka(same.rows(), noise(6, 3, 15).rows()).unbiased));
-  EXPECT_TRUE(std::isnan(cka(noise(3, 2, 16).rows(), noise(3, 2, 17).rows()).biased));
-  EXPECT_THROW((void)cka(noise(5, 2, 16).rows(), noise(6, 2, 17).rows()), Error);
+  EXPECT_TRUE(std::isnan(cka(test::host(), same.rows(), noise(6, 3, 15).rows()).unbiased));
+  EXPECT_TRUE(std::isnan(cka(test::host(), noise(3, 2, 16).rows(), noise(3, 2, 17).rows()).biased));
+  EXPECT_THROW((void)cka(test::host(), noise(5, 2, 16).rows(), noise(6, 2, 17).rows()), Error);
 }
 
 double plain_correlation(const Matrix& x, const Matrix& y, const std::vector<int32_t>& group) {

@@ -105,16 +105,16 @@ double sgemm_rate(const Clock& clock) {
     for (int repeat = 0; repeat < 6; ++repeat) {
       const double start = clock.now();
       for (std::int64_t done = 0; done < 2048; done += n) {
-        device->matmul({.transpose_b = true,
-                        .m = n,
-                        .n = n,
-                        .k = n,
-                        .a = a.data(),
-                        .lda = n,
-                        .b = b.data(),
-                        .ldb = n,
-                        .c = c.data(),
-                        .ldc = n});
+        device->matmul(device::Matmul{.transpose_b = true,
+                                      .m = n,
+                                      .n = n,
+                                      .k = n,
+                                      .a = a.data(),
+                                      .lda = n,
+                                      .b = b.data(),
+                                      .ldb = n,
+                                      .c = c.data(),
+                                      .ldc = n});
       }
       const double products = 2048.0 / static_cast<double>(n);
       best = std::max(best, products * 2.0 * static_cast<double>(n * n * n) / (clock.now() - start));

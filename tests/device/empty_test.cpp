@@ -18,6 +18,9 @@ TEST_P(EmptyOn, OperationsOnNoRowsDoNothing) {
     device_->matmul(MatrixProduct<T>{.n = 3, .k = 5, .lda = 5, .ldb = 3, .ldc = 3});
     device_->matmul(MatrixProduct<T, float>{.n = 3, .k = 5, .lda = 5, .ldb = 3, .ldc = 3});
   });
+  device_->matmul(MatrixProduct<double>{.n = 3, .k = 5, .lda = 5, .ldb = 3, .ldc = 3});
+  device_->svd({.n = 5});
+  device_->qr_of_transpose({.d = 5});
   device_->gather_centred(GatherCentred<float>{.d = 5});
   device_->encode_top_k(EncodeTopK<float>{.d = 5, .h = 7, .keep = 1});
   device_->encode_top_k(EncodeTopK<double>{.d = 5, .h = 7, .keep = 3});

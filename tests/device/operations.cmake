@@ -1,17 +1,27 @@
 # The tests that any device must pass; kernels/ builds them too.
 set(INCIPIT_OPERATION_TESTS
   device_test.cpp
+  activation_sum_test.cpp
   add_bias_test.cpp
   attention_test.cpp
   bias_activation_test.cpp
   count_nonfinite_test.cpp
+  cross_covariance_test.cpp
   double_layer_norm_test.cpp
+  draw_resampling_test.cpp
   empty_test.cpp
   encode_top_k_test.cpp
   gather_centred_test.cpp
   gather_rows_test.cpp
+  latent_groups_test.cpp
+  latent_histogram_test.cpp
   matmul_test.cpp
   next_token_loss_test.cpp
+  qr_of_transpose_test.cpp
+  rank_scores_test.cpp
+  resample_auc_test.cpp
+  resample_counts_test.cpp
+  resample_latents_test.cpp
   rotary_split_test.cpp
   sae_adam_test.cpp
   sae_auxiliary_test.cpp
@@ -19,13 +29,6 @@ set(INCIPIT_OPERATION_TESTS
   sae_decode_test.cpp
   sae_gradient_test.cpp
   sae_loss_test.cpp
-  upload_numbers_test.cpp
-  activation_sum_test.cpp
-  draw_resampling_test.cpp
-  latent_groups_test.cpp
-  latent_histogram_test.cpp
-  rank_scores_test.cpp
-  resample_auc_test.cpp
-  resample_counts_test.cpp
-  resample_latents_test.cpp
-  set_maximum_test.cpp)
+  set_maximum_test.cpp
+  svd_test.cpp
+  upload_numbers_test.cpp)

@@ -58,7 +58,7 @@ def test_log_and_files_name_the_device(runs):
     family, _ = runs
     log = (family.folder / "cuda" / "run.log").read_text()
     assert "device    cuda, CUDA 13.0, driver for CUDA 13.0" in log and "the kernels on the host" in log
-    assert "Algorithms of the device's libraries" in log and " x 96 x 32: plain loops" in log  # a block's qkv
+    assert "Algorithms of the device's libraries" in log and " x 96 x 32, fp32 = fp32 · fp32: plain loops" in log  # a block's qkv
     with h5py.File(family.folder / "cuda" / "emergence.h5") as file:
         assert file.attrs["device"] == b"cuda"
 

@@ -27,6 +27,13 @@ std::vector<std::string> Products::choices() const {
 namespace {
 
 template <class T>
+std::string name() {
+  if (std::same_as<T, Float16>) return "fp16";
+  if (std::same_as<T, BFloat16>) return "bf16";
+  return "fp" + std::to_string(8 * sizeof(T));
+}
+
+template <class T>
 auto value(T x) {
   if constexpr (Number<T>) {
     return to_float(x);
@@ -37,8 +44,8 @@ auto value(T x) {
 
 template <class T, class Result>
 void multiply(const MatrixProduct<T, Result>& p, std::set<std::string>& problems) {
-  problems.insert(std::to_string(p.m) + " x " + std::to_string(p.n) + " x " + std::to_string(p.k) +
-                  ": plain loops");
+  problems.insert(std::to_string(p.m) + " x " + std::to_string(p.n) + " x " + std::to_string(p.k) + ", " +
+                  name<Result>() + " = " + name<T>() + " · " + name<T>() + ": plain loops");
   using Scalar = typename MatrixProduct<T, Result>::Scalar;
   std::vector<Scalar> sums(static_cast<std::size_t>(p.n));
   for (std::int64_t i = 0; i < p.m; ++i) {

@@ -26,6 +26,7 @@ class HostDevice : public Device {
   void synchronize() override {}
 
   void matmul(const MatrixProduct<float>&) override;
+  void matmul(const MatrixProduct<double>&) override;
   void matmul(const MatrixProduct<Float16>&) override;
   void matmul(const MatrixProduct<Float16, float>&) override;
   void matmul(const MatrixProduct<BFloat16>&) override;
@@ -78,6 +79,12 @@ class HostDevice : public Device {
   void rank_scores(const RankScores<float>&) override;
   void rank_scores(const RankScores<double>&) override;
   void resample_auc(const ResampleAuc&) override;
+
+  // The alignment of sites.
+  void cross_covariance(const CrossCovariance<float>&) override;
+  void cross_covariance(const CrossCovariance<double>&) override;
+  void svd(const Svd&) override;
+  void qr_of_transpose(const QrOfTranspose&) override;
 
   [[nodiscard]] int threads() const { return threads_; }
 

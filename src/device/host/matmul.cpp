@@ -7,6 +7,7 @@
 
 #include "device/host/blas.hpp"
 #include "device/host/convert.hpp"
+#include "device/host/gemm.hpp"
 #include "device/host/host_device.hpp"
 #include "error.hpp"
 
@@ -47,11 +48,16 @@ MatrixProduct<T, Result> tile_of(const MatrixProduct<T, Result>& op, std::int64_
   return tile;
 }
 
-/// fp32 goes to the library as it is.
-class Fp32Tiles {
+/// fp32 and fp64 go to the library as they are.
+template <class T>
+class WholeTiles {
  public:
-  explicit Fp32Tiles(const Matmul& /*op*/) {}
-  void run(const Matmul& tile) { host::sgemm(tile); }
+  explicit WholeTiles(const MatrixProduct<T>& /*op*/) {}
+  void run(const MatrixProduct<T>& p) {
+    const auto as = [](bool transpose) { return transpose ? host::Transpose::yes : host::Transpose::no; };
+    host::gemm(as(p.transpose_a), as(p.transpose_b), p.m, p.n, p.k, p.alpha, p.a, p.lda, p.b, p.ldb, p.beta,
+               p.c, p.ldc);
+  }
 };
 
 /// Operands of 16 bits are widened panel by panel, summed in fp32, and the sum rounded once.
@@ -148,7 +154,10 @@ void multiply(const MatrixProduct<T, Result>& op, int threads) {
 }  // namespace
 
 void HostDevice::matmul(const MatrixProduct<float>& op) {
-  multiply<Fp32Tiles>(op, threads_);
+  multiply<WholeTiles<float>>(op, threads_);
+}
+void HostDevice::matmul(const MatrixProduct<double>& op) {
+  multiply<WholeTiles<double>>(op, threads_);
 }
 void HostDevice::matmul(const MatrixProduct<Float16>& op) {
   multiply<WidenedTiles<Float16, Float16>>(op, threads_);
