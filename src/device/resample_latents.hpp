@@ -11,7 +11,7 @@ namespace incipit::device {
 /// (science §5, `latent_activation`).
 /// All pointers are device memory, arrays row-major.
 struct ResampleLatents {
-  Resamples of;
+  Resamples of = {};
   std::int64_t sets = 0;
   std::int64_t chances = 0;                   ///< columns of chance, more than any γ
   const std::int32_t* own = nullptr;          ///< sets, the subject that each is for
@@ -20,7 +20,7 @@ struct ResampleLatents {
   const std::int32_t* group_start = nullptr;  ///< h+1, into group_list (LatentGroups)
   const std::int32_t* group_list = nullptr;   ///< the groups that fire each latent, equal ones side by side
   const double* chance = nullptr;             ///< C×chances
-  Resampled<double> total;                    ///< sets
+  Resampled<double> total = {};               ///< sets
 };
 
 }  // namespace incipit::device
