@@ -76,6 +76,10 @@ std::string CudaDevice::libraries() const {
   return "CUDA " + version(runtime) + ", driver for CUDA " + version(driver) + ", " + products_->version();
 }
 
+CUstream_st* CudaDevice::stream() const {
+  return memory_->stream();
+}
+
 cuda::Call CudaDevice::begin(const char* operation, std::initializer_list<std::int64_t> shape) {
   cuda::Call call{.stream = memory_->stream(), .operation = operation, .wait = wait_};
   std::copy(shape.begin(), shape.end(), call.shape.begin());

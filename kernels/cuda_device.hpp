@@ -6,6 +6,8 @@
 
 #include "device/device.hpp"
 
+struct CUstream_st;
+
 namespace incipit::device {
 
 namespace cuda {
@@ -28,6 +30,8 @@ class CudaDevice : public Device {
   [[nodiscard]] Kind kind() const override { return Kind::cuda; }
   [[nodiscard]] std::string name() const override { return name_; }
   [[nodiscard]] std::string libraries() const override;
+  /// A cudaStream_t: where operations are queued, for whoever times them or queues work between them.
+  [[nodiscard]] CUstream_st* stream() const;
 
   [[nodiscard]] void* allocate(std::size_t bytes) override;
   void release(void* memory) noexcept override;

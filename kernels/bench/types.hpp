@@ -1,0 +1,28 @@
+#pragma once
+
+#include "ceilings.hpp"
+#include "device/number.hpp"
+
+/// What depends on an element's type.
+namespace incipit::device::bench {
+
+template <class T>
+inline constexpr const char* type_name = "fp32";
+template <>
+inline constexpr const char* type_name<Float16> = "fp16";
+template <>
+inline constexpr const char* type_name<BFloat16> = "bf16";
+
+/// The rate that bounds products of this type: fp16 and bf16 have the same.
+template <class T>
+inline constexpr Bound arithmetic_of = Bound::bf16;
+template <>
+inline constexpr Bound arithmetic_of<float> = Bound::fp32;
+
+/// How far results may be from the naive ones, which sum in another order and round to the same type.
+template <class T>
+inline constexpr double rounding = 1.0 / (1 << significant_bits<T>);
+template <>
+inline constexpr double rounding<float> = 1e-5;
+
+}  // namespace incipit::device::bench
