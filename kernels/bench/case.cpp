@@ -92,7 +92,7 @@ Line run_case(CudaDevice& device, const Settings& settings, const Case& from) {
   line.time = watch.measure(settings.patience, std::max(2, number),
                             [&](std::size_t turn) { rounds[turn % rounds.size()]->instance.run(); });
   if (rounds.front()->instance.naive) {
-    line.naive = watch.measure(settings.naive_patience, 1,
+    line.naive = watch.measure(settings.naive_patience, 0,
                                [&](std::size_t turn) { rounds[turn % rounds.size()]->instance.naive(); });
   }
   return line;

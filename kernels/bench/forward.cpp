@@ -331,13 +331,6 @@ void run_packs(CudaDevice& device, const Settings& settings, const Model& model,
 /// How far 16-bit types may take the last tokens' residuals from those of fp32.
 constexpr double most_rounding = 0.05;
 
-template <class T>
-void run_type(CudaDevice& device, const Settings& settings, const Model& model, std::int64_t tokens,
-              Report& report) {
-  for (const std::int64_t pack_tokens : settings.pack_tokens)
-    run_packs<T>(device, settings, model, pack_tokens, tokens, report);
-}
-
 void run_bf16_against_fp32(CudaDevice& device, const Settings& settings, const Model& model, Report& report) {
   const auto packs = packs_of(mmlu_pro_lengths_of(settings.tokens), settings.pack_tokens.front());
   const double found = difference_from_fp32<BFloat16>(device, model, packs[packs.size() / 2]);
@@ -353,8 +346,9 @@ void run_forward(CudaDevice& device, const Settings& settings, const std::string
   report.begin("forward pass on packs of MMLU-Pro's lengths, items are tokens");
   for (const Model& model : settings.models) {
     if (model.name.find(only) == std::string::npos) continue;
-    run_type<BFloat16>(device, settings, model, settings.tokens, report);
-    run_type<float>(device, settings, model, settings.tokens_fp32, report);
+    for (const std::int64_t pack_tokens : settings.pack_tokens)
+      run_packs<BFloat16>(device, settings, model, pack_tokens, settings.tokens, report);
+    run_packs<float>(device, settings, model, settings.pack_tokens.back(), settings.tokens_fp32, report);
     run_bf16_against_fp32(device, settings, model, report);
   }
 }

@@ -62,6 +62,8 @@ std::string today() {
 }
 
 int run(int argc, char** argv) {
+  // A pipe shows lines as they come, too.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const Arguments arguments = parse(argc, argv);
   const Settings settings = settings_of(arguments.size);
   if (device_count() == 0) throw Error(Exit::machine, "no CUDA device here");
@@ -72,12 +74,11 @@ int run(int argc, char** argv) {
   if (on_shim) about.emplace_back("kernels carried out on the host: the times mean nothing");
   for (const std::string& text : about) std::printf("%s\n", text.c_str());
 
-  Report report(measure_ceilings(device, settings));
+  Report report(measure_ceilings(device, settings), arguments.out, about);
   const auto wanted = [&](const char* part) { return arguments.part.empty() || arguments.part == part; };
   if (wanted("operations")) run_cases(device, settings, arguments.only, report);
   if (wanted("forward")) run_forward(device, settings, arguments.only, report);
   if (wanted("sae")) run_sae_steps(device, settings, report);
-  if (!arguments.out.empty()) report.write(arguments.out, about);
   std::printf("\n%d wrong\n", report.complaints());
   return static_cast<int>(report.complaints() == 0 ? Exit::done : Exit::numbers);
 }

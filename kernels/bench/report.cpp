@@ -61,7 +61,7 @@ void Report::add(const Line& line) {
               line.naive ? cell("%.1f", line.naive->median / line.time.median).c_str() : "",
               line.naive ? print("%.2f", line.difference).c_str() : "",
               line.complaint.empty() ? "" : "  WRONG: ", line.complaint.c_str());
-  std::fflush(stdout);
+  write();
 }
 
 void Report::complain(const std::string& what) {
@@ -69,9 +69,10 @@ void Report::complain(const std::string& what) {
   std::printf("WRONG: %s\n", what.c_str());
 }
 
-void Report::write(const std::string& path, const std::vector<std::string>& about) const {
-  std::ofstream file(path);
-  for (const std::string& text : about) file << "# " << text << "\n";
+void Report::write() const {
+  if (path_.empty()) return;
+  std::ofstream file(path_);
+  for (const std::string& text : about_) file << "# " << text << "\n";
   file << print("# copy %.6g B/s, bf16 %.6g, fp32 %.6g, fp64 %.6g FLOP/s\n", ceilings_.copy, ceilings_.bf16,
                 ceilings_.fp32, ceilings_.fp64);
   file << "part,operation,type,shape,seconds,low,high,samples,bytes_per_second,flops_per_second,bound,share,"
@@ -87,7 +88,7 @@ void Report::write(const std::string& path, const std::vector<std::string>& abou
          << line.complaint << "\n";
   }
   file.close();
-  if (!file) throw Error(Exit::io, path + " could not be written");
+  if (!file) throw Error(Exit::io, path_ + " could not be written");
 }
 
 }  // namespace incipit::device::bench

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ceilings.hpp"
@@ -24,24 +25,30 @@ struct Line {
   std::string complaint = {};  ///< empty where the numbers are right
 };
 
-/// Prints lines as they come, and keeps them for a file.
+/// Prints lines as they come and keeps a file of them up to date, so that a run that is cut short is not
+/// lost.
 class Report {
  public:
-  explicit Report(const Ceilings& ceilings) : ceilings_(ceilings) {}
+  /// Comma-separated values go to `path`, if there is one, below '#' lines with `about` and the ceilings.
+  Report(const Ceilings& ceilings, std::string path, std::vector<std::string> about)
+      : ceilings_(ceilings), path_(std::move(path)), about_(std::move(about)) {}
 
   /// A heading with the names of the columns.
   void begin(const std::string& part) const;
+  /// Error(io) where the file cannot be written.
   void add(const Line& line);
   /// Numbers that are wrong and belong to no line.
   void complain(const std::string& what);
 
-  /// Comma-separated values with a head of '#' lines, `about` among them. Error(io).
-  void write(const std::string& path, const std::vector<std::string>& about) const;
   /// How many numbers were wrong.
   [[nodiscard]] int complaints() const { return complaints_; }
 
  private:
+  void write() const;
+
   Ceilings ceilings_;
+  std::string path_;
+  std::vector<std::string> about_;
   std::vector<Line> lines_;
   int complaints_ = 0;
 };

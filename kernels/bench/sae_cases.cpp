@@ -150,7 +150,7 @@ Case auxiliary_case(std::int64_t n, const Dictionary& shape) {
           .items = static_cast<double>(n),
           .make = [=](Arena& arena) {
             const auto gradient = [&](std::int64_t size) {
-              return arena.in_place(arena.normal<float>(size, 1e-3), size, 1e-4);
+              return arena.in_place(arena.normal<float>(size, 0.1), size, 1e-4);
             };
             const SaeAuxiliary<float> op{
                 .n = n,
@@ -166,7 +166,8 @@ Case auxiliary_case(std::int64_t n, const Dictionary& shape) {
                     arena.upload(std::vector<double>(static_cast<std::size_t>(n), static_cast<double>(d))),
                 .encoder = arena.normal<float>(h * d),
                 .decoder = arena.normal<float>(h * d, 1 / std::sqrt(static_cast<double>(d))),
-                .weight = 1.0 / 32,
+                // So large that what is added can be seen beside what was there.
+                .weight = 0.01 * cells(n, d),
                 .floor = 1e-6 * cells(n, d),
                 .encoder_gradient = gradient(h * d),
                 .encoder_bias_gradient = gradient(h),

@@ -48,11 +48,12 @@ Time Stopwatch::measure(const Patience& patience, int warm_up,
   std::size_t turn = 0;
   for (int i = 0; i < warm_up; ++i) call(turn++);
   device_.synchronize();
-  // How many calls make a sample.
+  // How many calls make a sample; a long one is a sample by itself.
   const double once = std::max(seconds([&] { call(turn++); }), 1e-7);
   const int repeats = static_cast<int>(std::clamp(std::ceil(patience.sample / once), 1.0, most_repeats));
   std::vector<double> samples;
-  double spent = 0;
+  if (repeats == 1) samples.push_back(once);
+  double spent = repeats == 1 ? once : 0;
   while (static_cast<int>(samples.size()) < patience.fewest ||
          (static_cast<int>(samples.size()) < patience.most && spent < patience.seconds)) {
     const double sample = seconds([&] {
