@@ -83,8 +83,8 @@ Case product_case(const std::string& which, std::int64_t m, std::int64_t n, std:
                                    .ldb = k,
                                    .beta = added ? 1.0F : 0.0F,
                                    .ldc = n};
-            op.c = added ? arena.in_place(arena.normal<C>(m * n), m * n, rounding<C>)
-                         : arena.output<C>(m * n, rounding<C>);
+            op.c = added ? arena.in_place(arena.normal<C>(m * n), m * n, product_rounding<T, C>)
+                         : arena.output<C>(m * n, product_rounding<T, C>);
             return instance(arena, &Device::matmul, op);
           }};
 }

@@ -317,7 +317,7 @@ class Peers:
             assert torch.isfinite(run()).all()
             self.wait()
             seconds = min(self.once(run) for _ in range(2))
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:
             return None
         finally:
             del network

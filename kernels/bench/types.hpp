@@ -19,10 +19,19 @@ inline constexpr Bound arithmetic_of = Bound::bf16;
 template <>
 inline constexpr Bound arithmetic_of<float> = Bound::fp32;
 
-/// How far results may be from the naive ones, which sum in another order and round to the same type.
+/// How far results may be from the naive ones, which sum in another order and round to the same type: few
+/// elements of 16 bits fall on another side.
 template <class T>
-inline constexpr double rounding = 1.0 / (1 << significant_bits<T>);
+inline constexpr double rounding = 0.5 / (1 << significant_bits<T>);
 template <>
 inline constexpr double rounding<float> = 1e-5;
+
+/// The same for products: the tensor cores that make those of 16 bits drop digits as they sum in fp32.
+template <class T, class Result>
+inline constexpr double product_rounding = rounding<Result>;
+template <>
+inline constexpr double product_rounding<BFloat16, float> = 3e-4;
+template <>
+inline constexpr double product_rounding<Float16, float> = 3e-4;
 
 }  // namespace incipit::device::bench
