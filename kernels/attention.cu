@@ -9,7 +9,6 @@
 #include "device/attention.hpp"
 #include "error.hpp"
 #include "launch.cuh"
-#include "number.cuh"
 #include "shared.cuh"
 
 namespace incipit::device {
@@ -46,8 +45,8 @@ struct Tile {
 };
 
 /// The first `size` columns of `rows` rows into shared memory, times `factor`; zeros beyond what there is.
-template <int size, int rows, Number T>
-__device__ __forceinline__ void load_tile(Shared<float> to, const T* from, int available, int head_size,
+template <int size, int rows>
+__device__ __forceinline__ void load_tile(Shared<float> to, const float* from, int available, int head_size,
                                           bool whole_packs, float factor) {
   constexpr int row_packs = size / 4;
   for (int i = static_cast<int>(threadIdx.x); i < rows * row_packs; i += threads) {
@@ -55,11 +54,11 @@ __device__ __forceinline__ void load_tile(Shared<float> to, const T* from, int a
     const int column = i % row_packs * 4;
     Pack<float, 4> x = {};
     if (row < available && column < head_size) {
-      const T* place = from + static_cast<std::int64_t>(row) * head_size + column;
+      const float* place = from + static_cast<std::int64_t>(row) * head_size + column;
       if (whole_packs) {
-        x = load_wide<4>(place, 0);
+        x = load<4>(place, 0);
       } else {
-        for (int u = 0; u < 4; ++u) x.value[u] = column + u < head_size ? widen(place[u]) : 0.0F;
+        for (int u = 0; u < 4; ++u) x.value[u] = column + u < head_size ? place[u] : 0.0F;
       }
     }
     for (int u = 0; u < 4; ++u) x.value[u] *= factor;
@@ -130,9 +129,9 @@ __device__ __forceinline__ void accumulate(
   }
 }
 
-template <int size, int rows_each, Number T>
+template <int size, int rows_each>
 __global__ void __launch_bounds__(threads, Tile<size, rows_each>::blocks)
-    attention_kernel(Attention<T> op, int tiles, bool whole_packs) {
+    attention_kernel(Attention<float> op, int tiles, bool whole_packs) {
   using Shape = Tile<size, rows_each>;
   // The last tiles of the longest sequences have the most keys: they begin first.
   const std::int64_t sequence = blockIdx.x % op.sequences;
@@ -214,37 +213,39 @@ __global__ void __launch_bounds__(threads, Tile<size, rows_each>::blocks)
     const float inverse = 1.0F / side_sum(sum[i]);
     const int row = ty + side * i;
     if (row >= rows) continue;
-    T* place =
+    float* place =
         op.out + ((static_cast<std::int64_t>(query_begin) + first + row) * op.heads + head) * head_size;
 #pragma unroll
     for (int p = 0; p < Shape::packs; ++p) {
       for (int w = 0; w < Shape::width; ++w) {
         const int column = (p * side + tx) * Shape::width + w;
-        if (column < head_size) place[column] = narrow<T>(out[i][p].value[w] * inverse);
+        if (column < head_size) place[column] = out[i][p].value[w] * inverse;
       }
     }
   }
 }
 
-template <int size, int rows_each, Number T>
-void run(const Attention<T>& op, const Call& call) {
+template <int size, int rows_each>
+void run(const Attention<float>& op, const Call& call) {
   using Shape = Tile<size, rows_each>;
   // No sequence has more queries than keys, or than there are queries.
   const std::int64_t tiles = divide_up(std::min(op.longest, op.query_rows), Shape::queries);
   launch(call,
          {.blocks = tiles * op.sequences, .threads = threads, .across = op.heads, .shared = Shape::bytes},
-         attention_kernel<size, rows_each, T>, op, static_cast<int>(tiles),
+         attention_kernel<size, rows_each>, op, static_cast<int>(tiles),
          packable<4>(op.head_size, op.q, op.k, op.v));
 }
 
 /// Small tiles where there are few queries each, as when only last tokens ask.
-template <int size, Number T>
-void run(const Attention<T>& op, const Call& call) {
+template <int size>
+void run(const Attention<float>& op, const Call& call) {
   op.query_rows <= side* op.sequences ? run<size, 1>(op, call) : run<size, 4>(op, call);
 }
 
-template <Number T>
-void run(const Attention<T>& op, const Call& call) {
+}  // namespace
+
+void CudaDevice::attention(const Attention<float>& op) {
+  const Call call = begin("attention", {op.sequences, op.heads, op.head_size, op.query_rows, op.key_rows});
   if (op.query_rows == 0) return;
   if (op.head_size <= 16) return run<16>(op, call);
   if (op.head_size <= 32) return run<32>(op, call);
@@ -254,18 +255,6 @@ void run(const Attention<T>& op, const Call& call) {
   if (op.head_size <= 128) return run<128>(op, call);
   if (op.head_size <= 256) return run<256>(op, call);
   throw Error(Exit::defect, describe(call) + ": heads of at most 256 are supported");
-}
-
-}  // namespace
-
-void CudaDevice::attention(const Attention<float>& op) {
-  run(op, begin("attention", {op.sequences, op.heads, op.head_size, op.query_rows, op.key_rows}));
-}
-void CudaDevice::attention(const Attention<Float16>& op) {
-  run(op, begin("attention", {op.sequences, op.heads, op.head_size, op.query_rows, op.key_rows}));
-}
-void CudaDevice::attention(const Attention<BFloat16>& op) {
-  run(op, begin("attention", {op.sequences, op.heads, op.head_size, op.query_rows, op.key_rows}));
 }
 
 }  // namespace incipit::device

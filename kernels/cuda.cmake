@@ -1,4 +1,4 @@
-# Finds CUDA as INCIPIT_CUDA asks: ON (it must be there), OFF, or AUTO (it is used when nvcc and cuBLAS are found and
+# Finds CUDA as INCIPIT_CUDA asks: ON (it must be there), OFF, or AUTO (it is used when nvcc and cuBLASLt are found and
 # work). Sets INCIPIT_HAVE_CUDA.
 include_guard()
 set(INCIPIT_CUDA AUTO CACHE STRING "Build the CUDA device: ON, OFF, or AUTO (when nvcc is found)")
@@ -22,7 +22,7 @@ if(INCIPIT_CUDA STREQUAL "AUTO" OR INCIPIT_CUDA)
     include(CheckLanguage)
     check_language(CUDA)
     find_package(CUDAToolkit 12.0 QUIET)
-    if(CMAKE_CUDA_COMPILER AND TARGET CUDA::cublas)
+    if(CMAKE_CUDA_COMPILER AND TARGET CUDA::cublasLt)
       set(INCIPIT_HAVE_CUDA ON)
     endif()
   else()

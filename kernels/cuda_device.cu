@@ -61,7 +61,7 @@ CudaDevice::CudaDevice(int ordinal)
       name_(choose(ordinal)),
       last_(std::make_unique<cuda::Call>()),
       memory_(std::make_unique<cuda::Memory>(ordinal, name_)),
-      products_(std::make_unique<cuda::Products>(memory_->stream())) {
+      products_(std::make_unique<cuda::Products>()) {
   const char* wait = std::getenv("INCIPIT_CUDA_WAIT");
   wait_ = wait != nullptr && std::string(wait) == "1";
 }
@@ -78,6 +78,10 @@ std::string CudaDevice::libraries() const {
 
 CUstream_st* CudaDevice::stream() const {
   return memory_->stream();
+}
+
+std::vector<std::string> CudaDevice::choices() const {
+  return products_->choices();
 }
 
 cuda::Call CudaDevice::begin(const char* operation, std::initializer_list<std::int64_t> shape) {

@@ -32,6 +32,7 @@ class CudaDevice : public Device {
   [[nodiscard]] std::string libraries() const override;
   /// A cudaStream_t: where operations are queued, for whoever times them or queues work between them.
   [[nodiscard]] CUstream_st* stream() const;
+  [[nodiscard]] std::vector<std::string> choices() const override;
 
   [[nodiscard]] void* allocate(std::size_t bytes) override;
   void release(void* memory) noexcept override;

@@ -5,6 +5,7 @@ set(INCIPIT_KERNEL_SOURCES
   memory.cu
   add_bias.cu
   attention.cu
+  attention_half.cu
   bias_activation.cu
   count_nonfinite.cu
   double_layer_norm.cu

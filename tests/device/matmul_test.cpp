@@ -156,6 +156,20 @@ TEST_P(MatmulOn, DoesNotReadTheResultWithoutBeta) {
   expect_plain_loops(*device_, c, problem, 1e-6);
 }
 
+TEST_P(MatmulOn, LeavesOneChoicePerProblem) {
+  Case c{.m = 6, .n = 8, .k = 16};
+  const auto choices_after = [&] {
+    for_every_product([&]<Number T, Number Result>() { run<T, Result>(*device_, c, Problem(c)); });
+    return device_->choices();
+  };
+  const std::vector<std::string> once = choices_after();
+  EXPECT_EQ(choices_after(), once);
+  // Where a library chooses, it does so for each kind of product.
+  EXPECT_TRUE(once.empty() || once.size() == 5) << once.size();
+  c.m = 7;
+  EXPECT_EQ(choices_after().size(), 2 * once.size());
+}
+
 TEST_P(MatmulOn, RefusesStridesShorterThanRows) {
   float x = 0;
   const Matmul op{.m = 2, .n = 2, .k = 2, .a = &x, .lda = 1, .b = &x, .ldb = 2, .c = &x, .ldc = 2};

@@ -32,6 +32,8 @@ const char* name(Collective kind) {
       return "a shuffle";
     case Collective::ballot:
       return "a vote";
+    case Collective::product:
+      return "a product of matrices";
   }
   return "";
 }

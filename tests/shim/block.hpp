@@ -28,7 +28,7 @@ class Violation : public std::runtime_error {
 inline constexpr int warp_size = 32;
 
 /// What threads of a warp do together.
-enum class Collective : std::uint8_t { none, syncwarp, shuffle, ballot };
+enum class Collective : std::uint8_t { none, syncwarp, shuffle, ballot, product };
 
 /// One thread's part in it, and what it gets out of it.
 struct Contribution {

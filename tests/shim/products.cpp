@@ -9,11 +9,15 @@ namespace incipit::device::cuda {
 
 struct Products::Library {};
 
-Products::Products(cudaStream_t /*stream*/) {}
+Products::Products() = default;
 Products::~Products() = default;
 
 std::string Products::version() const {
   return "plain loops";
+}
+
+std::vector<std::string> Products::choices() const {
+  return {};
 }
 
 namespace {
