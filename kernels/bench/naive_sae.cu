@@ -1,4 +1,4 @@
-// The operations of the sparse autoencoder, naively.
+// The operations of the sparse autoencoder, naively, for one problem.
 
 #include <cmath>
 
@@ -125,33 +125,38 @@ __global__ void factor_kernel(SaeAuxiliary<float> op, double* factor) {
 
 /// A dead latent is kept where fewer than `keep` others come before it.
 __global__ void dead_activation_kernel(SaeAuxiliary<float> op, float* activation) {
-  const std::int64_t row = my_number() / op.dead_count;
-  const std::int64_t j = my_number() % op.dead_count;
+  const std::int64_t count = *op.dead_count;
+  if (count == 0) return;
+  const std::int64_t row = my_number() / count;
+  const std::int64_t j = my_number() % count;
   if (row >= op.n) return;
   const float* z_row = op.z + row * op.h;
   const float z = z_row[op.dead[j]];
   std::int64_t before = 0;
-  for (std::int64_t other = 0; other < op.dead_count; ++other) {
+  for (std::int64_t other = 0; other < count; ++other) {
     const float z_other = z_row[op.dead[other]];
     if (z_other > z || (z_other == z && other < j)) ++before;
   }
-  activation[my_number()] = before < op.keep && z > 0 ? z : 0.0F;
+  activation[my_number()] = before < op.most_kept && z > 0 ? z : 0.0F;
 }
 
 __global__ void dead_residual_kernel(SaeAuxiliary<float> op, const float* activation, float* f) {
+  const std::int64_t count = *op.dead_count;
   const std::int64_t row = my_number() / op.d;
   const std::int64_t c = my_number() % op.d;
   if (row >= op.n) return;
   float rest = op.e[my_number()];
-  for (std::int64_t j = 0; j < op.dead_count; ++j)
-    rest -= activation[row * op.dead_count + j] * op.decoder[op.dead[j] * op.d + c];
+  for (std::int64_t j = 0; j < count; ++j)
+    rest -= activation[row * count + j] * op.decoder[op.dead[j] * op.d + c];
   f[my_number()] = rest;
 }
 
 __global__ void dead_slope_kernel(SaeAuxiliary<float> op, const double* factor, const float* activation,
                                   const float* f, float* slope) {
-  const std::int64_t row = my_number() / op.dead_count;
-  const std::int64_t j = my_number() % op.dead_count;
+  const std::int64_t count = *op.dead_count;
+  if (count == 0) return;
+  const std::int64_t row = my_number() / count;
+  const std::int64_t j = my_number() % count;
   if (row >= op.n) return;
   float sum = 0;
   for (std::int64_t c = 0; c < op.d; ++c) sum += f[row * op.d + c] * op.decoder[op.dead[j] * op.d + c];
@@ -160,16 +165,17 @@ __global__ void dead_slope_kernel(SaeAuxiliary<float> op, const double* factor, 
 
 __global__ void dead_gradient_kernel(SaeAuxiliary<float> op, const double* factor, const float* activation,
                                      const float* f, const float* slope) {
+  const std::int64_t count = *op.dead_count;
   const std::int64_t j = my_number() / op.d;
   const std::int64_t c = my_number() % op.d;
-  if (j >= op.dead_count) return;
+  if (j >= count) return;
   float decoder = 0;
   float encoder = 0;
   float bias = 0;
   for (std::int64_t row = 0; row < op.n; ++row) {
-    decoder += activation[row * op.dead_count + j] * f[row * op.d + c];
-    encoder += slope[row * op.dead_count + j] * op.x[row * op.d + c];
-    bias += slope[row * op.dead_count + j];
+    decoder += activation[row * count + j] * f[row * op.d + c];
+    encoder += slope[row * count + j] * op.x[row * op.d + c];
+    bias += slope[row * count + j];
   }
   op.decoder_gradient[op.dead[j] * op.d + c] += static_cast<float>(-2 * *factor) * decoder;
   op.encoder_gradient[op.dead[j] * op.d + c] += encoder;
@@ -177,12 +183,13 @@ __global__ void dead_gradient_kernel(SaeAuxiliary<float> op, const double* facto
 }
 
 __global__ void dead_pre_bias_kernel(SaeAuxiliary<float> op, const float* slope) {
+  const std::int64_t count = *op.dead_count;
   const std::int64_t c = my_number();
   if (c >= op.d) return;
   double sum = 0;
-  for (std::int64_t j = 0; j < op.dead_count; ++j) {
+  for (std::int64_t j = 0; j < count; ++j) {
     double slopes = 0;
-    for (std::int64_t row = 0; row < op.n; ++row) slopes += slope[row * op.dead_count + j];
+    for (std::int64_t row = 0; row < op.n; ++row) slopes += slope[row * count + j];
     sum += slopes * op.encoder[op.dead[j] * op.d + c];
   }
   op.pre_bias_gradient[c] -= static_cast<float>(sum);
@@ -235,7 +242,7 @@ __global__ void dead_kernel(SaeDead op) {
   if (my_number() > 0) return;
   std::int64_t count = 0;
   for (std::int64_t j = 0; j < op.h; ++j) {
-    if (op.idle[j] >= op.dead_after) op.dead[count++] = static_cast<std::int32_t>(j);
+    if (op.idle[j] >= *op.dead_after) op.dead[count++] = static_cast<std::int32_t>(j);
   }
   *op.count = count;
 }
@@ -282,17 +289,17 @@ void run(const Call& call, const SaeGradient<float>& op) {
 
 void run(const Call& call, const SaeAuxiliary<float>& op) {
   const Temporary<double> factor(call, 1);
-  const Temporary<float> activation(call, op.n * op.dead_count);
+  const Temporary<float> activation(call, op.n * op.h);
   const Temporary<float> f(call, op.n * op.d);
-  const Temporary<float> slope(call, op.n * op.dead_count);
+  const Temporary<float> slope(call, op.n * op.h);
   launch(call, one_each(1), factor_kernel, op, factor.get());
-  launch(call, one_each(op.n * op.dead_count), dead_activation_kernel, op, activation.get());
+  launch(call, one_each(op.n * op.h), dead_activation_kernel, op, activation.get());
   launch(call, one_each(op.n * op.d), dead_residual_kernel, op, activation.get(), f.get());
   launch(call, one_each(op.n), dead_square_kernel, op, f.get());
-  launch(call, one_each(op.n * op.dead_count), dead_slope_kernel, op, factor.get(), activation.get(), f.get(),
+  launch(call, one_each(op.n * op.h), dead_slope_kernel, op, factor.get(), activation.get(), f.get(),
          slope.get());
-  launch(call, one_each(op.dead_count * op.d), dead_gradient_kernel, op, factor.get(), activation.get(),
-         f.get(), slope.get());
+  launch(call, one_each(op.h * op.d), dead_gradient_kernel, op, factor.get(), activation.get(), f.get(),
+         slope.get());
   launch(call, one_each(op.d), dead_pre_bias_kernel, op, slope.get());
 }
 

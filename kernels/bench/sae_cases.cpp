@@ -135,13 +135,18 @@ Case gradient_case(std::int64_t n, const Dictionary& shape) {
           }};
 }
 
-/// A quarter of the latents dead.
+/// Three quarters of the latents dead, of which the larger part is kept.
 Case auxiliary_case(std::int64_t n, const Dictionary& shape) {
   const std::int64_t d = shape.d;
   const std::int64_t h = shape.h;
   std::vector<std::int32_t> dead;
-  for (std::int32_t j = 0; j < h; j += 4) dead.push_back(j);
+  for (std::int32_t j = 0; j < h; ++j) {
+    if (j % 4 != 0) dead.push_back(j);
+  }
   const auto count = static_cast<std::int64_t>(dead.size());
+  // What stands behind them is not read.
+  std::vector<std::int32_t> listed = dead;
+  listed.resize(static_cast<std::size_t>(h), -1);
   return {.operation = "sae_auxiliary",
           .type = "fp32",
           .shape = sizes({n, d, h, count}),
@@ -156,9 +161,9 @@ Case auxiliary_case(std::int64_t n, const Dictionary& shape) {
                 .n = n,
                 .d = d,
                 .h = h,
-                .dead_count = count,
-                .keep = std::max<std::int64_t>(1, std::min({d / 2, h / 2, count})),
-                .dead = arena.upload(dead),
+                .most_kept = std::min(d / 2, h / 2),
+                .dead_count = arena.upload(std::vector<std::int64_t>{count}),
+                .dead = arena.upload(listed),
                 .x = arena.normal<float>(n * d),
                 .z = arena.normal<float>(n * h),
                 .e = arena.normal<float>(n * d),
@@ -235,7 +240,7 @@ Case dead_case(std::int64_t h) {
           .bytes = static_cast<double>(h) * 12,
           .make = [=](Arena& arena) {
             const SaeDead op{.h = h,
-                             .dead_after = 50,
+                             .dead_after = arena.upload(std::vector<std::int64_t>{50}),
                              .idle = arena.upload(some_idle(h)),
                              .dead = arena.output<std::int32_t>(h, 0),
                              .count = arena.output<std::int64_t>(1, 0)};

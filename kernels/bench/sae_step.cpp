@@ -29,9 +29,9 @@ struct Parameter {
 };
 
 /// Rows of about unit norm.
-std::vector<float> directions(std::int64_t h, std::int64_t d) {
+std::vector<float> directions(std::int64_t rows, std::int64_t d) {
   Random random(3, Purpose::test, 0);
-  std::vector<float> values(static_cast<std::size_t>(h * d));
+  std::vector<float> values(static_cast<std::size_t>(rows * d));
   for (float& value : values) value = static_cast<float>(random.normal() / std::sqrt(static_cast<double>(d)));
   return values;
 }
@@ -40,45 +40,75 @@ std::vector<float> zeros(std::int64_t n) {
   return std::vector<float>(static_cast<std::size_t>(n));
 }
 
+/// Several SAEs of one shape, one behind the other in every array.
 class SaeTraining {
  public:
-  SaeTraining(CudaDevice& device, const Dictionary& shape, std::int64_t batch)
+  SaeTraining(CudaDevice& device, const Dictionary& shape, std::int64_t saes, std::int64_t batch,
+              std::int64_t steps)
       : device_(device),
         shape_(shape),
+        saes_(saes),
         batch_(batch),
+        steps_(steps),
         arena_(device, 11),
-        encoder_(arena_, shape.h, directions(shape.h, shape.d)),
-        encoder_bias_(arena_, 1, zeros(shape.h)),
-        decoder_(arena_, shape.h, directions(shape.h, shape.d)),
-        pre_bias_(arena_, 1, zeros(shape.d)),
+        encoder_(arena_, saes * shape.h, directions(saes * shape.h, shape.d)),
+        encoder_bias_(arena_, saes, zeros(saes * shape.h)),
+        decoder_(arena_, saes * shape.h, directions(saes * shape.h, shape.d)),
+        pre_bias_(arena_, saes, zeros(saes * shape.d)),
         inputs_(arena_.normal<float>(shape.probes * shape.d)),
-        rows_(device, static_cast<std::size_t>(batch)),
-        x_(arena_.poisoned<float>(batch * shape.d)),
-        z_(arena_.poisoned<float>(batch * shape.h)),
-        index_(arena_.poisoned<std::int32_t>(batch * kept_for_multi)),
-        value_(arena_.poisoned<float>(batch * kept_for_multi)),
-        slope_(arena_.poisoned<float>(batch * kept_for_multi)),
-        residual_(arena_.poisoned<float>(batch * shape.d)),
-        residual_multi_(arena_.poisoned<float>(batch * shape.d)),
-        square_(arena_.poisoned<double>(batch)),
-        square_multi_(arena_.poisoned<double>(batch)),
-        square_auxiliary_(arena_.poisoned<double>(batch)),
-        terms_(device, 4),
-        idle_(arena_.upload(std::vector<std::int64_t>(static_cast<std::size_t>(shape.h)))),
-        dead_(arena_.poisoned<std::int32_t>(shape.h)),
-        dead_count_(device, 1) {}
+        rows_(device, static_cast<std::size_t>(steps * saes * batch)),
+        x_(arena_.poisoned<float>(saes * batch * shape.d)),
+        z_(arena_.poisoned<float>(saes * batch * shape.h)),
+        index_(arena_.poisoned<std::int32_t>(saes * batch * kept_for_multi)),
+        value_(arena_.poisoned<float>(saes * batch * kept_for_multi)),
+        slope_(arena_.poisoned<float>(saes * batch * kept_for_multi)),
+        residual_(arena_.poisoned<float>(saes * batch * shape.d)),
+        residual_multi_(arena_.poisoned<float>(saes * batch * shape.d)),
+        square_(arena_.poisoned<double>(saes * batch)),
+        square_multi_(arena_.poisoned<double>(saes * batch)),
+        square_auxiliary_(arena_.poisoned<double>(saes * batch)),
+        terms_(device, static_cast<std::size_t>(steps * saes * 4)),
+        idle_(arena_.upload(std::vector<std::int64_t>(static_cast<std::size_t>(saes * shape.h)))),
+        dead_after_(
+            arena_.upload(std::vector<std::int64_t>(static_cast<std::size_t>(saes), 2 * shape.probes))),
+        dead_(arena_.poisoned<std::int32_t>(saes * shape.h)),
+        dead_count_(device, static_cast<std::size_t>(saes)) {}
 
-  /// One step; the loss.
-  double step() {
+  /// All steps of a sample; the mean of the SAEs' losses at the last.
+  double run() {
+    rows_.upload(next_rows());
+    for (at_ = 0; at_ < steps_; ++at_) step();
+    const std::vector<double> terms = terms_.download();
+    double sum = 0;
+    for (std::int64_t sae = 0; sae < saes_; ++sae)
+      sum += terms[static_cast<std::size_t>(((steps_ - 1) * saes_ + sae) * 4 + 3)];
+    return sum / static_cast<double>(saes_);
+  }
+
+  [[nodiscard]] std::int64_t dead() {
+    list_dead();
+    std::int64_t sum = 0;
+    for (const std::int64_t count : dead_count_.download()) sum += count;
+    return sum;
+  }
+
+ private:
+  void step() {
     ++step_;
-    const std::int64_t dead = count_dead();
-    encode(dead > 0);
+    list_dead();
+    encode();
     decode();
     gradients();
-    const bool with_auxiliary = std::min({shape_.d / 2, shape_.h / 2, dead}) > 0;
-    if (with_auxiliary) auxiliary(dead);
-    const double loss = read_loss(with_auxiliary);
-    device_.sae_idle(SaeIdle<float>{.n = batch_,
+    auxiliary();
+    device_.sae_loss({.problems = saes_,
+                      .n = batch_,
+                      .d = shape_.d,
+                      .square = square_,
+                      .square_multi = square_multi_,
+                      .square_auxiliary = square_auxiliary_,
+                      .terms = terms_.data() + at_ * saes_ * 4});
+    device_.sae_idle(SaeIdle<float>{.problems = saes_,
+                                    .n = batch_,
                                     .h = shape_.h,
                                     .k = kept_latents,
                                     .keep = kept_for_multi,
@@ -89,22 +119,11 @@ class SaeTraining {
     adam(encoder_bias_, false);
     adam(decoder_, true);
     adam(pre_bias_, false);
-    return loss;
   }
 
-  std::int64_t count_dead() {
-    device_.sae_dead({.h = shape_.h,
-                      .dead_after = 2 * shape_.probes,
-                      .idle = idle_,
-                      .dead = dead_,
-                      .count = dead_count_.data()});
-    return dead_count_.download().front();
-  }
-
- private:
-  /// The next rows of the inputs, in any order but their own.
+  /// Rows of the inputs for all steps, in any order but their own.
   std::vector<std::int32_t> next_rows() {
-    std::vector<std::int32_t> rows(static_cast<std::size_t>(batch_));
+    std::vector<std::int32_t> rows(rows_.size());
     for (std::int32_t& row : rows) {
       next_ = (next_ + 7919) % shape_.probes;
       row = static_cast<std::int32_t>(next_);
@@ -112,15 +131,25 @@ class SaeTraining {
     return rows;
   }
 
-  void encode(bool with_z) {
-    rows_.upload(next_rows());
-    device_.gather_centred(GatherCentred<float>{.n = batch_,
+  void list_dead() {
+    device_.sae_dead({.problems = saes_,
+                      .h = shape_.h,
+                      .dead_after = dead_after_,
+                      .idle = idle_,
+                      .dead = dead_,
+                      .count = dead_count_.data()});
+  }
+
+  void encode() {
+    device_.gather_centred(GatherCentred<float>{.problems = saes_,
+                                                .n = batch_,
                                                 .d = shape_.d,
                                                 .rows = inputs_,
-                                                .index = rows_.data(),
+                                                .index = rows_.data() + at_ * saes_ * batch_,
                                                 .centre = pre_bias_.value,
                                                 .out = x_});
-    device_.encode_top_k(EncodeTopK<float>{.n = batch_,
+    device_.encode_top_k(EncodeTopK<float>{.problems = saes_,
+                                           .n = batch_,
                                            .d = shape_.d,
                                            .h = shape_.h,
                                            .keep = kept_for_multi,
@@ -129,15 +158,17 @@ class SaeTraining {
                                            .bias = encoder_bias_.value,
                                            .index = index_,
                                            .value = value_,
-                                           .z = with_z ? z_ : nullptr});
+                                           .z = z_});
   }
 
   [[nodiscard]] float weight() const { return 1.0F / static_cast<float>(batch_ * shape_.d); }
   [[nodiscard]] float weight_multi() const { return weight() * static_cast<float>(SaeLoss::multi_share); }
 
   void decode() {
-    device_.sae_decode(SaeDecode<float>{.n = batch_,
+    device_.sae_decode(SaeDecode<float>{.problems = saes_,
+                                        .n = batch_,
                                         .d = shape_.d,
+                                        .h = shape_.h,
                                         .k = kept_latents,
                                         .keep = kept_for_multi,
                                         .x = x_,
@@ -154,7 +185,8 @@ class SaeTraining {
   }
 
   void gradients() {
-    device_.sae_gradient(SaeGradient<float>{.n = batch_,
+    device_.sae_gradient(SaeGradient<float>{.problems = saes_,
+                                            .n = batch_,
                                             .d = shape_.d,
                                             .h = shape_.h,
                                             .k = kept_latents,
@@ -174,13 +206,14 @@ class SaeTraining {
                                             .pre_bias = pre_bias_.gradient});
   }
 
-  void auxiliary(std::int64_t dead) {
+  void auxiliary() {
     device_.sae_auxiliary(
-        SaeAuxiliary<float>{.n = batch_,
+        SaeAuxiliary<float>{.problems = saes_,
+                            .n = batch_,
                             .d = shape_.d,
                             .h = shape_.h,
-                            .dead_count = dead,
-                            .keep = std::min({shape_.d / 2, shape_.h / 2, dead}),
+                            .most_kept = std::min(shape_.d / 2, shape_.h / 2),
+                            .dead_count = dead_count_.data(),
                             .dead = dead_,
                             .x = x_,
                             .z = z_,
@@ -195,16 +228,6 @@ class SaeTraining {
                             .decoder_gradient = decoder_.gradient,
                             .pre_bias_gradient = pre_bias_.gradient,
                             .square = square_auxiliary_});
-  }
-
-  double read_loss(bool with_auxiliary) {
-    device_.sae_loss({.n = batch_,
-                      .d = shape_.d,
-                      .square = square_,
-                      .square_multi = square_multi_,
-                      .square_auxiliary = with_auxiliary ? square_auxiliary_ : nullptr,
-                      .terms = terms_.data()});
-    return terms_.download().back();
   }
 
   void adam(const Parameter& parameter, bool unit_rows) {
@@ -224,8 +247,9 @@ class SaeTraining {
 
   CudaDevice& device_;
   Dictionary shape_;
-  std::int64_t batch_;
+  std::int64_t saes_, batch_, steps_;
   std::int64_t step_ = 0;
+  std::int64_t at_ = 0;
   std::int64_t next_ = 0;
   Arena arena_;
   Parameter encoder_, encoder_bias_, decoder_, pre_bias_;
@@ -237,34 +261,41 @@ class SaeTraining {
   double *square_, *square_multi_, *square_auxiliary_;
   Buffer<double> terms_;
   std::int64_t* idle_;
+  const std::int64_t* dead_after_;
   std::int32_t* dead_;
   Buffer<std::int64_t> dead_count_;
 };
+
+void run_sae_training(CudaDevice& device, const Settings& settings, std::int64_t saes, std::int64_t batch,
+                      Report& report) {
+  const Dictionary& shape = settings.dictionary;
+  SaeTraining training(device, shape, saes, batch, settings.steps);
+  Line line{.part = "sae_step",
+            .operation = "train",
+            .type = "fp32",
+            .shape = saes == 1 ? sizes({batch, shape.d, shape.h}) : sizes({saes, batch, shape.d, shape.h}),
+            .items = static_cast<double>(saes * batch)};
+  const double before = training.run();
+  double after = before;
+  line.time =
+      Stopwatch(device).measure(settings.long_patience, 0, [&](std::size_t) { after = training.run(); });
+  const auto steps = static_cast<double>(settings.steps);
+  line.time.median /= steps;
+  line.time.low /= steps;
+  line.time.high /= steps;
+  // Random vectors have little to learn, so that it hardly falls. Written so that NaN fails.
+  if (!(after <= before + 0.1)) line.complaint = "the loss has risen";
+  report.add(line);
+  std::printf("%-18s loss %.4f, then %.4f; %lld dead latents at the end\n", "", before, after,
+              static_cast<long long>(training.dead()));
+}
 
 }  // namespace
 
 void run_sae_steps(CudaDevice& device, const Settings& settings, Report& report) {
   report.begin("SAE training, k = 1, items are samples");
-  for (const std::int64_t batch : settings.batches) {
-    SaeTraining training(device, settings.dictionary, batch);
-    Line line{.part = "sae_step",
-              .operation = "train",
-              .type = "fp32",
-              .shape = sizes({batch, settings.dictionary.d, settings.dictionary.h}),
-              .items = static_cast<double>(batch)};
-    const double before = training.step();
-    double after = before;
-    line.time = Stopwatch(device).measure(settings.long_patience, 0, [&](std::size_t) {
-      for (std::int64_t i = 0; i < settings.steps; ++i) after = training.step();
-    });
-    line.time.median /= static_cast<double>(settings.steps);
-    line.time.low /= static_cast<double>(settings.steps);
-    line.time.high /= static_cast<double>(settings.steps);
-    // Random vectors have little to learn, so that it hardly falls. Written so that NaN fails.
-    if (!(after <= before + 0.1)) line.complaint = "the loss has risen";
-    report.add(line);
-    std::printf("%-18s loss %.4f, then %.4f; %lld dead latents at the end\n", "", before, after,
-                static_cast<long long>(training.count_dead()));
+  for (const std::int64_t saes : settings.saes) {
+    for (const std::int64_t batch : settings.batches) run_sae_training(device, settings, saes, batch, report);
   }
 }
 
