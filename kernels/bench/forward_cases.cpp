@@ -144,7 +144,7 @@ Case attention_case(const std::string& which, const std::vector<std::int32_t>& l
                 .q = arena.normal<T>(queries * model.d),
                 .k = arena.normal<T>(keys * model.d),
                 .v = arena.normal<T>(keys * model.d),
-                .out = arena.output<T>(queries * model.d, 2 * rounding<T>)};
+                .out = arena.output<T>(queries * model.d, attention_rounding<T>)};
             return instance(arena, &Device::attention, op);
           }};
 }

@@ -26,6 +26,12 @@ inline constexpr double rounding = 0.5 / (1 << significant_bits<T>);
 template <>
 inline constexpr double rounding<float> = 1e-5;
 
+/// The same for attention, whose weights may be rounded to 16 bits as well.
+template <class T>
+inline constexpr double attention_rounding = 4 * rounding<T>;
+template <>
+inline constexpr double attention_rounding<float> = rounding<float>;
+
 /// The same for products: the tensor cores that make those of 16 bits drop digits as they sum in fp32.
 template <class T, class Result>
 inline constexpr double product_rounding = rounding<Result>;
