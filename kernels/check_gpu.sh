@@ -85,7 +85,7 @@ configure() {
   # Another compiler's warnings are no reason to leave a GPU unused.
   local words=(-DINCIPIT_WERROR=OFF -DINCIPIT_GTEST_SOURCE="$(find_googletest)")
   [ -z "$capability" ] || words+=(-DCMAKE_CUDA_ARCHITECTURES="$capability-real" -DINCIPIT_CUDA=ON)
-  cmake -S kernels -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "${words[@]}"
+  cmake -S kernels -B "$build" -G Ninja "${words[@]}"
 }
 
 targets() {

@@ -1,6 +1,6 @@
 // What each operation of the CUDA device reaches of what the device could: kernels/README.md.
 //
-//   kernels_bench [--quick | --tiny] [--only=PART] [--part=operations|forward|sae] [--out=FILE.csv]
+//   kernels_bench [--quick | --tiny] [--only=PART] [--part=operations|forward|sae|polar] [--out=FILE.csv]
 //
 // Exit: 0, or 76 where an operation does not agree with its naive version, 71 without a GPU.
 
@@ -12,6 +12,7 @@
 #include "case.hpp"
 #include "error.hpp"
 #include "forward.hpp"
+#include "polar.hpp"
 #include "sae_step.hpp"
 
 namespace incipit::device::bench {
@@ -45,12 +46,12 @@ Arguments parse(int argc, char** argv) {
                !value(word, "--out", arguments.out)) {
       throw Error(Exit::usage,
                   "unknown argument '" + word +
-                      "'; known: --quick --tiny --only=NAME --part=operations|forward|sae --out=FILE");
+                      "'; known: --quick --tiny --only=NAME --part=operations|forward|sae|polar --out=FILE");
     }
   }
   const std::string& part = arguments.part;
-  if (!part.empty() && part != "operations" && part != "forward" && part != "sae")
-    throw Error(Exit::usage, "--part: expected operations, forward or sae, found '" + part + "'");
+  if (!part.empty() && part != "operations" && part != "forward" && part != "sae" && part != "polar")
+    throw Error(Exit::usage, "--part: expected operations, forward, sae or polar, found '" + part + "'");
   return arguments;
 }
 
@@ -79,6 +80,7 @@ int run(int argc, char** argv) {
   if (wanted("operations")) run_cases(device, settings, arguments.only, report);
   if (wanted("forward")) run_forward(device, settings, arguments.only, report);
   if (wanted("sae")) run_sae_steps(device, settings, report);
+  if (wanted("polar")) run_polar(device, settings, report);
   std::printf("\n%d wrong\n", report.complaints());
   return static_cast<int>(report.complaints() == 0 ? Exit::done : Exit::numbers);
 }

@@ -41,6 +41,7 @@ struct Settings {
   std::vector<std::int64_t> batches;  ///< of SAE training
   std::vector<std::int64_t> saes;     ///< trained at once
   std::int64_t steps = 0;             ///< of SAE training, a sample
+  std::int64_t polar = 0;             ///< side of a square matrix
   std::int64_t copy_bytes = 0;
   std::vector<int> gemm;  ///< sides of the ceilings' matrices
   Patience patience;

@@ -5,6 +5,7 @@ set(INCIPIT_BENCH_SOURCES
   ceilings.cpp
   forward.cpp
   forward_cases.cpp
+  polar.cpp
   report.cpp
   sae_cases.cpp
   sae_step.cpp
