@@ -110,6 +110,10 @@ std::optional<std::size_t> CudaDevice::free_memory() const {
   return free;
 }
 
+CUstream_st* CudaDevice::stream() const {
+  return memory_->stream();
+}
+
 std::vector<std::string> CudaDevice::choices() const {
   return products_->choices();
 }

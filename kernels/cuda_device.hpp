@@ -7,6 +7,8 @@
 
 #include "device/device.hpp"
 
+struct CUstream_st;
+
 namespace incipit::device {
 
 namespace cuda {
@@ -32,6 +34,8 @@ class CudaDevice : public Device {
   [[nodiscard]] std::string libraries() const override;
   [[nodiscard]] std::string identity() const override { return identity_; }
   [[nodiscard]] std::optional<std::size_t> free_memory() const override;
+  /// A cudaStream_t: where operations are queued, for whoever times them or queues work between them.
+  [[nodiscard]] CUstream_st* stream() const;
   [[nodiscard]] std::vector<std::string> choices() const override;
 
   [[nodiscard]] void* allocate(std::size_t bytes) override;

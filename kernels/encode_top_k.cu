@@ -1,7 +1,8 @@
 // z = x · encoderᵀ + bias and its largest entries per row. One kernel makes a tile of the product and keeps
 // each row's largest in it: with one entry kept, z never leaves the registers, and a second kernel takes the
 // largest of the tiles' largest. With more kept, z goes to memory, in chunks of rows, and a selection by
-// digits follows. Each element of z is summed over d in one order, whatever lies beside it.
+// digits follows. Each element of z is summed over d in one order, whatever lies beside it. Problems are the
+// grid's third dimension.
 
 #include <algorithm>
 #include <climits>
@@ -54,7 +55,7 @@ struct Best {
 
 template <class T>
 struct Partial {
-  T* value;  ///< latent tiles × n, or null
+  T* value;  ///< problems × latent tiles × n, or null
   std::int32_t* index;
 };
 
@@ -142,8 +143,9 @@ __global__ void __launch_bounds__(threads, 2)
   const int ty = static_cast<int>(threadIdx.x) / side;
 
   T sums[each<T>][each<T>] = {};
-  Source<T> source_a(op.x, row0, op.n, op.d);
-  Source<T> source_b(op.encoder, latent0, op.h, op.d);
+  const std::int64_t problem = blockIdx.z;
+  Source<T> source_a(op.x + problem * op.n * op.d, row0, op.n, op.d);
+  Source<T> source_b(op.encoder + problem * op.h * op.d, latent0, op.h, op.d);
   Pack<T, widest<T>> next_a = source_a.next(whole_packs);
   Pack<T, widest<T>> next_b = source_b.next(whole_packs);
   const int d = static_cast<int>(op.d);
@@ -159,17 +161,18 @@ __global__ void __launch_bounds__(threads, 2)
   }
 
   const int h = static_cast<int>(op.h);
+  const T* bias = op.bias + problem * op.h;
   const int first_latent = static_cast<int>(latent0) + tx * widest<T>;
 #pragma unroll
   for (int i = 0; i < each<T>; ++i) {
     const std::int64_t row = row0 + place_of<T>(i, ty);
-    T* z_row = op.z != nullptr && row < op.n ? op.z + row * op.h + first_latent : nullptr;
+    T* z_row = op.z != nullptr && row < op.n ? op.z + (problem * op.n + row) * op.h + first_latent : nullptr;
     Best<T> best{-static_cast<T>(INFINITY), INT_MAX};
 #pragma unroll
     for (int j = 0; j < each<T>; ++j) {
       const int beyond = place_of<T>(j, 0);
       if (first_latent + beyond >= h) continue;
-      T z = sums[i][j] + op.bias[first_latent + beyond];
+      T z = sums[i][j] + bias[first_latent + beyond];
       // A NaN must not hide behind comparisons.
       if (z != z) z = static_cast<T>(INFINITY);
       best.offer(z, first_latent + beyond);
@@ -181,8 +184,9 @@ __global__ void __launch_bounds__(threads, 2)
       best.offer(value, __shfl_xor_sync(all_lanes, best.index, bits));
     }
     if (tx == 0 && row < op.n) {
-      partial.value[blockIdx.y * op.n + row] = best.value;
-      partial.index[blockIdx.y * op.n + row] = best.index;
+      const std::int64_t place = (problem * gridDim.y + blockIdx.y) * op.n + row;
+      partial.value[place] = best.value;
+      partial.index[place] = best.index;
     }
   }
 }
@@ -191,10 +195,11 @@ template <class T>
 __global__ void __launch_bounds__(threads)
     largest_tile_kernel(EncodeTopK<T> op, Partial<T> partial, int tiles) {
   const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
-  if (row >= op.n) return;
-  Best<T> best{partial.value[row], partial.index[row]};
+  if (row >= op.problems * op.n) return;
+  const std::int64_t first = row / op.n * tiles * op.n + row % op.n;
+  Best<T> best{partial.value[first], partial.index[first]};
   for (int tile = 1; tile < tiles; ++tile)
-    best.offer(partial.value[tile * op.n + row], partial.index[tile * op.n + row]);
+    best.offer(partial.value[first + tile * op.n], partial.index[first + tile * op.n]);
   op.value[row] = best.value;
   op.index[row] = best.index;
 }
@@ -269,51 +274,84 @@ int power_of_two(std::int64_t n) {
 
 template <class T>
 void encode(const EncodeTopK<T>& op, const Partial<T>& partial, const Call& call) {
-  launch(
-      call,
-      {.blocks = divide_up(op.n, tile_size<T>), .threads = threads, .across = divide_up(op.h, tile_size<T>)},
-      encode_tile_kernel<T>, op, partial, packable<widest<T>>(op.d, op.x, op.encoder));
+  launch(call,
+         {.blocks = divide_up(op.n, tile_size<T>),
+          .threads = threads,
+          .across = divide_up(op.h, tile_size<T>),
+          .problems = op.problems},
+         encode_tile_kernel<T>, op, partial, packable<widest<T>>(op.d, op.x, op.encoder));
 }
 
 template <class T>
 void keep_one(const EncodeTopK<T>& op, Memory& memory, const Call& call) {
   const std::int64_t tiles = divide_up(op.h, tile_size<T>);
-  const Scratch<T> value(memory, tiles * op.n, call);
-  const Scratch<std::int32_t> index(memory, tiles * op.n, call);
+  const std::int64_t rows = op.problems * op.n;
+  const Scratch<T> value(memory, tiles * rows, call);
+  const Scratch<std::int32_t> index(memory, tiles * rows, call);
   const Partial<T> partial{value.get(), index.get()};
   encode(op, partial, call);
-  launch(call, {.blocks = divide_up(op.n, threads), .threads = threads}, largest_tile_kernel<T>, op, partial,
+  launch(call, {.blocks = divide_up(rows, threads), .threads = threads}, largest_tile_kernel<T>, op, partial,
          static_cast<int>(tiles));
 }
 
+/// Numbers of z that are held at once where z is not wanted.
+constexpr std::int64_t most_numbers = std::int64_t{1} << 26;
+
+/// z is there, of all rows of all problems.
 template <class T>
-void keep_several(const EncodeTopK<T>& op, Memory& memory, const Call& call) {
-  // z of as many rows as this many numbers hold, if it is not wanted anyway.
-  constexpr std::int64_t most_numbers = std::int64_t{1} << 26;
-  const std::int64_t chunk =
-      op.z != nullptr ? op.n
-                      : std::max(encode_tile_rows, most_numbers / op.h / encode_tile_rows * encode_tile_rows);
-  const Scratch<T> scratch(memory, op.z != nullptr ? 0 : std::min(chunk, op.n) * op.h, call);
+void keep_of_z(const EncodeTopK<T>& op, const Call& call) {
   const int block = static_cast<int>(std::min<std::int64_t>(threads, round_up(op.h, warp_lanes)));
-  for (std::int64_t begin = 0; begin < op.n; begin += chunk) {
-    EncodeTopK<T> part = op;
-    part.n = std::min(chunk, op.n - begin);
-    part.x += begin * op.d;
-    part.index += begin * op.keep;
-    part.value += begin * op.keep;
-    if (op.z == nullptr) part.z = scratch.get();
-    encode(part, Partial<T>{}, call);
-    launch(call, {.blocks = part.n, .threads = block}, top_k_kernel<T>, part, power_of_two(op.keep));
+  encode(op, Partial<T>{}, call);
+  launch(call, {.blocks = op.problems * op.n, .threads = block}, top_k_kernel<T>, op, power_of_two(op.keep));
+}
+
+/// One problem, by chunks of rows.
+template <class T>
+void keep_by_chunks(EncodeTopK<T> op, Memory& memory, const Call& call) {
+  const std::int64_t chunk =
+      std::max(encode_tile_rows, most_numbers / op.h / encode_tile_rows * encode_tile_rows);
+  const Scratch<T> scratch(memory, std::min(chunk, op.n) * op.h, call);
+  op.z = scratch.get();
+  for (std::int64_t left = op.n; left > 0; left -= op.n) {
+    op.n = std::min(chunk, left);
+    keep_of_z(op, call);
+    op.x += op.n * op.d;
+    op.index += op.n * op.keep;
+    op.value += op.n * op.keep;
   }
+}
+
+template <class T>
+EncodeTopK<T> only_problem(EncodeTopK<T> op, std::int64_t problem) {
+  op.x += problem * op.n * op.d;
+  op.encoder += problem * op.h * op.d;
+  op.bias += problem * op.h;
+  op.index += problem * op.n * op.keep;
+  op.value += problem * op.n * op.keep;
+  op.problems = 1;
+  return op;
+}
+
+template <class T>
+void keep_several(EncodeTopK<T> op, Memory& memory, const Call& call) {
+  if (op.z != nullptr) return keep_of_z(op, call);
+  const std::int64_t numbers = op.problems * op.n * op.h;
+  if (numbers > most_numbers) {
+    for (std::int64_t p = 0; p < op.problems; ++p) keep_by_chunks(only_problem(op, p), memory, call);
+    return;
+  }
+  const Scratch<T> scratch(memory, numbers, call);
+  op.z = scratch.get();
+  keep_of_z(op, call);
 }
 
 template <class T>
 void run(const EncodeTopK<T>& op, Memory& memory, const Call& call) {
   if (op.keep < 0 || op.keep > op.h || op.keep > most_kept) {
-    throw Error(Exit::defect, describe(call) + " (n, d, h, keep): at most " + std::to_string(most_kept) +
-                                  " of h can be kept");
+    throw Error(Exit::defect, describe(call) + " (problems, n, d, h, keep): at most " +
+                                  std::to_string(most_kept) + " of h can be kept");
   }
-  if (op.n == 0) return;
+  if (op.n == 0 || op.problems == 0) return;
   if (op.keep == 0) return encode(op, Partial<T>{}, call);
   op.keep == 1 ? keep_one(op, memory, call) : keep_several(op, memory, call);
 }
@@ -321,10 +359,10 @@ void run(const EncodeTopK<T>& op, Memory& memory, const Call& call) {
 }  // namespace
 
 void CudaDevice::encode_top_k(const EncodeTopK<float>& op) {
-  run(op, *memory_, begin("encode_top_k", {op.n, op.d, op.h, op.keep}));
+  run(op, *memory_, begin("encode_top_k", {op.problems, op.n, op.d, op.h, op.keep}));
 }
 void CudaDevice::encode_top_k(const EncodeTopK<double>& op) {
-  run(op, *memory_, begin("encode_top_k (fp64)", {op.n, op.d, op.h, op.keep}));
+  run(op, *memory_, begin("encode_top_k (fp64)", {op.problems, op.n, op.d, op.h, op.keep}));
 }
 
 }  // namespace incipit::device

@@ -31,12 +31,15 @@ void check(cudaError_t status, const Call& call) {
 cudaLaunchConfig_t configure(const Call& call, const Grid& grid) {
   constexpr std::int64_t most_blocks = 0x7fffffff;
   constexpr std::int64_t most_across = 65535;
-  if (grid.blocks < 0 || grid.blocks > most_blocks || grid.across > most_across) {
+  if (grid.blocks < 0 || grid.blocks > most_blocks || grid.across > most_across ||
+      grid.problems > most_across) {
     throw Error(Exit::defect, describe(call) + " needs a grid of " + std::to_string(grid.blocks) + " x " +
-                                  std::to_string(grid.across) + " blocks, more than a device takes");
+                                  std::to_string(grid.across) + " x " + std::to_string(grid.problems) +
+                                  " blocks, more than a device takes");
   }
   cudaLaunchConfig_t config = {};
-  config.gridDim = dim3{static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.across), 1};
+  config.gridDim = dim3{static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.across),
+                        static_cast<unsigned>(grid.problems)};
   config.blockDim = dim3{static_cast<unsigned>(grid.threads), 1, 1};
   config.dynamicSmemBytes = grid.shared;
   config.stream = call.stream;

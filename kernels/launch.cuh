@@ -24,8 +24,9 @@ void check(cudaError_t status, const Call& call);
 struct Grid {
   std::int64_t blocks = 0;  ///< along x; with 0 nothing is launched
   int threads = 256;
-  std::int64_t across = 1;  ///< blocks along y
-  std::size_t shared = 0;   ///< bytes of dynamic shared memory
+  std::int64_t across = 1;    ///< blocks along y
+  std::int64_t problems = 1;  ///< blocks along z
+  std::size_t shared = 0;     ///< bytes of dynamic shared memory
 };
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) {
@@ -46,7 +47,7 @@ inline constexpr std::size_t common_shared_bytes = std::size_t{48} << 10U;
 template <class... Parameters, class... Arguments>
 void launch(const Call& call, const Grid& grid, void (*kernel)(Parameters...),
             const Arguments&... arguments) {
-  if (grid.blocks == 0 || grid.across == 0) return;
+  if (grid.blocks == 0 || grid.across == 0 || grid.problems == 0) return;
   const cudaLaunchConfig_t config = configure(call, grid);
   if (grid.shared > common_shared_bytes) {
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,

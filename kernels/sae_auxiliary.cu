@@ -1,6 +1,7 @@
-// AuxK: what the dead latents could explain of the residual, and its gradients. The dead latents are
-// gathered, so that what follows are products of dense matrices; selection, slopes and the sums go by kernels
-// of their own.
+// AuxK: what the dead latents could explain of the residual, and its gradients. Products over the dead
+// latents, whose number is each problem's own and known to the device alone: grids are made for all latents,
+// and blocks beyond the dead ones end at once. Nothing waits for the device, and a problem without dead
+// latents costs a few empty blocks.
 
 #include "column_sum.cuh"
 #include "cuda_device.hpp"
@@ -8,9 +9,9 @@
 #include "error.hpp"
 #include "launch.cuh"
 #include "memory.cuh"
-#include "products.cuh"
 #include "rows.cuh"
 #include "select.cuh"
+#include "tile_product.cuh"
 
 namespace incipit::device {
 namespace {
@@ -19,63 +20,118 @@ using namespace cuda;
 
 constexpr int threads = 256;
 
+/// What is made on the way, as wide as if all latents were dead.
 template <class T>
-struct Gathered {
-  Gathered(const SaeAuxiliary<T>& op, Memory& memory, const Call& call)
-      : decoder(memory, op.dead_count * op.d, call),
-        activation(memory, op.n * op.dead_count, call),
-        slope(memory, op.n * op.dead_count, call),
-        f(memory, op.n * op.d, call),
-        sum(memory, op.dead_count * op.d, call),
-        slopes(memory, op.dead_count, call),
-        factor(memory, 1, call) {}
-
-  Scratch<T> decoder;     ///< dead_count×d
-  Scratch<T> activation;  ///< n×dead_count, 0 where not kept
-  Scratch<T> slope;       ///< n×dead_count, 0 where not kept or not above 0
-  Scratch<T> f;           ///< n×d
-  Scratch<T> sum;         ///< dead_count×d, one gradient at a time
-  Scratch<T> slopes;      ///< dead_count, over the rows
-  Scratch<T> factor;      ///< −2c
+struct Between {
+  T* activation;  ///< problems×n×h, 0 where not kept
+  T* slope;       ///< problems×n×h, 0 where not kept or not above 0
+  T* f;           ///< problems×n×d
+  T* slopes;      ///< problems×h, over the rows
+  T* factor;      ///< problems, −2c
 };
 
-/// −2·weight / max(Σ e_square, floor), by one block.
+/// One problem, as a block of the grid's third dimension sees it.
+template <class T>
+struct Problem {
+  __device__ __forceinline__ Problem(const SaeAuxiliary<T>& op, const Between<T>& between,
+                                     std::int64_t problem)
+      : n(op.n),
+        d(op.d),
+        h(op.h),
+        count(op.dead_count[problem]),
+        dead(op.dead + problem * h),
+        x(op.x + problem * n * d),
+        e(op.e + problem * n * d),
+        decoder(op.decoder + problem * h * d),
+        encoder_gradient(op.encoder_gradient + problem * h * d),
+        decoder_gradient(op.decoder_gradient + problem * h * d),
+        activation(between.activation + problem * n * h),
+        slope(between.slope + problem * n * h),
+        f(between.f + problem * n * d),
+        factor(between.factor[problem]) {}
+
+  std::int64_t n, d, h, count;
+  const std::int32_t* dead;
+  const T *x, *e, *decoder;
+  T *encoder_gradient, *decoder_gradient;
+  T *activation, *slope, *f;
+  T factor;
+};
+
+/// −2·weight / max(Σ e_square, floor), by one block for each problem.
 template <class T>
 __global__ void __launch_bounds__(threads) factor_kernel(SaeAuxiliary<T> op, T* factor) {
+  const double* e_square = op.e_square + blockIdx.x * op.n;
   double norm = 0;
-  for (std::int64_t i = threadIdx.x; i < op.n; i += threads) norm += op.e_square[i];
+  for (std::int64_t i = threadIdx.x; i < op.n; i += threads) norm += e_square[i];
   norm = block_sum(norm);
-  if (threadIdx.x == 0) *factor = static_cast<T>(-2 * op.weight / (norm < op.floor ? op.floor : norm));
-}
-
-template <class T>
-__global__ void __launch_bounds__(row_threads) gather_decoder_kernel(SaeAuxiliary<T> op, T* out, int along) {
-  for_each_element(op.dead_count, op.d, along, [&](std::int64_t j, std::int64_t column) {
-    out[j * op.d + column] = op.decoder[op.dead[j] * op.d + column];
-  });
+  if (threadIdx.x == 0)
+    factor[blockIdx.x] = static_cast<T>(-2 * op.weight / (norm < op.floor ? op.floor : norm));
 }
 
 /// One block per row.
 template <class T>
 __global__ void __launch_bounds__(threads) select_dead_kernel(SaeAuxiliary<T> op, T* activation) {
   const std::int64_t row = blockIdx.x;
+  const std::int64_t problem = row / op.n;
+  const int count = static_cast<int>(op.dead_count[problem]);
+  if (count == 0) return;
+  const std::int32_t* dead = op.dead + problem * op.h;
   const T* z = op.z + row * op.h;
-  const int count = static_cast<int>(op.dead_count);
-  const auto get = [&](int j) { return key_of(z[op.dead[j]]); };
-  const Threshold<Key<T>> threshold = select_largest<Key<T>>(count, static_cast<int>(op.keep), get);
+  const int keep = op.most_kept < count ? static_cast<int>(op.most_kept) : count;
+  const auto get = [&](int j) { return key_of(z[dead[j]]); };
+  const Threshold<Key<T>> threshold = select_largest<Key<T>>(count, keep, get);
   for (int j = static_cast<int>(threadIdx.x); j < count; j += static_cast<int>(blockDim.x)) {
-    const T value = z[op.dead[j]];
-    activation[row * count + j] = value > 0 && threshold.keeps(get(j), j) ? value : T{0};
+    const T value = z[dead[j]];
+    activation[row * op.h + j] = value > 0 && threshold.keeps(get(j), j) ? value : T{0};
   }
 }
 
+/// f = e − Σ a · decoder
 template <class T>
-__global__ void __launch_bounds__(row_threads)
-    finish_slopes_kernel(SaeAuxiliary<T> op, const T* factor, const T* activation, T* slope, int along) {
-  for_each_element(op.n, op.dead_count, along, [&](std::int64_t row, std::int64_t j) {
-    const std::int64_t i = row * op.dead_count + j;
-    slope[i] = activation[i] > 0 ? *factor * slope[i] : T{0};
-  });
+__global__ void __launch_bounds__(product_threads) residual_kernel(SaeAuxiliary<T> op, Between<T> between) {
+  const Problem<T> p(op, between, blockIdx.z);
+  if (p.count == 0) return;
+  multiply_tile<Along::depth, Along::side, T>(
+      {p.n, p.d, p.count}, [&](std::int64_t row, std::int64_t j) { return p.activation[row * p.h + j]; },
+      [&](std::int64_t c, std::int64_t j) { return p.decoder[p.dead[j] * p.d + c]; },
+      [&](std::int64_t row, std::int64_t c, T sum) { p.f[row * p.d + c] = p.e[row * p.d + c] - sum; });
+}
+
+template <class T>
+__global__ void __launch_bounds__(product_threads) slope_kernel(SaeAuxiliary<T> op, Between<T> between) {
+  const Problem<T> p(op, between, blockIdx.z);
+  multiply_tile<Along::depth, Along::depth, T>(
+      {p.n, p.count, p.d}, [&](std::int64_t row, std::int64_t c) { return p.f[row * p.d + c]; },
+      [&](std::int64_t j, std::int64_t c) { return p.decoder[p.dead[j] * p.d + c]; },
+      [&](std::int64_t row, std::int64_t j, T sum) {
+        const std::int64_t i = row * p.h + j;
+        p.slope[i] = p.activation[i] > 0 ? p.factor * sum : T{0};
+      });
+}
+
+/// decoder_gradient[dead[j]] −= 2c · Σ_rows a f. Each latent is dead once.
+template <class T>
+__global__ void __launch_bounds__(product_threads)
+    decoder_gradient_kernel(SaeAuxiliary<T> op, Between<T> between) {
+  const Problem<T> p(op, between, blockIdx.z);
+  multiply_tile<Along::side, Along::side, T>(
+      {p.count, p.d, p.n}, [&](std::int64_t j, std::int64_t row) { return p.activation[row * p.h + j]; },
+      [&](std::int64_t c, std::int64_t row) { return p.f[row * p.d + c]; },
+      [&](std::int64_t j, std::int64_t c, T sum) {
+        p.decoder_gradient[p.dead[j] * p.d + c] += p.factor * sum;
+      });
+}
+
+/// encoder_gradient[dead[j]] += Σ_rows slope x
+template <class T>
+__global__ void __launch_bounds__(product_threads)
+    encoder_gradient_kernel(SaeAuxiliary<T> op, Between<T> between) {
+  const Problem<T> p(op, between, blockIdx.z);
+  multiply_tile<Along::side, Along::side, T>(
+      {p.count, p.d, p.n}, [&](std::int64_t j, std::int64_t row) { return p.slope[row * p.h + j]; },
+      [&](std::int64_t c, std::int64_t row) { return p.x[row * p.d + c]; },
+      [&](std::int64_t j, std::int64_t c, T sum) { p.encoder_gradient[p.dead[j] * p.d + c] += sum; });
 }
 
 /// One block per row.
@@ -83,135 +139,85 @@ template <class T>
 __global__ void __launch_bounds__(threads) square_rows_kernel(SaeAuxiliary<T> op, const T* f) {
   const std::int64_t row = blockIdx.x;
   double sum = 0;
-  for (std::int64_t c = threadIdx.x; c < op.d; c += blockDim.x) {
-    const auto x = static_cast<double>(f[row * op.d + c]);
-    sum += x * x;
+  if (op.dead_count[row / op.n] > 0) {
+    for (std::int64_t c = threadIdx.x; c < op.d; c += blockDim.x) {
+      const auto x = static_cast<double>(f[row * op.d + c]);
+      sum += x * x;
+    }
   }
   sum = block_sum(sum);
   if (threadIdx.x == 0) op.square[row] = sum;
 }
 
-/// target[dead[j]] += factor · rows[j]; without a factor, 1. Each latent is dead once.
+/// slopes[j] = Σ_rows slope, in row order, and the encoder's bias with it.
 template <class T>
-__global__ void __launch_bounds__(row_threads)
-    scatter_kernel(std::int64_t count, std::int64_t d, const std::int32_t* dead, const T* factor,
-                   const T* rows, T* target, int along) {
-  for_each_element(count, d, along, [&](std::int64_t j, std::int64_t column) {
-    const T value = rows[j * d + column];
-    target[dead[j] * d + column] += factor != nullptr ? *factor * value : value;
-  });
+__global__ void __launch_bounds__(threads) encoder_bias_kernel(SaeAuxiliary<T> op, Between<T> between) {
+  const std::int64_t problem = blockIdx.z;
+  const std::int64_t j = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+  if (j >= op.dead_count[problem]) return;
+  const T* slope = between.slope + problem * op.n * op.h + j;
+  double sum = 0;
+#pragma unroll 8
+  for (std::int64_t row = 0; row < op.n; ++row) sum += static_cast<double>(slope[row * op.h]);
+  const std::int64_t place = problem * op.h;
+  between.slopes[place + j] = static_cast<T>(sum);
+  op.encoder_bias_gradient[place + op.dead[place + j]] += static_cast<T>(sum);
 }
 
 template <class T>
-class Run {
- public:
-  Run(const SaeAuxiliary<T>& op, Memory& memory, Products& products, const Call& call)
-      : op_(op), memory_(memory), products_(products), call_(call), g_(op, memory, call) {}
-
-  void all() {
-    launch(call_, {.blocks = 1, .threads = threads}, factor_kernel<T>, op_, g_.factor.get());
-    select();
-    reconstruct();
-    add_product(g_.activation.get(), g_.f.get(), g_.factor.get(), op_.decoder_gradient);
-    add_product(g_.slope.get(), op_.x, nullptr, op_.encoder_gradient);
-    add_biases();
-  }
-
- private:
-  void select() {
-    launch_rows(call_, op_.dead_count, op_.d, gather_decoder_kernel<T>, op_, g_.decoder.get());
-    launch(call_, {.blocks = op_.n, .threads = row_block_threads(op_.dead_count)}, select_dead_kernel<T>, op_,
-           g_.activation.get());
-  }
-
-  void reconstruct() {
-    check(cudaMemcpyAsync(g_.f.get(), op_.e, static_cast<std::size_t>(op_.n * op_.d) * sizeof(T),
-                          cudaMemcpyDeviceToDevice, call_.stream),
-          call_);
-    products_.run(MatrixProduct<T>{.m = op_.n,
-                                   .n = op_.d,
-                                   .k = op_.dead_count,
-                                   .alpha = -1,
-                                   .a = g_.activation.get(),
-                                   .lda = op_.dead_count,
-                                   .b = g_.decoder.get(),
-                                   .ldb = op_.d,
-                                   .beta = 1,
-                                   .c = g_.f.get(),
-                                   .ldc = op_.d},
-                  call_);
-    products_.run(MatrixProduct<T>{.transpose_b = true,
-                                   .m = op_.n,
-                                   .n = op_.dead_count,
-                                   .k = op_.d,
-                                   .a = g_.f.get(),
-                                   .lda = op_.d,
-                                   .b = g_.decoder.get(),
-                                   .ldb = op_.d,
-                                   .c = g_.slope.get(),
-                                   .ldc = op_.dead_count},
-                  call_);
-    launch_rows(call_, op_.n, op_.dead_count, finish_slopes_kernel<T>, op_, g_.factor.get(),
-                g_.activation.get(), g_.slope.get());
-    launch(call_, {.blocks = op_.n, .threads = row_block_threads(op_.d)}, square_rows_kernel<T>, op_,
-           g_.f.get());
-  }
-
-  /// target[dead[j]] += factor · Σ_rows left[row, j] · right[row]
-  void add_product(const T* left, const T* right, const T* factor, T* target) {
-    products_.run(MatrixProduct<T>{.transpose_a = true,
-                                   .m = op_.dead_count,
-                                   .n = op_.d,
-                                   .k = op_.n,
-                                   .a = left,
-                                   .lda = op_.dead_count,
-                                   .b = right,
-                                   .ldb = op_.d,
-                                   .c = g_.sum.get(),
-                                   .ldc = op_.d},
-                  call_);
-    scatter(op_.d, factor, g_.sum.get(), target);
-  }
-
-  void add_biases() {
-    const ColumnTerm<T> over_rows[] = {{.rows = op_.n, .matrix = g_.slope.get()}};
-    sum_columns(over_rows, op_.dead_count, false, g_.slopes.get(), memory_, call_);
-    scatter(1, nullptr, g_.slopes.get(), op_.encoder_bias_gradient);
-    const ColumnTerm<T> over_latents[] = {{.rows = op_.dead_count,
-                                           .factor = -1,
-                                           .matrix = op_.encoder,
-                                           .coefficient = g_.slopes.get(),
-                                           .index = op_.dead}};
-    sum_columns(over_latents, op_.d, true, op_.pre_bias_gradient, memory_, call_);
-  }
-
-  void scatter(std::int64_t d, const T* factor, const T* rows, T* target) {
-    launch_rows(call_, op_.dead_count, d, scatter_kernel<T>, op_.dead_count, d, op_.dead, factor, rows,
-                target);
-  }
-
-  const SaeAuxiliary<T>& op_;
-  Memory& memory_;
-  Products& products_;
-  const Call& call_;
-  Gathered<T> g_;
-};
+void multiply(const SaeAuxiliary<T>& op, const Between<T>& between, const Call& call) {
+  const auto tiles = [&](std::int64_t rows, std::int64_t columns) {
+    return Grid{.blocks = divide_up(rows, product_tile),
+                .threads = product_threads,
+                .across = divide_up(columns, product_tile),
+                .problems = op.problems};
+  };
+  launch(call, tiles(op.n, op.d), residual_kernel<T>, op, between);
+  launch(call, tiles(op.n, op.h), slope_kernel<T>, op, between);
+  launch(call, tiles(op.h, op.d), decoder_gradient_kernel<T>, op, between);
+  launch(call, tiles(op.h, op.d), encoder_gradient_kernel<T>, op, between);
+}
 
 template <class T>
-void run(const SaeAuxiliary<T>& op, Memory& memory, Products& products, const Call& call) {
-  if (op.keep < 1 || op.keep > op.dead_count) {
-    throw Error(Exit::defect, describe(call) + " (n, d, h, dead, keep)");
+void add_biases(const SaeAuxiliary<T>& op, const Between<T>& between, Memory& memory, const Call& call) {
+  launch(call, {.blocks = divide_up(op.h, threads), .threads = threads, .problems = op.problems},
+         encoder_bias_kernel<T>, op, between);
+  const ColumnTerm<T> over_latents[] = {{.rows = op.h,
+                                         .factor = -1,
+                                         .matrix = op.encoder,
+                                         .coefficient = between.slopes,
+                                         .count = op.dead_count,
+                                         .index = op.dead}};
+  sum_columns(over_latents, op.problems, op.d, true, op.pre_bias_gradient, memory, call);
+}
+
+template <class T>
+void run(const SaeAuxiliary<T>& op, Memory& memory, const Call& call) {
+  if (op.most_kept < 1 || op.most_kept > op.h) {
+    throw Error(Exit::defect, describe(call) + " (problems, n, d, h, most kept)");
   }
-  Run<T>(op, memory, products, call).all();
+  const std::int64_t rows = op.problems * op.n;
+  const Scratch<T> activation(memory, rows * op.h, call);
+  const Scratch<T> slope(memory, rows * op.h, call);
+  const Scratch<T> f(memory, rows * op.d, call);
+  const Scratch<T> slopes(memory, op.problems * op.h, call);
+  const Scratch<T> factor(memory, op.problems, call);
+  const Between<T> between{activation.get(), slope.get(), f.get(), slopes.get(), factor.get()};
+  launch(call, {.blocks = op.problems, .threads = threads}, factor_kernel<T>, op, between.factor);
+  launch(call, {.blocks = rows, .threads = row_block_threads(op.h)}, select_dead_kernel<T>, op,
+         between.activation);
+  multiply(op, between, call);
+  launch(call, {.blocks = rows, .threads = row_block_threads(op.d)}, square_rows_kernel<T>, op, between.f);
+  add_biases(op, between, memory, call);
 }
 
 }  // namespace
 
 void CudaDevice::sae_auxiliary(const SaeAuxiliary<float>& op) {
-  run(op, *memory_, *products_, begin("sae_auxiliary", {op.n, op.d, op.h, op.dead_count, op.keep}));
+  run(op, *memory_, begin("sae_auxiliary", {op.problems, op.n, op.d, op.h, op.most_kept}));
 }
 void CudaDevice::sae_auxiliary(const SaeAuxiliary<double>& op) {
-  run(op, *memory_, *products_, begin("sae_auxiliary (fp64)", {op.n, op.d, op.h, op.dead_count, op.keep}));
+  run(op, *memory_, begin("sae_auxiliary (fp64)", {op.problems, op.n, op.d, op.h, op.most_kept}));
 }
 
 }  // namespace incipit::device

@@ -13,16 +13,23 @@ namespace {
 
 using namespace cuda;
 
+/// The decoder of a row's problem.
+template <class T>
+__device__ __forceinline__ const T* decoder_of(const SaeDecode<T>& op, std::int64_t row) {
+  return op.decoder + row / op.n * op.h * op.d;
+}
+
 /// out = from − Σ a · decoder row over the places [begin, end), and ‖out‖².
 template <class T>
 __device__ __forceinline__ double subtract(const SaeDecode<T>& op, std::int64_t row, std::int64_t begin,
                                            std::int64_t end, const T* from, T* out) {
+  const T* decoder = decoder_of(op, row);
   T square = 0;
   for (std::int64_t c = threadIdx.x; c < op.d; c += blockDim.x) {
     T rest = from[row * op.d + c];
     for (std::int64_t t = row * op.keep + begin; t < row * op.keep + end; ++t) {
       const T a = op.value[t];
-      if (a > 0) rest -= a * op.decoder[op.index[t] * op.d + c];
+      if (a > 0) rest -= a * decoder[op.index[t] * op.d + c];
     }
     out[row * op.d + c] = rest;
     square += rest * rest;
@@ -34,7 +41,7 @@ template <class T>
 __device__ __forceinline__ T slope_of(const SaeDecode<T>& op, std::int64_t row, std::int64_t t, int lane) {
   const std::int64_t place = row * op.keep + t;
   if (!(op.value[place] > 0)) return 0;
-  const T* latent = op.decoder + op.index[place] * op.d;
+  const T* latent = decoder_of(op, row) + op.index[place] * op.d;
   const T weight = t < op.k ? op.weight : T{0};
   double sum = 0;
   for (std::int64_t c = lane; c < op.d; c += warp_lanes) {
@@ -64,16 +71,16 @@ __global__ void __launch_bounds__(row_threads) sae_decode_kernel(SaeDecode<T> op
 
 template <class T>
 void run(const SaeDecode<T>& op, const Call& call) {
-  launch(call, {.blocks = op.n, .threads = row_block_threads(op.d)}, sae_decode_kernel<T>, op);
+  launch(call, {.blocks = op.problems * op.n, .threads = row_block_threads(op.d)}, sae_decode_kernel<T>, op);
 }
 
 }  // namespace
 
 void CudaDevice::sae_decode(const SaeDecode<float>& op) {
-  run(op, begin("sae_decode", {op.n, op.d, op.k, op.keep}));
+  run(op, begin("sae_decode", {op.problems, op.n, op.d, op.k, op.keep}));
 }
 void CudaDevice::sae_decode(const SaeDecode<double>& op) {
-  run(op, begin("sae_decode (fp64)", {op.n, op.d, op.k, op.keep}));
+  run(op, begin("sae_decode (fp64)", {op.problems, op.n, op.d, op.k, op.keep}));
 }
 
 }  // namespace incipit::device

@@ -1,5 +1,6 @@
 // Gradients of a batch as sorted-segment sums: the firing pairs (row, place) are sorted by latent, then row,
-// and each latent's sum is taken in that order, a thread to a few columns. No atomics.
+// and each latent's sum is taken in that order, a thread to a few columns. No atomics. Latents and rows of
+// all problems are numbered through, so that they are sorted at once.
 
 #include <algorithm>
 #include <limits>
@@ -21,20 +22,22 @@ using namespace cuda;
 
 constexpr int threads = 256;
 
-/// Pairs that do not fire get the key h, behind all latents.
+/// Pairs that do not fire get a key behind all latents.
 template <class T>
 __global__ void __launch_bounds__(threads) number_pairs_kernel(SaeGradient<T> op, Pairs pairs) {
   const std::int64_t pair = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
-  if (pair >= op.n * op.keep) return;
-  pairs.key[pair] = op.value[pair] > 0 ? op.index[pair] : static_cast<std::int32_t>(op.h);
+  if (pair >= op.problems * op.n * op.keep) return;
+  const std::int64_t problem = pair / (op.n * op.keep);
+  pairs.key[pair] =
+      static_cast<std::int32_t>(op.value[pair] > 0 ? problem * op.h + op.index[pair] : op.problems * op.h);
   pairs.item[pair] = static_cast<std::int32_t>(pair);
 }
 
-/// start[j] = the first place whose key is at least j, j = 0..h.
+/// start[j] = the first place whose key is at least j, j = 0..latents.
 static __global__ void __launch_bounds__(threads)
-    find_starts_kernel(const std::int32_t* key, std::int64_t n, std::int64_t h, std::int32_t* start) {
+    find_starts_kernel(const std::int32_t* key, std::int64_t n, std::int64_t latents, std::int32_t* start) {
   const std::int64_t latent = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
-  if (latent > h) return;
+  if (latent > latents) return;
   std::int64_t low = 0;
   std::int64_t high = n;
   while (low < high) {
@@ -86,7 +89,7 @@ __global__ void __launch_bounds__(threads)
     sum_bias_kernel(SaeGradient<T> op, const std::int32_t* start, const std::int32_t* items) {
   const std::int64_t latent =
       static_cast<std::int64_t>(blockIdx.x) * (threads / warp_lanes) + threadIdx.x / warp_lanes;
-  if (latent >= op.h) return;
+  if (latent >= op.problems * op.h) return;
   const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
   double sum = 0;
   for (int p = start[latent] + lane; p < start[latent + 1]; p += warp_lanes)
@@ -98,46 +101,50 @@ __global__ void __launch_bounds__(threads)
 template <int width, class T>
 void sum_latents(const SaeGradient<T>& op, const std::int32_t* start, const std::int32_t* items,
                  const Call& call) {
-  launch(call, {.blocks = op.h, .threads = column_lanes, .across = divide_up(op.d, column_lanes * width)},
+  launch(call,
+         {.blocks = op.problems * op.h,
+          .threads = column_lanes,
+          .across = divide_up(op.d, column_lanes * width)},
          sum_latent_kernel<T, width>, op, start, items);
 }
 
 template <class T>
 void run(const SaeGradient<T>& op, Memory& memory, const Call& call) {
-  const std::int64_t all = op.n * op.keep;
-  if (all > std::numeric_limits<std::int32_t>::max() || op.h >= std::numeric_limits<std::int32_t>::max()) {
-    throw Error(Exit::defect, describe(call) + " (n, d, h, keep): more pairs than can be numbered");
+  const std::int64_t all = op.problems * op.n * op.keep;
+  const std::int64_t latents = op.problems * op.h;
+  if (all > std::numeric_limits<std::int32_t>::max() || latents >= std::numeric_limits<std::int32_t>::max()) {
+    throw Error(Exit::defect, describe(call) + " (problems, n, d, h, keep): more pairs than can be numbered");
   }
   const Scratch<std::int32_t> numbers(memory, 4 * all, call);
-  const Scratch<std::int32_t> start(memory, op.h + 1, call);
+  const Scratch<std::int32_t> start(memory, latents + 1, call);
   const Pairs pairs{numbers.get(), numbers.get() + all};
   const Pairs spare{numbers.get() + 2 * all, numbers.get() + 3 * all};
   launch(call, {.blocks = divide_up(all, threads), .threads = threads}, number_pairs_kernel<T>, op, pairs);
-  const Pairs sorted = sort_pairs(pairs, spare, all, op.h + 1, memory, call);
-  launch(call, {.blocks = divide_up(op.h + 1, threads), .threads = threads}, find_starts_kernel, sorted.key,
-         all, op.h, start.get());
+  const Pairs sorted = sort_pairs(pairs, spare, all, latents + 1, memory, call);
+  launch(call, {.blocks = divide_up(latents + 1, threads), .threads = threads}, find_starts_kernel,
+         sorted.key, all, latents, start.get());
 
   if (packable<widest<T>>(op.d, op.x, op.residual, op.residual_multi, op.encoder, op.decoder)) {
     sum_latents<widest<T>>(op, start.get(), sorted.item, call);
   } else {
     sum_latents<1>(op, start.get(), sorted.item, call);
   }
-  launch(call, {.blocks = divide_up(op.h, threads / warp_lanes), .threads = threads}, sum_bias_kernel<T>, op,
-         start.get(), sorted.item);
+  launch(call, {.blocks = divide_up(latents, threads / warp_lanes), .threads = threads}, sum_bias_kernel<T>,
+         op, start.get(), sorted.item);
   const ColumnTerm<T> terms[] = {
       {.rows = op.n, .factor = -2 * op.weight, .matrix = op.residual},
       {.rows = op.n, .factor = -2 * op.weight_multi, .matrix = op.residual_multi},
       {.rows = op.h, .factor = -1, .matrix = op.weights, .coefficient = op.encoder_bias}};
-  sum_columns(terms, op.d, false, op.pre_bias, memory, call);
+  sum_columns(terms, op.problems, op.d, false, op.pre_bias, memory, call);
 }
 
 }  // namespace
 
 void CudaDevice::sae_gradient(const SaeGradient<float>& op) {
-  run(op, *memory_, begin("sae_gradient", {op.n, op.d, op.h, op.keep}));
+  run(op, *memory_, begin("sae_gradient", {op.problems, op.n, op.d, op.h, op.keep}));
 }
 void CudaDevice::sae_gradient(const SaeGradient<double>& op) {
-  run(op, *memory_, begin("sae_gradient (fp64)", {op.n, op.d, op.h, op.keep}));
+  run(op, *memory_, begin("sae_gradient (fp64)", {op.problems, op.n, op.d, op.h, op.keep}));
 }
 
 }  // namespace incipit::device

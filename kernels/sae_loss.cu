@@ -1,4 +1,4 @@
-// The terms of the SAE's loss from squares per row, summed in one fixed order by one block.
+// The terms of the SAE's loss from squares per row, summed in one fixed order, a block for each problem.
 
 #include "cuda_device.hpp"
 #include "device/sae_loss.hpp"
@@ -20,23 +20,25 @@ __device__ __forceinline__ double sum(const double* values, std::int64_t n) {
 
 __global__ void __launch_bounds__(threads)
     sae_loss_kernel(SaeLoss op, double multi_share, double auxiliary_share, double smallest_share) {
+  const std::int64_t row = blockIdx.x * op.n;
   const auto size = static_cast<double>(op.n * op.d);
-  const double square = sum(op.square, op.n);
-  const double multi = sum(op.square_multi, op.n);
-  const double auxiliary = op.square_auxiliary != nullptr ? sum(op.square_auxiliary, op.n) : 0;
+  const double square = sum(op.square + row, op.n);
+  const double multi = sum(op.square_multi + row, op.n);
+  const double auxiliary = op.square_auxiliary != nullptr ? sum(op.square_auxiliary + row, op.n) : 0;
   if (threadIdx.x != 0) return;
+  double* terms = op.terms + 4 * blockIdx.x;
   const double least = smallest_share * size;
-  op.terms[0] = square / size;
-  op.terms[1] = multi / size;
-  op.terms[2] = op.square_auxiliary != nullptr ? auxiliary / (square < least ? least : square) : 0;
-  op.terms[3] = op.terms[0] + op.terms[1] * multi_share + op.terms[2] * auxiliary_share;
+  terms[0] = square / size;
+  terms[1] = multi / size;
+  terms[2] = op.square_auxiliary != nullptr ? auxiliary / (square < least ? least : square) : 0;
+  terms[3] = terms[0] + terms[1] * multi_share + terms[2] * auxiliary_share;
 }
 
 }  // namespace
 
 void CudaDevice::sae_loss(const SaeLoss& op) {
-  launch(begin("sae_loss", {op.n, op.d}), {.blocks = 1, .threads = threads}, sae_loss_kernel, op,
-         SaeLoss::multi_share, SaeLoss::auxiliary_share, SaeLoss::smallest_share);
+  launch(begin("sae_loss", {op.problems, op.n, op.d}), {.blocks = op.problems, .threads = threads},
+         sae_loss_kernel, op, SaeLoss::multi_share, SaeLoss::auxiliary_share, SaeLoss::smallest_share);
 }
 
 }  // namespace incipit::device

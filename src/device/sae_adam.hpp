@@ -8,6 +8,7 @@ namespace incipit::device {
 /// One Adam step on rows×d parameters, in one pass over parameter, gradient and both moments:
 ///   m = β₁ m + (1−β₁) g,  v = β₂ v + (1−β₂) g²,  w −= rate · (m/(1−β₁ᵗ)) / (√(v/(1−β₂ᵗ)) + ε).
 /// With unit_rows, g loses its part parallel to its row before, and the row is scaled to unit norm after.
+/// Every row stands alone, so problems one behind the other are a problem of more rows.
 /// All pointers are device memory, matrices row-major; T is float or double.
 template <class T>
 struct SaeAdam {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "error.hpp"
 #include "sae/batches.hpp"
@@ -20,18 +22,6 @@ constexpr std::int64_t history_points = 100;
 constexpr double largest_fvu = 10;
 constexpr double converged_within = 0.01;
 
-Parameters<float> start(std::span<const float> u, std::int64_t d, const SaeOptions& options,
-                        std::uint64_t seed) {
-  const std::vector<double> centre = geometric_median(u, d);
-  const std::vector<double> directions = start_directions(u, centre, options.latents, options.init, seed);
-  Parameters<float> parameters{.h = options.latents, .d = d};
-  parameters.decoder.assign(directions.begin(), directions.end());
-  parameters.encoder = parameters.decoder;
-  parameters.encoder_bias.assign(options.latents, 0.0F);
-  parameters.pre_bias.assign(centre.begin(), centre.end());
-  return parameters;
-}
-
 void check_terms(const Terms& terms, std::int64_t step, const SaeOptions& options) {
   // Written so that a NaN fails.
   if (terms.fvu <= largest_fvu && std::isfinite(terms.loss)) return;
@@ -46,8 +36,8 @@ void check_terms(const Terms& terms, std::int64_t step, const SaeOptions& option
 /// Means of the loss terms between points of the history.
 class Recorder {
  public:
-  Recorder(History& history, std::int64_t steps)
-      : history_(history), steps_(steps), every_((steps + history_points - 1) / history_points) {}
+  explicit Recorder(std::int64_t steps)
+      : steps_(steps), every_((steps + history_points - 1) / history_points) {}
 
   void add(const Terms& terms) {
     sum_.fvu += terms.fvu;
@@ -56,91 +46,259 @@ class Recorder {
     sum_.loss += terms.loss;
     ++count_;
   }
-  [[nodiscard]] bool due(std::int64_t done) const { return done % every_ == 0 || done == steps_; }
-  void record(std::int64_t done, double dead_share) {
+  /// The next point after `done` steps.
+  [[nodiscard]] std::int64_t next(std::int64_t done) const {
+    return std::min((done / every_ + 1) * every_, steps_);
+  }
+  void record(std::int64_t done, double dead_share, History& history) {
     const auto count = static_cast<double>(count_);
-    history_.step.push_back(done);
-    history_.loss.push_back(sum_.loss / count);
-    history_.fvu.push_back(sum_.fvu / count);
-    history_.fvu_multi.push_back(sum_.fvu_multi / count);
-    history_.auxk.push_back(sum_.auxk / count);
-    history_.dead.push_back(dead_share);
+    history.step.push_back(done);
+    history.loss.push_back(sum_.loss / count);
+    history.fvu.push_back(sum_.fvu / count);
+    history.fvu_multi.push_back(sum_.fvu_multi / count);
+    history.auxk.push_back(sum_.auxk / count);
+    history.dead.push_back(dead_share);
     sum_ = {};
     count_ = 0;
   }
 
  private:
-  History& history_;
   std::int64_t steps_, every_;
   Terms sum_;
   std::int64_t count_ = 0;
 };
 
-/// The trained parameters in the shape that is kept.
-void take(Sae& sae, Parameters<float> parameters) {
-  sae.encoder = std::move(parameters.encoder);
-  sae.encoder_bias = std::move(parameters.encoder_bias);
-  sae.decoder = std::move(parameters.decoder);
-  sae.pre_bias = std::move(parameters.pre_bias);
+/// What goes wrong with a job is said with its name.
+template <class F>
+auto under_name(const Job& job, const F& f) {
+  try {
+    return f();
+  } catch (const Error& error) {
+    if (job.name.empty()) throw;
+    throw Error(error.code(), job.name + ": " + error.what());
+  }
 }
 
-/// Runs the steps; FVU of the verify part is taken before the last tenth and at the end.
-void run_steps(device::Device& device, Trainer<float>& trainer, Batches& batches, const SaeOptions& options,
-               std::span<const float> verify, Sae& sae, const TrainHooks& hooks) {
-  const auto verify_rows = static_cast<std::int64_t>(verify.size()) / sae.d;
-  const std::int64_t last_tenth = options.steps - std::max<std::int64_t>(1, options.steps / 10);
-  Recorder recorder(sae.history, options.steps);
-  double before = 0;
-  for (std::int64_t step = 0; step < options.steps; ++step) {
-    if (hooks.stop && hooks.stop())
-      throw Error(
-          Exit::again,
-          fmt::format("stopped in SAE training after {} of {} steps; the same command starts this SAE again",
-                      step, options.steps));
-    if (step == last_tenth) {
-      take(sae, trainer.parameters());
-      before = fvu(device, sae, verify, verify_rows);
+/// One SAE on its way.
+struct Course {
+  const Job& job;
+  Sae sae;
+  std::int64_t first_row;  ///< of its fit part in the inputs on the device
+  Batches batches;
+  Recorder recorder;
+  double fvu_before = 0;  ///< of the verify part before the last tenth
+};
+
+/// Training of a set of jobs from the first step to the last.
+class Training {
+ public:
+  Training(device::Device& device, std::span<const Job> jobs, std::int64_t d, const SaeOptions& options,
+           const TrainHooks& hooks)
+      : device_(device), options_(options), hooks_(hooks), d_(d), trainer_(prepare(jobs)) {}
+
+  /// Runs in rounds of steps, between which losses are looked at.
+  std::vector<Sae> run() {
+    const std::int64_t last_tenth = options_.steps - std::max<std::int64_t>(1, options_.steps / 10);
+    for (std::int64_t done = 0; done < options_.steps;) {
+      if (done == last_tenth) look_before_last_tenth();
+      std::int64_t end = std::min(done + Trainer<float>::most_steps, courses_.front().recorder.next(done));
+      if (done < last_tenth) end = std::min(end, last_tenth);
+      load(end - done);
+      for (std::int64_t step = done; step < end; ++step) take_step(step);
+      read_losses(done);
+      if (end == courses_.front().recorder.next(done)) record(end);
+      done = end;
     }
-    const Terms terms = trainer.backward(batches.next());
-    check_terms(terms, step + 1, options);
-    trainer.update(learning_rate(sae.d, step, options.steps));
-    recorder.add(terms);
-    if (recorder.due(step + 1))
-      recorder.record(step + 1, static_cast<double>(trainer.dead()) / static_cast<double>(sae.h));
-    if (hooks.progress) hooks.progress(step + 1);
+    return finish();
   }
-  take(sae, trainer.parameters());
-  sae.verify_fvu = fvu(device, sae, verify, verify_rows);
-  if (!std::isfinite(sae.verify_fvu))
-    throw Error(Exit::numbers, fmt::format("the SAE's FVU on the verify part is {} after {} steps",
-                                           sae.verify_fvu, options.steps));
-  sae.unconverged = std::abs(sae.verify_fvu - before) > converged_within * before;
-}
+
+ private:
+  /// Puts the fit parts on the device and finds where each SAE starts.
+  Trainer<float> prepare(std::span<const Job> jobs) {
+    device::Buffer<float> inputs(device_, count_rows(jobs) * d_);
+    std::vector<Start<float>> starts;
+    std::vector<float> u;
+    std::vector<double> centre;
+    Normalisation norm;
+    std::int64_t rows = 0;
+    courses_.reserve(jobs.size());
+    for (std::size_t j = 0; j < jobs.size(); ++j) {
+      const Job& job = jobs[j];
+      under_name(job, [&] {
+        if (j == 0 || !same_fit(jobs[j - 1], job)) {
+          norm = normalisation(job.fit, d_);
+          u.resize(job.fit.size());
+          normalise(job.fit, norm.mean, norm.scale, u);
+          centre = geometric_median(u, d_);
+          device_.upload(inputs.data() + rows * d_, u.data(), u.size() * sizeof(float));
+          rows += rows_of(job);
+        }
+        starts.push_back(start(job, u, centre));
+        courses_.push_back({.job = job,
+                            .sae = {.h = options_.latents,
+                                    .d = d_,
+                                    .k = options_.k,
+                                    .mean = norm.mean,
+                                    .scale = norm.scale,
+                                    .seed = job.seed},
+                            .first_row = rows - rows_of(job),
+                            .batches = Batches(rows_of(job), options_.batch, job.seed),
+                            .recorder = Recorder(options_.steps)});
+      });
+    }
+    const std::int64_t batch = courses_.front().batches.size();
+    for (const Course& course : courses_)
+      if (course.batches.size() != batch)
+        throw Error(Exit::defect,
+                    fmt::format("SAEs with batches of {} and {} rows cannot be trained together", batch,
+                                course.batches.size()));
+    return {device_, starts, std::move(inputs), {.k = options_.k, .batch = batch}};
+  }
+
+  [[nodiscard]] std::int64_t rows_of(const Job& job) const {
+    return static_cast<std::int64_t>(job.fit.size()) / d_;
+  }
+  static bool same_fit(const Job& a, const Job& b) {
+    return a.fit.data() == b.fit.data() && a.fit.size() == b.fit.size();
+  }
+  [[nodiscard]] std::int64_t count_rows(std::span<const Job> jobs) const {
+    std::int64_t rows = 0;
+    for (std::size_t j = 0; j < jobs.size(); ++j)
+      if (j == 0 || !same_fit(jobs[j - 1], jobs[j])) rows += rows_of(jobs[j]);
+    if (rows > std::numeric_limits<std::int32_t>::max())
+      throw Error(Exit::defect, fmt::format("{} probes are more than can be numbered", rows));
+    return rows;
+  }
+
+  [[nodiscard]] Start<float> start(const Job& job, std::span<const float> u,
+                                   std::span<const double> centre) const {
+    const std::vector<double> directions =
+        start_directions(u, centre, options_.latents, options_.init, job.seed);
+    Parameters<float> parameters{.h = options_.latents, .d = d_};
+    parameters.decoder.assign(directions.begin(), directions.end());
+    parameters.encoder = parameters.decoder;
+    parameters.encoder_bias.assign(options_.latents, 0.0F);
+    parameters.pre_bias.assign(centre.begin(), centre.end());
+    return {.parameters = std::move(parameters),
+            .dead_after = options_.dead_after > 0 ? options_.dead_after : 2 * rows_of(job)};
+  }
+
+  void load(std::int64_t steps) {
+    std::vector<std::int32_t> rows;
+    for (std::int64_t step = 0; step < steps; ++step)
+      for (Course& course : courses_)
+        for (const std::int32_t row : course.batches.next())
+          rows.push_back(static_cast<std::int32_t>(course.first_row) + row);
+    trainer_.load(rows);
+  }
+
+  void take_step(std::int64_t step) {
+    if (hooks_.stop && hooks_.stop()) stop(step);
+    trainer_.backward();
+    trainer_.update(learning_rate(d_, step, options_.steps));
+    if (hooks_.progress) hooks_.progress(step + 1);
+  }
+
+  [[noreturn]] void stop(std::int64_t step) const {
+    const bool alone = courses_.size() == 1;
+    const std::string& name = courses_.front().job.name;
+    throw Error(
+        Exit::again,
+        fmt::format("{}stopped in SAE training after {} of {} steps; the same command starts {} again",
+                    alone && !name.empty() ? name + ": " : "", step, options_.steps,
+                    alone ? "this SAE" : "these SAEs"));
+  }
+
+  /// The losses of a round that began after `done` steps, in the order of the steps.
+  void read_losses(std::int64_t done) {
+    std::int64_t step = done;
+    const std::vector<Terms> terms = trainer_.terms();
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      Course& course = courses_[i % courses_.size()];
+      if (i % courses_.size() == 0) ++step;
+      under_name(course.job, [&] { check_terms(terms[i], step, options_); });
+      course.recorder.add(terms[i]);
+    }
+  }
+
+  void record(std::int64_t done) {
+    const std::vector<std::int64_t> dead = trainer_.dead();
+    for (std::size_t i = 0; i < courses_.size(); ++i)
+      courses_[i].recorder.record(done, static_cast<double>(dead[i]) / static_cast<double>(options_.latents),
+                                  courses_[i].sae.history);
+  }
+
+  /// FVU of a job's verify part as its SAE is now.
+  double verify(std::size_t i) {
+    Course& course = courses_[i];
+    Parameters<float> parameters = trainer_.parameters(static_cast<std::int64_t>(i));
+    course.sae.encoder = std::move(parameters.encoder);
+    course.sae.encoder_bias = std::move(parameters.encoder_bias);
+    course.sae.decoder = std::move(parameters.decoder);
+    course.sae.pre_bias = std::move(parameters.pre_bias);
+    const std::span<const float> part = course.job.verify.empty() ? course.job.fit : course.job.verify;
+    std::vector<float> u(part.size());
+    normalise(part, course.sae.mean, course.sae.scale, u);
+    return under_name(course.job,
+                      [&] { return fvu(device_, course.sae, u, static_cast<std::int64_t>(u.size()) / d_); });
+  }
+
+  void look_before_last_tenth() {
+    for (std::size_t i = 0; i < courses_.size(); ++i) courses_[i].fvu_before = verify(i);
+  }
+
+  std::vector<Sae> finish() {
+    std::vector<Sae> trained;
+    for (std::size_t i = 0; i < courses_.size(); ++i) {
+      Course& course = courses_[i];
+      course.sae.verify_fvu = verify(i);
+      under_name(course.job, [&] { check_verify_fvu(course.sae.verify_fvu); });
+      course.sae.unconverged =
+          std::abs(course.sae.verify_fvu - course.fvu_before) > converged_within * course.fvu_before;
+      trained.push_back(std::move(course.sae));
+    }
+    return trained;
+  }
+
+  void check_verify_fvu(double verify_fvu) const {
+    if (!std::isfinite(verify_fvu))
+      throw Error(Exit::numbers, fmt::format("the SAE's FVU on the verify part is {} after {} steps",
+                                             verify_fvu, options_.steps));
+  }
+
+  device::Device& device_;
+  const SaeOptions& options_;
+  const TrainHooks& hooks_;
+  std::int64_t d_;
+  std::vector<Course> courses_;  ///< in the order of the jobs
+  Trainer<float> trainer_;
+};
 
 }  // namespace
 
+std::vector<Sae> train_many(device::Device& device, std::span<const Job> jobs, std::int64_t d,
+                            const SaeOptions& options, const TrainHooks& hooks) {
+  check(options);
+  if (jobs.empty()) return {};
+  return Training(device, jobs, d, options, hooks).run();
+}
+
 Sae train(device::Device& device, std::span<const float> fit, std::span<const float> verify, std::int64_t d,
           const SaeOptions& options, std::uint64_t seed, const TrainHooks& hooks) {
-  check(options);
-  const Normalisation norm = normalisation(fit, d);
-  Sae sae{.h = options.latents, .d = d, .k = options.k, .mean = norm.mean, .scale = norm.scale, .seed = seed};
+  const Job job{.fit = fit, .verify = verify, .seed = seed};
+  return std::move(train_many(device, {&job, 1}, d, options, hooks).front());
+}
 
-  std::vector<float> u(fit.size());
-  normalise(fit, sae.mean, sae.scale, u);
-  std::vector<float> u_verify;
-  if (!verify.empty()) {
-    u_verify.resize(verify.size());
-    normalise(verify, sae.mean, sae.scale, u_verify);
-  }
+std::int64_t batch_rows(std::int64_t n, const SaeOptions& options) {
+  return std::min(n, options.batch);
+}
 
-  const std::int64_t n = static_cast<std::int64_t>(fit.size()) / d;
-  Batches batches(n, options.batch, seed);
-  Trainer<float> trainer(device, start(u, d, options, seed), u,
-                         {.k = options.k,
-                          .batch = batches.size(),
-                          .dead_after = options.dead_after > 0 ? options.dead_after : 2 * n});
-  run_steps(device, trainer, batches, options, verify.empty() ? u : u_verify, sae, hooks);
-  return sae;
+std::int64_t training_bytes(std::int64_t n, std::int64_t d, const SaeOptions& options) {
+  const std::int64_t h = options.latents;
+  const std::int64_t parameters = 2 * h * d + h + d;
+  // Per row of a batch: x, two residuals and one more; z and two of its size; the few that are kept.
+  const std::int64_t row = 4 * d + 3 * h + 8 * std::min(4 * options.k, h);
+  return static_cast<std::int64_t>(sizeof(float)) * (n * d + 4 * parameters + batch_rows(n, options) * row);
 }
 
 }  // namespace incipit::sae

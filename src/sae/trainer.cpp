@@ -1,7 +1,12 @@
 #include "sae/trainer.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <utility>
+
+#include "error.hpp"
 
 namespace incipit::sae {
 namespace {
@@ -10,6 +15,8 @@ constexpr double first_decay = 0.9;
 constexpr double second_decay = 0.999;
 constexpr double adam_epsilon = 6.25e-10;
 constexpr std::int64_t multi = 4;
+/// Numbers of a batch's loss.
+constexpr std::int64_t terms_each = 4;
 
 }  // namespace
 
@@ -22,78 +29,104 @@ double learning_rate(std::int64_t d, std::int64_t step, std::int64_t steps) {
 }
 
 template <class T>
-Trainer<T>::Array::Array(device::Device& device, std::span<const T> start, std::int64_t row_count)
-    : rows(row_count),
-      value(device, start),
-      gradient(device, start.size()),
-      first(device, start.size()),
-      second(device, start.size()) {
-  gradient.zero();
-  first.zero();
-  second.zero();
+Trainer<T>::Array::Array(device::Device& device, std::span<const Start<T>> starts,
+                         std::vector<T> Parameters<T>::*which, std::int64_t row_count)
+    : rows(row_count) {
+  std::vector<T> all;
+  for (const Start<T>& start : starts) {
+    const std::vector<T>& values = start.parameters.*which;
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  value = device::Buffer<T>(device, std::span<const T>(all));
+  for (device::Buffer<T>* zeros : {&gradient, &first, &second}) {
+    *zeros = device::Buffer<T>(device, all.size());
+    zeros->zero();
+  }
 }
 
 template <class T>
-Trainer<T>::Trainer(device::Device& device, const Parameters<T>& start, std::span<const T> inputs,
+Trainer<T>::Trainer(device::Device& device, std::span<const Start<T>> starts, device::Buffer<T> inputs,
                     const Shape& shape)
     : device_(device),
       shape_(shape),
-      h_(start.h),
-      d_(start.d),
-      keep_(std::min(multi * shape.k, start.h)),
-      encoder_(device, start.encoder, start.h),
-      encoder_bias_(device, start.encoder_bias, 1),
-      decoder_(device, start.decoder, start.h),
-      pre_bias_(device, start.pre_bias, 1),
-      inputs_(device, inputs),
-      rows_(device, shape.batch),
-      x_(device, shape.batch * start.d),
-      z_(device, shape.batch * start.h),
-      index_(device, shape.batch * keep_),
-      value_(device, shape.batch * keep_),
-      slope_(device, shape.batch * keep_),
-      residual_(device, shape.batch * start.d),
-      residual_multi_(device, shape.batch * start.d),
-      square_(device, shape.batch),
-      square_multi_(device, shape.batch),
-      square_auxiliary_(device, shape.batch),
-      terms_(device, 4),
-      idle_(device, start.h),
-      dead_(device, start.h),
-      dead_count_(device, 1) {
+      saes_(std::ssize(starts)),
+      h_(starts.front().parameters.h),
+      d_(starts.front().parameters.d),
+      keep_(std::min(multi * shape.k, h_)),
+      most_dead_(std::min(d_ / 2, h_ / 2)),
+      encoder_(device, starts, &Parameters<T>::encoder, saes_ * h_),
+      encoder_bias_(device, starts, &Parameters<T>::encoder_bias, saes_),
+      decoder_(device, starts, &Parameters<T>::decoder, saes_ * h_),
+      pre_bias_(device, starts, &Parameters<T>::pre_bias, saes_),
+      inputs_(std::move(inputs)),
+      rows_(device, most_steps * saes_ * shape.batch),
+      x_(device, saes_ * shape.batch * d_),
+      z_(device, most_dead_ > 0 ? saes_ * shape.batch * h_ : 0),
+      index_(device, saes_ * shape.batch * keep_),
+      value_(device, saes_ * shape.batch * keep_),
+      slope_(device, saes_ * shape.batch * keep_),
+      residual_(device, saes_ * shape.batch * d_),
+      residual_multi_(device, saes_ * shape.batch * d_),
+      square_(device, saes_ * shape.batch),
+      square_multi_(device, saes_ * shape.batch),
+      square_auxiliary_(device, most_dead_ > 0 ? saes_ * shape.batch : 0),
+      terms_(device, most_steps * saes_ * terms_each),
+      idle_(device, saes_ * h_),
+      dead_after_(device, saes_),
+      dead_(device, saes_ * h_),
+      dead_count_(device, saes_) {
   idle_.zero();
+  std::vector<std::int64_t> dead_after;
+  for (const Start<T>& start : starts) dead_after.push_back(start.dead_after);
+  dead_after_.upload(dead_after);
 }
 
 template <class T>
-Terms Trainer<T>::backward(std::span<const std::int32_t> rows) {
-  const std::int64_t dead_latents = dead();
-  encode(rows, dead_latents > 0);
+void Trainer<T>::load(std::span<const std::int32_t> rows) {
+  const std::int64_t each = saes_ * shape_.batch;
+  if (std::ssize(rows) % each != 0 || std::ssize(rows) > most_steps * each)
+    throw Error(Exit::defect, fmt::format("{} rows are no batches of {} for at most {} steps", rows.size(),
+                                          each, most_steps));
+  device_.upload(rows_.data(), rows.data(), rows.size_bytes());
+  loaded_ = std::ssize(rows) / each;
+  at_ = 0;
+}
+
+template <class T>
+void Trainer<T>::backward() {
+  if (at_ == loaded_) throw Error(Exit::defect, "an SAE's step was asked for whose batch is not loaded");
+  list_dead();
+  encode();
   decode();
   sparse_gradients();
   // At d = 1 or h = 1 the number of dead latents to be used rounds to none.
-  const bool with_auxiliary = std::min({d_ / 2, h_ / 2, dead_latents}) > 0;
-  if (with_auxiliary) auxiliary(dead_latents);
-  const Terms terms = loss(with_auxiliary);
-  device_.sae_idle(device::SaeIdle<T>{.n = shape_.batch,
-                                      .h = h_,
-                                      .k = shape_.k,
-                                      .keep = keep_,
-                                      .index = index_.data(),
-                                      .value = value_.data(),
-                                      .idle = idle_.data()});
-  return terms;
+  if (most_dead_ > 0) auxiliary();
+  loss();
+  count_idle();
+  ++at_;
 }
 
 template <class T>
-void Trainer<T>::encode(std::span<const std::int32_t> rows, bool with_z) {
-  rows_.upload(rows);
-  device_.gather_centred(device::GatherCentred<T>{.n = shape_.batch,
+void Trainer<T>::list_dead() {
+  device_.sae_dead({.problems = saes_,
+                    .h = h_,
+                    .dead_after = dead_after_.data(),
+                    .idle = idle_.data(),
+                    .dead = dead_.data(),
+                    .count = dead_count_.data()});
+}
+
+template <class T>
+void Trainer<T>::encode() {
+  device_.gather_centred(device::GatherCentred<T>{.problems = saes_,
+                                                  .n = shape_.batch,
                                                   .d = d_,
                                                   .rows = inputs_.data(),
-                                                  .index = rows_.data(),
+                                                  .index = rows_.data() + at_ * saes_ * shape_.batch,
                                                   .centre = pre_bias_.value.data(),
                                                   .out = x_.data()});
-  device_.encode_top_k(device::EncodeTopK<T>{.n = shape_.batch,
+  device_.encode_top_k(device::EncodeTopK<T>{.problems = saes_,
+                                             .n = shape_.batch,
                                              .d = d_,
                                              .h = h_,
                                              .keep = keep_,
@@ -102,15 +135,17 @@ void Trainer<T>::encode(std::span<const std::int32_t> rows, bool with_z) {
                                              .bias = encoder_bias_.value.data(),
                                              .index = index_.data(),
                                              .value = value_.data(),
-                                             .z = with_z ? z_.data() : nullptr});
+                                             .z = z_.data()});
 }
 
 template <class T>
 void Trainer<T>::decode() {
   const double share = 1 / static_cast<double>(shape_.batch * d_);
   device_.sae_decode(
-      device::SaeDecode<T>{.n = shape_.batch,
+      device::SaeDecode<T>{.problems = saes_,
+                           .n = shape_.batch,
                            .d = d_,
+                           .h = h_,
                            .k = shape_.k,
                            .keep = keep_,
                            .x = x_.data(),
@@ -130,7 +165,8 @@ template <class T>
 void Trainer<T>::sparse_gradients() {
   const double share = 1 / static_cast<double>(shape_.batch * d_);
   device_.sae_gradient(
-      device::SaeGradient<T>{.n = shape_.batch,
+      device::SaeGradient<T>{.problems = saes_,
+                             .n = shape_.batch,
                              .d = d_,
                              .h = h_,
                              .k = shape_.k,
@@ -151,13 +187,14 @@ void Trainer<T>::sparse_gradients() {
 }
 
 template <class T>
-void Trainer<T>::auxiliary(std::int64_t dead) {
+void Trainer<T>::auxiliary() {
   device_.sae_auxiliary(device::SaeAuxiliary<T>{
+      .problems = saes_,
       .n = shape_.batch,
       .d = d_,
       .h = h_,
-      .dead_count = dead,
-      .keep = std::min({d_ / 2, h_ / 2, dead}),
+      .most_kept = most_dead_,
+      .dead_count = dead_count_.data(),
       .dead = dead_.data(),
       .x = x_.data(),
       .z = z_.data(),
@@ -175,15 +212,26 @@ void Trainer<T>::auxiliary(std::int64_t dead) {
 }
 
 template <class T>
-Terms Trainer<T>::loss(bool with_auxiliary) {
-  device_.sae_loss({.n = shape_.batch,
+void Trainer<T>::loss() {
+  device_.sae_loss({.problems = saes_,
+                    .n = shape_.batch,
                     .d = d_,
                     .square = square_.data(),
                     .square_multi = square_multi_.data(),
-                    .square_auxiliary = with_auxiliary ? square_auxiliary_.data() : nullptr,
-                    .terms = terms_.data()});
-  const std::vector<double> terms = terms_.download();
-  return {.fvu = terms[0], .fvu_multi = terms[1], .auxk = terms[2], .loss = terms[3]};
+                    .square_auxiliary = square_auxiliary_.data(),
+                    .terms = terms_.data() + at_ * saes_ * terms_each});
+}
+
+template <class T>
+void Trainer<T>::count_idle() {
+  device_.sae_idle(device::SaeIdle<T>{.problems = saes_,
+                                      .n = shape_.batch,
+                                      .h = h_,
+                                      .k = shape_.k,
+                                      .keep = keep_,
+                                      .index = index_.data(),
+                                      .value = value_.data(),
+                                      .idle = idle_.data()});
 }
 
 template <class T>
@@ -212,33 +260,47 @@ void Trainer<T>::adam(Array& array, bool unit_rows, double rate) {
 }
 
 template <class T>
-std::int64_t Trainer<T>::dead() {
-  device_.sae_dead({.h = h_,
-                    .dead_after = shape_.dead_after,
-                    .idle = idle_.data(),
-                    .dead = dead_.data(),
-                    .count = dead_count_.data()});
-  return dead_count_.download().front();
+std::vector<Terms> Trainer<T>::terms() const {
+  std::vector<double> numbers(at_ * saes_ * terms_each);
+  device_.download(numbers.data(), terms_.data(), numbers.size() * sizeof(double));
+  std::vector<Terms> terms;
+  for (std::size_t i = 0; i < numbers.size(); i += terms_each)
+    terms.push_back(
+        {.fvu = numbers[i], .fvu_multi = numbers[i + 1], .auxk = numbers[i + 2], .loss = numbers[i + 3]});
+  return terms;
 }
 
 template <class T>
-Parameters<T> Trainer<T>::download(device::Buffer<T> Array::*which) const {
+std::vector<std::int64_t> Trainer<T>::dead() {
+  list_dead();
+  return dead_count_.download();
+}
+
+template <class T>
+std::vector<T> Trainer<T>::download(const device::Buffer<T>& all, std::int64_t sae) const {
+  std::vector<T> values(static_cast<std::int64_t>(all.size()) / saes_);
+  device_.download(values.data(), all.data() + sae * std::ssize(values), values.size() * sizeof(T));
+  return values;
+}
+
+template <class T>
+Parameters<T> Trainer<T>::download(device::Buffer<T> Array::*which, std::int64_t sae) const {
   return {.h = h_,
           .d = d_,
-          .encoder = (encoder_.*which).download(),
-          .encoder_bias = (encoder_bias_.*which).download(),
-          .decoder = (decoder_.*which).download(),
-          .pre_bias = (pre_bias_.*which).download()};
+          .encoder = download(encoder_.*which, sae),
+          .encoder_bias = download(encoder_bias_.*which, sae),
+          .decoder = download(decoder_.*which, sae),
+          .pre_bias = download(pre_bias_.*which, sae)};
 }
 
 template <class T>
-Parameters<T> Trainer<T>::parameters() const {
-  return download(&Array::value);
+Parameters<T> Trainer<T>::parameters(std::int64_t sae) const {
+  return download(&Array::value, sae);
 }
 
 template <class T>
-Parameters<T> Trainer<T>::gradients() const {
-  return download(&Array::gradient);
+Parameters<T> Trainer<T>::gradients(std::int64_t sae) const {
+  return download(&Array::gradient, sae);
 }
 
 template class Trainer<float>;

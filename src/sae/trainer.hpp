@@ -31,65 +31,90 @@ struct Terms {
 /// steps, falling linearly to 0, which it would reach one step after the last.
 double learning_rate(std::int64_t d, std::int64_t step, std::int64_t steps);
 
-/// One SAE in training, on a device. A step is backward() and update().
+/// Where an SAE's training begins.
+template <class T>
+struct Start {
+  Parameters<T> parameters;
+  std::int64_t dead_after;  ///< samples without firing after which a latent is dead
+};
+
+/// SAEs of one shape in training together, on a device: one alone hardly occupies a GPU. Each is trained as
+/// if it were alone, to the byte. A step is backward() and update(); nothing waits for the device but what
+/// brings numbers back, so steps are loaded and their losses fetched many at a time.
 template <class T>
 class Trainer {
  public:
+  /// Steps that can be loaded at once.
+  static constexpr std::int64_t most_steps = 32;
+
   struct Shape {
-    std::int64_t k;           ///< latents kept
-    std::int64_t batch;       ///< rows per step
-    std::int64_t dead_after;  ///< samples without firing after which a latent is dead
+    std::int64_t k;      ///< latents kept
+    std::int64_t batch;  ///< rows per step and SAE
   };
 
-  /// inputs: n×d in input space, put on the device and kept there.
-  Trainer(device::Device& device, const Parameters<T>& start, std::span<const T> inputs, const Shape& shape);
+  /// starts: one for each SAE, all of one h and d. inputs: any×d in input space, of all SAEs; they may share
+  /// rows.
+  Trainer(device::Device& device, std::span<const Start<T>> starts, device::Buffer<T> inputs,
+          const Shape& shape);
 
-  /// Loss and gradients on a batch of row indices (`shape.batch` of them). Latents are dead by what they did
-  /// before this batch.
-  Terms backward(std::span<const std::int32_t> rows);
+  /// Batches of the next steps, in place of those loaded before: steps×SAEs×batch rows of the inputs.
+  /// Error(defect) for more than most_steps.
+  void load(std::span<const std::int32_t> rows);
+  /// Loss and gradients on the next of the batches loaded. Latents are dead by what they did before it.
+  void backward();
   /// One Adam step along the gradients of the last backward().
   void update(double rate);
 
-  [[nodiscard]] Parameters<T> parameters() const;
-  [[nodiscard]] Parameters<T> gradients() const;
-  /// Number of dead latents now.
-  [[nodiscard]] std::int64_t dead();
-  /// Samples since each latent last fired, h.
+  /// The losses of the steps done since load(): steps×SAEs.
+  [[nodiscard]] std::vector<Terms> terms() const;
+  [[nodiscard]] Parameters<T> parameters(std::int64_t sae) const;
+  [[nodiscard]] Parameters<T> gradients(std::int64_t sae) const;
+  /// Number of dead latents now, of each SAE.
+  [[nodiscard]] std::vector<std::int64_t> dead();
+  /// Samples since each latent last fired, SAEs×h.
   void set_idle(std::span<const std::int64_t> idle) { idle_.upload(idle); }
 
  private:
-  /// A parameter array with its gradient and moments.
+  /// A parameter array of all SAEs with its gradient and moments.
   struct Array {
-    Array(device::Device& device, std::span<const T> start, std::int64_t rows);
-    std::int64_t rows;
+    Array(device::Device& device, std::span<const Start<T>> starts, std::vector<T> Parameters<T>::*which,
+          std::int64_t rows);
+    std::int64_t rows;  ///< of all SAEs
     device::Buffer<T> value, gradient, first, second;
   };
 
-  void encode(std::span<const std::int32_t> rows, bool with_z);
+  void list_dead();
+  void encode();
   void decode();
   void sparse_gradients();
-  void auxiliary(std::int64_t dead);
-  Terms loss(bool with_auxiliary);
+  void auxiliary();
+  void loss();
+  void count_idle();
   void adam(Array& array, bool unit_rows, double rate);
-  Parameters<T> download(device::Buffer<T> Array::*which) const;
+  std::vector<T> download(const device::Buffer<T>& all, std::int64_t sae) const;
+  Parameters<T> download(device::Buffer<T> Array::*which, std::int64_t sae) const;
 
   device::Device& device_;
   Shape shape_;
-  std::int64_t h_, d_, keep_;
-  std::int64_t step_ = 0;
+  std::int64_t saes_, h_, d_, keep_;
+  std::int64_t most_dead_;   ///< dead latents that AuxK uses at most
+  std::int64_t step_ = 0;    ///< updates
+  std::int64_t loaded_ = 0;  ///< steps
+  std::int64_t at_ = 0;      ///< of the steps loaded, those done
   Array encoder_, encoder_bias_, decoder_, pre_bias_;
-  device::Buffer<T> inputs_;                                         // n×d
-  device::Buffer<std::int32_t> rows_;                                // batch
-  device::Buffer<T> x_;                                              // batch×d
-  device::Buffer<T> z_;                                              // batch×h
-  device::Buffer<std::int32_t> index_;                               // batch×keep
-  device::Buffer<T> value_, slope_;                                  // batch×keep
-  device::Buffer<T> residual_, residual_multi_;                      // batch×d
-  device::Buffer<double> square_, square_multi_, square_auxiliary_;  // batch
-  device::Buffer<double> terms_;                                     // 4
-  device::Buffer<std::int64_t> idle_;                                // h
-  device::Buffer<std::int32_t> dead_;                                // h
-  device::Buffer<std::int64_t> dead_count_;                          // 1
+  device::Buffer<T> inputs_;                                         // any×d
+  device::Buffer<std::int32_t> rows_;                                // most_steps×saes×batch
+  device::Buffer<T> x_;                                              // saes×batch×d
+  device::Buffer<T> z_;                                              // saes×batch×h
+  device::Buffer<std::int32_t> index_;                               // saes×batch×keep
+  device::Buffer<T> value_, slope_;                                  // saes×batch×keep
+  device::Buffer<T> residual_, residual_multi_;                      // saes×batch×d
+  device::Buffer<double> square_, square_multi_, square_auxiliary_;  // saes×batch
+  device::Buffer<double> terms_;                                     // most_steps×saes×4
+  device::Buffer<std::int64_t> idle_;                                // saes×h
+  device::Buffer<std::int64_t> dead_after_;                          // saes
+  device::Buffer<std::int32_t> dead_;                                // saes×h
+  device::Buffer<std::int64_t> dead_count_;                          // saes
 };
 
 extern template class Trainer<float>;

@@ -133,7 +133,9 @@ void run_case(std::int64_t d, std::int64_t k, bool many_dead, int threads, doubl
   constexpr std::int64_t batch_size = 256;
   const std::vector<float> u = clustered(n, d);
   TimedHost device(threads);
-  sae::Trainer<float> trainer(device, start(u, d, h), u, {.k = k, .batch = batch_size, .dead_after = 2 * n});
+  const sae::Start<float> origin{.parameters = start(u, d, h), .dead_after = 2 * n};
+  sae::Trainer<float> trainer(device, {&origin, 1}, device::Buffer<float>(device, std::span<const float>(u)),
+                              {.k = k, .batch = batch_size});
   sae::Batches batches(n, batch_size, 1);
   std::vector<std::int64_t> idle(h, 0);
   if (many_dead) std::fill(idle.begin() + h / 4, idle.end(), 2 * n);
@@ -141,9 +143,10 @@ void run_case(std::int64_t d, std::int64_t k, bool many_dead, int threads, doubl
   constexpr std::int64_t steps = 3000;
   const auto one = [&](std::int64_t step) {
     if (many_dead) trainer.set_idle(idle);
-    const sae::Terms terms = trainer.backward(batches.next());
+    trainer.load(batches.next());
+    trainer.backward();
     trainer.update(sae::learning_rate(d, step % steps, steps));
-    return terms;
+    return trainer.terms().front();
   };
   for (std::int64_t step = 0; step < 3; ++step) one(step);
   device.encode = device.decode = device.gradient = device.auxiliary = device.adam = device.rest = 0;
@@ -173,7 +176,7 @@ void run_case(std::int64_t d, std::int64_t k, bool many_dead, int threads, doubl
               rate / gflops, share(device.encode), share(device.decode), share(device.gradient),
               share(device.auxiliary), share(device.adam),
               share(total - device.encode - device.decode - device.gradient - device.auxiliary - device.adam),
-              terms.fvu, static_cast<long>(trainer.dead()));
+              terms.fvu, static_cast<long>(trainer.dead().front()));
   std::fflush(stdout);
 }
 

@@ -20,15 +20,16 @@ struct Encoded {
 template <class T>
 Encoded<T> run(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::int64_t keep,
                const std::vector<T>& x, const std::vector<T>& encoder, const std::vector<T>& bias,
-               bool with_z = true) {
+               bool with_z = true, std::int64_t problems = 1) {
   const Buffer<T> x_on = on(device, x);
   const Buffer<T> encoder_on = on(device, encoder);
   const Buffer<T> bias_on = on(device, bias);
-  Buffer<std::int32_t> index(device, static_cast<std::size_t>(n * keep));
-  Buffer<T> value(device, static_cast<std::size_t>(n * keep));
-  Buffer<T> z(device, static_cast<std::size_t>(n * h));
+  Buffer<std::int32_t> index(device, static_cast<std::size_t>(problems * n * keep));
+  Buffer<T> value(device, static_cast<std::size_t>(problems * n * keep));
+  Buffer<T> z(device, static_cast<std::size_t>(problems * n * h));
   z.zero();
-  device.encode_top_k(EncodeTopK<T>{.n = n,
+  device.encode_top_k(EncodeTopK<T>{.problems = problems,
+                                    .n = n,
                                     .d = d,
                                     .h = h,
                                     .keep = keep,
@@ -43,23 +44,26 @@ Encoded<T> run(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, s
 
 /// z against plain fp64 loops, and the selection against a full sort of the z that the device found.
 template <class T>
-void check(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::int64_t keep) {
-  SCOPED_TRACE(testing::Message() << "n " << n << " d " << d << " h " << h << " keep " << keep);
-  const std::vector<T> x = normals_of<T>(n * d, 1);
-  const std::vector<T> encoder = normals_of<T>(h * d, 2);
-  const std::vector<T> bias = normals_of<T>(h, 3);
-  const Encoded<T> encoded = run(device, n, d, h, keep, x, encoder, bias);
+void check(Device& device, std::int64_t problems, std::int64_t n, std::int64_t d, std::int64_t h,
+           std::int64_t keep) {
+  SCOPED_TRACE(testing::Message() << "problems " << problems << " n " << n << " d " << d << " h " << h
+                                  << " keep " << keep);
+  const std::vector<T> x = normals_of<T>(problems * n * d, 1);
+  const std::vector<T> encoder = normals_of<T>(problems * h * d, 2);
+  const std::vector<T> bias = normals_of<T>(problems * h, 3);
+  const Encoded<T> encoded = run(device, n, d, h, keep, x, encoder, bias, true, problems);
 
-  std::vector<double> expected(static_cast<std::size_t>(n * h));
-  for (std::int64_t i = 0; i < n; ++i)
+  std::vector<double> expected(static_cast<std::size_t>(problems * n * h));
+  for (std::int64_t i = 0; i < problems * n; ++i)
     for (std::int64_t j = 0; j < h; ++j) {
-      double z = bias[j];
-      for (std::int64_t c = 0; c < d; ++c) z += static_cast<double>(x[i * d + c]) * encoder[j * d + c];
+      const std::int64_t latent = i / n * h + j;
+      double z = bias[latent];
+      for (std::int64_t c = 0; c < d; ++c) z += static_cast<double>(x[i * d + c]) * encoder[latent * d + c];
       expected[i * h + j] = z;
     }
   expect_close(encoded.z, expected, tolerance_of<T>, "z");
 
-  for (std::int64_t i = 0; i < n; ++i) {
+  for (std::int64_t i = 0; i < problems * n; ++i) {
     std::vector<std::int32_t> order(static_cast<std::size_t>(h));
     std::iota(order.begin(), order.end(), 0);
     const T* z = encoded.z.data() + i * h;
@@ -69,9 +73,17 @@ void check(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::
       ASSERT_EQ(encoded.value[i * keep + t], z[order[t]]);
     }
   }
-  const Encoded<T> without_z = run(device, n, d, h, keep, x, encoder, bias, false);
+  const Encoded<T> without_z = run(device, n, d, h, keep, x, encoder, bias, false, problems);
   EXPECT_EQ(without_z.index, encoded.index);
   EXPECT_EQ(without_z.value, encoded.value);
+  if (problems == 1) return;
+  for (std::int64_t p = 0; p < problems; ++p) {
+    const Encoded<T> alone =
+        run(device, n, d, h, keep, part(x, problems, p), part(encoder, problems, p), part(bias, problems, p));
+    EXPECT_EQ(alone.z, part(encoded.z, problems, p));
+    EXPECT_EQ(alone.index, part(encoded.index, problems, p));
+    EXPECT_EQ(alone.value, part(encoded.value, problems, p));
+  }
 }
 
 TEST_P(EncodeTopKOn, KeepsTheLargest) {
@@ -79,8 +91,18 @@ TEST_P(EncodeTopKOn, KeepsTheLargest) {
                                     {129, 40, 300, 1},  {7, 64, 129, 16}, {11, 20, 200, 17}, {600, 9, 130, 2},
                                     {3, 4, 1500, 1024}, {2, 9, 700, 256}};
   for (const auto& s : shapes) {
-    check<float>(*device_, s[0], s[1], s[2], s[3]);
-    check<double>(*device_, s[0], s[1], s[2], s[3]);
+    check<float>(*device_, 1, s[0], s[1], s[2], s[3]);
+    check<double>(*device_, 1, s[0], s[1], s[2], s[3]);
+  }
+}
+
+TEST_P(EncodeTopKOn, ProblemsTogetherAreEachAsIfAlone) {
+  const std::int64_t shapes[][4] = {{1, 1, 1, 1}, {130, 17, 150, 1}, {37, 20, 33, 4}, {3, 8, 300, 300}};
+  for (const auto& s : shapes) {
+    for (const std::int64_t problems : {2, 5}) {
+      check<float>(*device_, problems, s[0], s[1], s[2], s[3]);
+      check<double>(*device_, problems, s[0], s[1], s[2], s[3]);
+    }
   }
 }
 

@@ -100,6 +100,39 @@ TEST_P(SaeAdamOn, MomentsOfSilentLatentsDecayToZeroNotToSubnormals) {
   EXPECT_TRUE(std::isfinite(parameter.download()[0]));
 }
 
+TEST_P(SaeAdamOn, RowsStandAlone) {
+  constexpr std::int64_t rows = 5;
+  constexpr std::int64_t d = 77;
+  const std::vector<float> gradient = normals_of<float>(rows * d, 1);
+  const std::vector<float> start = normals_of<float>(rows * d, 2);
+  const auto step = [&](const std::vector<float>& g, const std::vector<float>& w, bool unit_rows) {
+    const Buffer<float> gradient_on = on(*device_, g);
+    Buffer<float> parameter = on(*device_, w);
+    Buffer<float> first(*device_, w.size());
+    Buffer<float> second(*device_, w.size());
+    first.zero();
+    second.zero();
+    device_->sae_adam(SaeAdam<float>{.rows = std::ssize(w) / d,
+                                     .d = d,
+                                     .unit_rows = unit_rows,
+                                     .step = 1,
+                                     .rate = 0.1,
+                                     .beta1 = 0.9,
+                                     .beta2 = 0.999,
+                                     .epsilon = 6.25e-10,
+                                     .gradient = gradient_on.data(),
+                                     .parameter = parameter.data(),
+                                     .first = first.data(),
+                                     .second = second.data()});
+    return parameter.download();
+  };
+  for (const bool unit_rows : {false, true}) {
+    const std::vector<float> all = step(gradient, start, unit_rows);
+    for (std::int64_t row = 0; row < rows; ++row)
+      EXPECT_EQ(part(all, rows, row), step(part(gradient, rows, row), part(start, rows, row), unit_rows));
+  }
+}
+
 INCIPIT_ON_EVERY_DEVICE(SaeAdamOn);
 
 }  // namespace

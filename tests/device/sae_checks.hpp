@@ -41,6 +41,30 @@ Buffer<T> on(Device& device, const std::vector<T>& values) {
   return Buffer<T>(device, std::span<const T>(values));
 }
 
+/// How many problems of one shape an operation is given at once.
+inline constexpr std::int64_t problem_counts[] = {1, 2, 5};
+
+/// One array of every problem, one behind the other, as operations take them.
+template <class Problem, class T>
+std::vector<T> joined(const std::vector<Problem>& problems, std::vector<T> Problem::*which) {
+  std::vector<T> all;
+  for (const Problem& problem : problems)
+    all.insert(all.end(), (problem.*which).begin(), (problem.*which).end());
+  return all;
+}
+
+/// The p-th of `problems` equal parts.
+template <class T>
+std::vector<T> part(const std::vector<T>& all, std::int64_t problems, std::int64_t p) {
+  const auto size = static_cast<std::int64_t>(all.size()) / problems;
+  return {all.begin() + p * size, all.begin() + (p + 1) * size};
+}
+
+/// Streams of random numbers apart for each problem.
+inline std::uint64_t stream_of(std::int64_t problem, std::uint64_t stream) {
+  return 100 * static_cast<std::uint64_t>(problem) + stream;
+}
+
 /// A batch as encode_top_k leaves it, made at random: every row keeps different latents, some values ≤ 0.
 template <class T>
 struct Kept {

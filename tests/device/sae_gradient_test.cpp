@@ -10,19 +10,28 @@ class SaeGradientOn : public OnEveryDevice {};
 
 template <class T>
 struct Problem {
-  Problem(std::int64_t n_, std::int64_t d_, std::int64_t h_, std::int64_t k_, std::int64_t keep_)
-      : n(n_), d(d_), h(h_), k(k_), keep(keep_), kept(n_, h_, keep_, 1) {
+  Problem(std::int64_t p, std::int64_t n_, std::int64_t d_, std::int64_t h_, std::int64_t k_,
+          std::int64_t keep_)
+      : n(n_),
+        d(d_),
+        h(h_),
+        k(k_),
+        keep(keep_),
+        x(normals_of<T>(n * d, stream_of(p, 2))),
+        residual(normals_of<T>(n * d, stream_of(p, 3))),
+        residual_multi(normals_of<T>(n * d, stream_of(p, 4))),
+        weights(normals_of<T>(h * d, stream_of(p, 5))),
+        slope(normals_of<T>(n * keep, stream_of(p, 6))) {
+    const Kept<T> kept(n, h, keep, stream_of(p, 1));
+    index = kept.index;
+    value = kept.value;
     for (std::size_t i = 0; i < slope.size(); ++i)
-      if (!(kept.value[i] > 0)) slope[i] = 0;
+      if (!(value[i] > 0)) slope[i] = 0;
   }
   std::int64_t n, d, h, k, keep;
-  Kept<T> kept;
   T weight = T(0.25), weight_multi = T(0.03125);
-  std::vector<T> x = normals_of<T>(n * d, 2);
-  std::vector<T> residual = normals_of<T>(n * d, 3);
-  std::vector<T> residual_multi = normals_of<T>(n * d, 4);
-  std::vector<T> weights = normals_of<T>(h * d, 5);
-  std::vector<T> slope = normals_of<T>(n * keep, 6);
+  std::vector<T> x, residual, residual_multi, weights, slope, value;
+  std::vector<std::int32_t> index;
 };
 
 template <class T>
@@ -31,20 +40,26 @@ struct Gradients {
 };
 
 template <class T>
-Gradients<T> run(Device& device, const Problem<T>& p) {
-  const Buffer<T> x = on(device, p.x);
-  const Buffer<T> residual = on(device, p.residual);
-  const Buffer<T> residual_multi = on(device, p.residual_multi);
-  const Buffer<T> weights = on(device, p.weights);
-  const Buffer<T> slope = on(device, p.slope);
-  const Buffer<T> value = on(device, p.kept.value);
-  const Buffer<std::int32_t> index = on(device, p.kept.index);
+Gradients<T> run(Device& device, const std::vector<Problem<T>>& problems) {
+  const Problem<T>& p = problems.front();
+  const auto joined_on = [&](std::vector<T> Problem<T>::*which) {
+    return on(device, joined(problems, which));
+  };
+  const Buffer<T> x = joined_on(&Problem<T>::x);
+  const Buffer<T> residual = joined_on(&Problem<T>::residual);
+  const Buffer<T> residual_multi = joined_on(&Problem<T>::residual_multi);
+  const Buffer<T> weights = joined_on(&Problem<T>::weights);
+  const Buffer<T> slope = joined_on(&Problem<T>::slope);
+  const Buffer<T> value = joined_on(&Problem<T>::value);
+  const Buffer<std::int32_t> index = on(device, joined(problems, &Problem<T>::index));
   // Not zero at first: every entry must be written.
-  Buffer<T> encoder = on(device, std::vector<T>(p.weights.size(), T(3)));
-  Buffer<T> decoder = on(device, std::vector<T>(p.weights.size(), T(3)));
-  Buffer<T> encoder_bias = on(device, std::vector<T>(p.h, T(3)));
-  Buffer<T> pre_bias = on(device, std::vector<T>(p.d, T(3)));
-  device.sae_gradient(SaeGradient<T>{.n = p.n,
+  const auto threes = [&](std::size_t size) { return on(device, std::vector<T>(size, T(3))); };
+  Buffer<T> encoder = threes(weights.size());
+  Buffer<T> decoder = threes(weights.size());
+  Buffer<T> encoder_bias = threes(problems.size() * static_cast<std::size_t>(p.h));
+  Buffer<T> pre_bias = threes(problems.size() * static_cast<std::size_t>(p.d));
+  device.sae_gradient(SaeGradient<T>{.problems = std::ssize(problems),
+                                     .n = p.n,
                                      .d = p.d,
                                      .h = p.h,
                                      .k = p.k,
@@ -76,12 +91,12 @@ Gradients<double> expected(const Problem<T>& p) {
   for (std::int64_t i = 0; i < p.n; ++i) {
     for (std::int64_t t = 0; t < p.keep; ++t) {
       const std::int64_t pair = i * p.keep + t;
-      const std::int64_t j = p.kept.index[pair];
-      if (!(p.kept.value[pair] > 0)) continue;
+      const std::int64_t j = p.index[pair];
+      if (!(p.value[pair] > 0)) continue;
       g.encoder_bias[j] += p.slope[pair];
       for (std::int64_t c = 0; c < p.d; ++c) {
         g.encoder[j * p.d + c] += static_cast<double>(p.slope[pair]) * p.x[i * p.d + c];
-        g.decoder[j * p.d + c] += p.kept.value[pair] * pull(i, c, t < p.k);
+        g.decoder[j * p.d + c] += p.value[pair] * pull(i, c, t < p.k);
       }
     }
     for (std::int64_t c = 0; c < p.d; ++c) g.pre_bias[c] += pull(i, c, true);
@@ -94,14 +109,25 @@ Gradients<double> expected(const Problem<T>& p) {
 template <class T>
 void check(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::int64_t k,
            std::int64_t keep) {
-  SCOPED_TRACE(testing::Message() << "n " << n << " d " << d << " h " << h << " k " << k << " keep " << keep);
-  const Problem<T> problem(n, d, h, k, keep);
-  const Gradients<T> actual = run(device, problem);
-  const Gradients<double> wanted = expected(problem);
-  expect_close(actual.encoder, wanted.encoder, tolerance_of<T>, "encoder");
-  expect_close(actual.encoder_bias, wanted.encoder_bias, tolerance_of<T>, "encoder_bias");
-  expect_close(actual.decoder, wanted.decoder, tolerance_of<T>, "decoder");
-  expect_close(actual.pre_bias, wanted.pre_bias, tolerance_of<T>, "pre_bias");
+  for (const std::int64_t count : problem_counts) {
+    SCOPED_TRACE(testing::Message() << "problems " << count << " n " << n << " d " << d << " h " << h << " k "
+                                    << k << " keep " << keep);
+    std::vector<Problem<T>> problems;
+    for (std::int64_t p = 0; p < count; ++p) problems.emplace_back(p, n, d, h, k, keep);
+    const Gradients<T> all = run(device, problems);
+    for (std::int64_t p = 0; p < count; ++p) {
+      const Gradients<double> wanted = expected(problems[p]);
+      const Gradients<T> alone = run<T>(device, {problems[p]});
+      expect_close(part(all.encoder, count, p), wanted.encoder, tolerance_of<T>, "encoder");
+      expect_close(part(all.encoder_bias, count, p), wanted.encoder_bias, tolerance_of<T>, "encoder_bias");
+      expect_close(part(all.decoder, count, p), wanted.decoder, tolerance_of<T>, "decoder");
+      expect_close(part(all.pre_bias, count, p), wanted.pre_bias, tolerance_of<T>, "pre_bias");
+      EXPECT_EQ(part(all.encoder, count, p), alone.encoder);
+      EXPECT_EQ(part(all.encoder_bias, count, p), alone.encoder_bias);
+      EXPECT_EQ(part(all.decoder, count, p), alone.decoder);
+      EXPECT_EQ(part(all.pre_bias, count, p), alone.pre_bias);
+    }
+  }
 }
 
 TEST_P(SaeGradientOn, EqualsPlainLoops) {
@@ -114,9 +140,9 @@ TEST_P(SaeGradientOn, EqualsPlainLoops) {
 }
 
 TEST(SaeGradientOnHost, SameBytesForAnyThreads) {
-  const Problem<float> problem(256, 300, 64, 1, 4);
+  const std::vector<Problem<float>> problems{{0, 256, 300, 64, 1, 4}, {1, 256, 300, 64, 1, 4}};
   expect_same_bytes_for_any_threads([&](Device& device) {
-    Gradients<float> g = run(device, problem);
+    Gradients<float> g = run(device, problems);
     g.encoder.insert(g.encoder.end(), g.decoder.begin(), g.decoder.end());
     g.encoder.insert(g.encoder.end(), g.encoder_bias.begin(), g.encoder_bias.end());
     g.encoder.insert(g.encoder.end(), g.pre_bias.begin(), g.pre_bias.end());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../device/every_device.hpp"
 #include "../support.hpp"
 #include "device/host/host_device.hpp"
 #include "error.hpp"
@@ -102,6 +103,107 @@ TEST(Train, SmallPartsAndExtremeShapes) {
   EXPECT_NO_THROW(train(*host, few, {}, d, {.latents = 3, .k = 3, .steps = 1, .batch = 2}, 1));
   EXPECT_NO_THROW(train(*host, clustered(9, 1, 3, 1), {}, 1,
                         {.latents = 1, .k = 1, .steps = 3, .batch = 2, .dead_after = 1}, 1));
+}
+
+void expect_same(const Sae& a, const Sae& b) {
+  EXPECT_EQ(a.encoder, b.encoder);
+  EXPECT_EQ(a.encoder_bias, b.encoder_bias);
+  EXPECT_EQ(a.decoder, b.decoder);
+  EXPECT_EQ(a.pre_bias, b.pre_bias);
+  EXPECT_EQ(a.mean, b.mean);
+  EXPECT_EQ(a.scale, b.scale);
+  EXPECT_EQ(a.history.step, b.history.step);
+  EXPECT_EQ(a.history.loss, b.history.loss);
+  EXPECT_EQ(a.history.fvu, b.history.fvu);
+  EXPECT_EQ(a.history.fvu_multi, b.history.fvu_multi);
+  EXPECT_EQ(a.history.auxk, b.history.auxk);
+  EXPECT_EQ(a.history.dead, b.history.dead);
+  EXPECT_EQ(a.verify_fvu, b.verify_fvu);
+  EXPECT_EQ(a.unconverged, b.unconverged);
+  EXPECT_EQ(a.seed, b.seed);
+}
+
+class TrainManyOn : public device::OnEveryDevice {};
+
+/// Fit parts of several sizes, shared and not; latents die in some of them.
+TEST_P(TrainManyOn, EachIsTrainedAsIfAlone) {
+  const std::vector<float> few = clustered(40, d, 3, 1);
+  const std::vector<float> more = clustered(90, d, 12, 2);
+  const std::vector<float> verify = clustered(30, d, 12, 3);
+  const std::vector<Job> jobs = {{.fit = few, .verify = verify, .seed = 1},
+                                 {.fit = few, .verify = verify, .seed = 2},
+                                 {.fit = more, .verify = {}, .seed = 1},
+                                 {.fit = more, .verify = verify, .seed = 9},
+                                 {.fit = few, .verify = {}, .seed = 3}};
+  SaeOptions options{.latents = 21, .k = 2, .steps = 37, .batch = 19, .init = "random"};
+  for (const std::int64_t dead_after : {0, 60}) {
+    options.dead_after = dead_after;
+    std::vector<Sae> alone;
+    for (const Job& job : jobs) alone.push_back(train(*device_, job.fit, job.verify, d, options, job.seed));
+    for (const std::size_t count : {1, 2, 5}) {
+      const std::vector<Sae> together = train_many(*device_, std::span(jobs).first(count), d, options);
+      ASSERT_EQ(together.size(), count);
+      for (std::size_t i = 0; i < count; ++i) expect_same(together[i], alone[i]);
+    }
+    // Conditions must differ, or nothing is shown.
+    const auto ever_dead = [](const Sae& sae) { return *std::ranges::max_element(sae.history.auxk) > 0; };
+    if (dead_after == 0) EXPECT_NE(std::ranges::count_if(alone, ever_dead), 0);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, TrainManyOn, testing::ValuesIn(device::every_device()),
+                         device::candidate_name);
+
+TEST(TrainMany, SaysWhichOneIsWrong) {
+  const auto host = device::make_host_device(1);
+  const std::vector<float> fit = clustered(50, d, 3, 1);
+  const std::vector<float> flat(50 * d, 2.0F);
+  const std::vector<Job> jobs = {{.fit = fit, .name = "the first"}, {.fit = flat, .name = "the second"}};
+  try {
+    train_many(*host, jobs, d, small);
+    FAIL() << "a fit part without variance was trained on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Exit::data);
+    EXPECT_EQ(std::string(error.what()).find("the second: "), 0U) << error.what();
+  }
+  const std::vector<Job> shapes = {{.fit = fit}, {.fit = std::span(fit).first(20 * d)}};
+  EXPECT_EQ(code_of([&] { train_many(*host, shapes, d, small); }), Exit::defect);
+  EXPECT_TRUE(train_many(*host, {}, d, small).empty());
+}
+
+/// The history's first points come from rounds of steps; a divergence must be found in whatever round it
+/// lies.
+TEST(TrainMany, ADivergenceIsNamedAmongOthers) {
+  const auto host = device::make_host_device(1);
+  const std::vector<float> good = clustered(4000, d, 5, 1);
+  std::vector<float> bad = clustered(4000, d, 1, 1);
+  for (std::int64_t i = 0; i < 3; ++i)
+    for (std::int64_t c = 0; c < d; ++c) bad[i * d + c] = static_cast<float>(c % 2 == i % 2 ? 1e6 : -1e6);
+  const SaeOptions options{.latents = 2, .k = 1, .steps = 4000, .batch = 2, .init = "random"};
+  const auto message = [&](std::span<const Job> jobs) {
+    try {
+      train_many(*host, jobs, d, options);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Exit::numbers);
+      return std::string(error.what());
+    }
+    return std::string("nothing");
+  };
+  const std::vector<Job> jobs = {{.fit = good, .name = "good"}, {.fit = bad, .name = "bad"}};
+  const std::string alone = message({&jobs[1], 1});
+  EXPECT_EQ(alone.find("bad: the SAE diverged at step "), 0U) << alone;
+  EXPECT_EQ(message(jobs), alone);
+}
+
+TEST(TrainMany, StopsAmongSteps) {
+  const auto host = device::make_host_device(1);
+  const std::vector<float> fit = clustered(50, d, 3, 1);
+  const std::vector<Job> jobs = {{.fit = fit, .name = "a"}, {.fit = fit, .seed = 2, .name = "b"}};
+  std::int64_t done = 0;
+  const TrainHooks hooks{.progress = [&](std::int64_t step) { done = step; },
+                         .stop = [&] { return done == 7; }};
+  EXPECT_EQ(code_of([&] { train_many(*host, jobs, d, small, hooks); }), Exit::again);
+  EXPECT_EQ(done, 7);
 }
 
 TEST(Train, SaysWhatIsWrong) {

@@ -60,13 +60,15 @@ struct Problem {
   template <class T>
   [[nodiscard]] Trainer<T> trainer(device::Device& device) const {
     const auto to = [](const std::vector<double>& v) { return std::vector<T>(v.begin(), v.end()); };
-    Parameters<T> start{.h = shape.h, .d = shape.d};
-    start.encoder = to(reference::flat(model.encoder));
-    start.decoder = to(reference::flat(model.decoder));
-    start.encoder_bias = to(model.encoder_bias);
-    start.pre_bias = to(model.pre_bias);
+    Parameters<T> parameters{.h = shape.h, .d = shape.d};
+    parameters.encoder = to(reference::flat(model.encoder));
+    parameters.decoder = to(reference::flat(model.decoder));
+    parameters.encoder_bias = to(model.encoder_bias);
+    parameters.pre_bias = to(model.pre_bias);
     const std::vector<T> u = to(reference::flat(inputs));
-    Trainer<T> made(device, start, u, {.k = shape.k, .batch = shape.batch, .dead_after = model.dead_after});
+    const Start<T> start{.parameters = parameters, .dead_after = model.dead_after};
+    Trainer<T> made(device, {&start, 1}, device::Buffer<T>(device, std::span<const T>(u)),
+                    {.k = shape.k, .batch = shape.batch});
     made.set_idle(model.idle);
     return made;
   }
@@ -77,6 +79,13 @@ struct Problem {
   std::vector<std::int32_t> rows;
   std::int64_t dead = 0;
 };
+
+template <class T>
+Terms backward(Trainer<T>& trainer, const std::vector<std::int32_t>& rows) {
+  trainer.load(rows);
+  trainer.backward();
+  return trainer.terms().front();
+}
 
 template <class T>
 void expect_close(const std::vector<T>& actual, const std::vector<double>& expected, double tolerance,
@@ -144,11 +153,11 @@ TEST_P(TrainerCase, LossAndGradientsEqualTheReference) {
   EXPECT_EQ(pass.aux, GetParam().dead > 0);
   const auto host = device::make_host_device(2);
   Trainer<double> exact = problem.trainer<double>(*host);
-  expect_terms(exact.backward(problem.rows), pass, 1e-10);
-  expect_equal(exact.gradients(), g.encoder, g.encoder_bias, g.decoder, g.pre_bias, 1e-10);
+  expect_terms(backward(exact, problem.rows), pass, 1e-10);
+  expect_equal(exact.gradients(0), g.encoder, g.encoder_bias, g.decoder, g.pre_bias, 1e-10);
   Trainer<float> single = problem.trainer<float>(*host);
-  expect_terms(single.backward(problem.rows), pass, 1e-5);
-  expect_equal(single.gradients(), g.encoder, g.encoder_bias, g.decoder, g.pre_bias, 1e-5);
+  expect_terms(backward(single, problem.rows), pass, 1e-5);
+  expect_equal(single.gradients(0), g.encoder, g.encoder_bias, g.decoder, g.pre_bias, 1e-5);
 }
 
 TEST_P(TrainerCase, TwentyStepsEqualTheReference) {
@@ -161,16 +170,17 @@ TEST_P(TrainerCase, TwentyStepsEqualTheReference) {
     for (std::int32_t& row : problem.rows)
       row = static_cast<std::int32_t>(random.below(problem.inputs.size()));
     const reference::Pass pass = reference::forward(problem.model, problem.batch());
-    expect_terms(trainer.backward(problem.rows), pass, 1e-10);
+    expect_terms(backward(trainer, problem.rows), pass, 1e-10);
     const double rate = learning_rate(problem.shape.d, step, 100);
     trainer.update(rate);
     optimizer.step(problem.model, reference::backward(problem.model, pass), rate);
     reference::count_idle(problem.model, pass);
   }
   const reference::Model& m = problem.model;
-  expect_equal(trainer.parameters(), m.encoder, m.encoder_bias, m.decoder, m.pre_bias, 1e-10);
-  EXPECT_EQ(trainer.dead(), std::count_if(m.idle.begin(), m.idle.end(),
-                                          [&](std::int64_t samples) { return samples >= m.dead_after; }));
+  expect_equal(trainer.parameters(0), m.encoder, m.encoder_bias, m.decoder, m.pre_bias, 1e-10);
+  EXPECT_EQ(trainer.dead().front(), std::count_if(m.idle.begin(), m.idle.end(), [&](std::int64_t samples) {
+              return samples >= m.dead_after;
+            }));
 }
 
 TEST_P(TrainerCase, SameBytesForAnyNumberOfThreads) {
@@ -179,10 +189,10 @@ TEST_P(TrainerCase, SameBytesForAnyNumberOfThreads) {
     const auto host = device::make_host_device(threads);
     Trainer<float> trainer = problem.trainer<float>(*host);
     for (int step = 0; step < 5; ++step) {
-      trainer.backward(problem.rows);
+      backward(trainer, problem.rows);
       trainer.update(0.001);
     }
-    const Parameters<float> p = trainer.parameters();
+    const Parameters<float> p = trainer.parameters(0);
     std::vector<float> all = p.encoder;
     for (const auto* part : {&p.encoder_bias, &p.decoder, &p.pre_bias})
       all.insert(all.end(), part->begin(), part->end());

@@ -87,10 +87,26 @@ void run_chunk(const EncodeTopK<T>& op, const Scratch<T>& scratch, std::int64_t 
 }
 
 template <class T>
-void run(const EncodeTopK<T>& op, int threads) {
+EncodeTopK<T> of_problem(EncodeTopK<T> op, std::int64_t p) {
+  op.x += p * op.n * op.d;
+  op.encoder += p * op.h * op.d;
+  op.bias += p * op.h;
+  op.index += p * op.n * op.keep;
+  op.value += p * op.n * op.keep;
+  if (op.z != nullptr) op.z += p * op.n * op.h;
+  return op;
+}
+
+template <class T>
+void run_problem(const EncodeTopK<T>& op, int threads) {
   const Scratch<T> scratch = make_scratch(op, threads);
   for (std::int64_t begin = 0; begin < op.n; begin += chunk_rows)
     run_chunk(op, scratch, begin, std::min(begin + chunk_rows, op.n), threads);
+}
+
+template <class T>
+void run(const EncodeTopK<T>& op, int threads) {
+  for (std::int64_t p = 0; p < op.problems; ++p) run_problem(of_problem(op, p), threads);
 }
 
 }  // namespace

@@ -19,10 +19,31 @@ using host::Transpose;
 constexpr std::int64_t block_rows = 128;
 constexpr std::int64_t block_columns = 256;
 
+/// One problem, with at least one dead latent.
+template <class T>
+struct Auxiliary : SaeAuxiliary<T> {
+  Auxiliary(const SaeAuxiliary<T>& op, std::int64_t p) : SaeAuxiliary<T>(op), dead_count(op.dead_count[p]) {
+    this->dead += p * op.h;
+    this->x += p * op.n * op.d;
+    this->z += p * op.n * op.h;
+    this->e += p * op.n * op.d;
+    this->e_square += p * op.n;
+    this->encoder += p * op.h * op.d;
+    this->decoder += p * op.h * op.d;
+    this->encoder_gradient += p * op.h * op.d;
+    this->encoder_bias_gradient += p * op.h;
+    this->decoder_gradient += p * op.h * op.d;
+    this->pre_bias_gradient += p * op.d;
+    this->square += p * op.n;
+  }
+  std::int64_t dead_count;
+  std::int64_t keep = std::min(this->most_kept, dead_count);
+};
+
 /// The dead latents gathered, so that what follows are products of dense matrices.
 template <class T>
 struct Gathered {
-  explicit Gathered(const SaeAuxiliary<T>& op)
+  explicit Gathered(const Auxiliary<T>& op)
       : decoder(std::make_unique_for_overwrite<T[]>(op.dead_count * op.d)),
         activation(std::make_unique_for_overwrite<T[]>(op.n * op.dead_count)),
         slope(std::make_unique_for_overwrite<T[]>(op.n * op.dead_count)),
@@ -38,7 +59,7 @@ struct Gathered {
 
 /// One row's activations; order: dead_count.
 template <class T>
-void select_row(const SaeAuxiliary<T>& op, std::int64_t row, T* activation, std::int32_t* order) {
+void select_row(const Auxiliary<T>& op, std::int64_t row, T* activation, std::int32_t* order) {
   for (std::int64_t j = 0; j < op.dead_count; ++j) activation[j] = op.z[row * op.h + op.dead[j]];
   host::top_k_unsorted(activation, op.dead_count, op.keep, order);
   for (std::int64_t t = op.keep; t < op.dead_count; ++t) activation[order[t]] = 0;
@@ -46,7 +67,7 @@ void select_row(const SaeAuxiliary<T>& op, std::int64_t row, T* activation, std:
 }
 
 template <class T>
-void select(const SaeAuxiliary<T>& op, Gathered<T>& g, int threads) {
+void select(const Auxiliary<T>& op, Gathered<T>& g, int threads) {
   std::vector<std::int32_t> order(threads * op.dead_count);
 #pragma omp parallel num_threads(threads)
   {
@@ -62,7 +83,7 @@ void select(const SaeAuxiliary<T>& op, Gathered<T>& g, int threads) {
 
 /// f, its squares and the slopes, by blocks of rows.
 template <class T>
-void reconstruct(const SaeAuxiliary<T>& op, Gathered<T>& g, T factor, int threads) {
+void reconstruct(const Auxiliary<T>& op, Gathered<T>& g, T factor, int threads) {
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (std::int64_t begin = 0; begin < op.n; begin += block_rows) {
     const std::int64_t rows = std::min(block_rows, op.n - begin);
@@ -82,8 +103,8 @@ void reconstruct(const SaeAuxiliary<T>& op, Gathered<T>& g, T factor, int thread
 
 /// target[dead[j]] += factor · Σ_rows left[row, j] · right[row]
 template <class T>
-void add_product(const SaeAuxiliary<T>& op, Gathered<T>& g, T factor, const T* left, const T* right,
-                 T* target, int threads) {
+void add_product(const Auxiliary<T>& op, Gathered<T>& g, T factor, const T* left, const T* right, T* target,
+                 int threads) {
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (std::int64_t column = 0; column < op.d; column += block_columns) {
     const std::int64_t width = std::min(block_columns, op.d - column);
@@ -95,7 +116,7 @@ void add_product(const SaeAuxiliary<T>& op, Gathered<T>& g, T factor, const T* l
 }
 
 template <class T>
-void add_biases(const SaeAuxiliary<T>& op, const Gathered<T>& g) {
+void add_biases(const Auxiliary<T>& op, const Gathered<T>& g) {
   std::vector<double> slopes(op.dead_count, 0.0);
   for (std::int64_t row = 0; row < op.n; ++row)
     for (std::int64_t j = 0; j < op.dead_count; ++j)
@@ -107,7 +128,7 @@ void add_biases(const SaeAuxiliary<T>& op, const Gathered<T>& g) {
 }
 
 template <class T>
-void run(const SaeAuxiliary<T>& op, int threads) {
+void run_problem(const Auxiliary<T>& op, int threads) {
   double norm = 0;
   for (std::int64_t row = 0; row < op.n; ++row) norm += op.e_square[row];
   const T factor = static_cast<T>(-2 * op.weight / std::max(norm, op.floor));
@@ -119,6 +140,17 @@ void run(const SaeAuxiliary<T>& op, int threads) {
               threads);
   add_product(op, gathered, T{1}, gathered.slope.get(), op.x, op.encoder_gradient, threads);
   add_biases(op, gathered);
+}
+
+template <class T>
+void run(const SaeAuxiliary<T>& op, int threads) {
+  for (std::int64_t p = 0; p < op.problems; ++p) {
+    if (op.dead_count[p] > 0) {
+      run_problem(Auxiliary<T>(op, p), threads);
+    } else {
+      std::fill_n(op.square + p * op.n, op.n, 0.0);
+    }
+  }
 }
 
 }  // namespace

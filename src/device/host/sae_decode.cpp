@@ -9,13 +9,20 @@
 namespace incipit::device {
 namespace {
 
+/// The decoder of a row's problem.
+template <class T>
+const T* decoder_of(const SaeDecode<T>& op, std::int64_t row) {
+  return op.decoder + row / op.n * op.h * op.d;
+}
+
 /// out = from − Σ a · decoder row over the places [begin, end).
 template <class T>
 void subtract_latents(const SaeDecode<T>& op, std::int64_t row, std::int64_t begin, std::int64_t end,
                       const T* from, T* out, std::vector<host::Term<T>>& terms) {
+  const T* decoder = decoder_of(op, row);
   terms.clear();
   for (std::int64_t t = row * op.keep + begin; t < row * op.keep + end; ++t)
-    if (op.value[t] > 0) terms.push_back({-op.value[t], op.decoder + op.index[t] * op.d});
+    if (op.value[t] > 0) terms.push_back({-op.value[t], decoder + op.index[t] * op.d});
   host::combine(from, terms.data(), std::ssize(terms), out, op.d);
 }
 
@@ -24,7 +31,7 @@ void write_slopes(const SaeDecode<T>& op, std::int64_t row) {
   for (std::int64_t t = 0; t < op.keep; ++t) {
     double slope = 0;
     if (op.value[row * op.keep + t] > 0) {
-      const T* latent = op.decoder + op.index[row * op.keep + t] * op.d;
+      const T* latent = decoder_of(op, row) + op.index[row * op.keep + t] * op.d;
       slope =
           -2 * static_cast<double>(op.weight_multi) * host::dot(op.residual_multi + row * op.d, latent, op.d);
       if (t < op.k)
@@ -53,7 +60,7 @@ void run(const SaeDecode<T>& op, int threads) {
   {
     std::vector<host::Term<T>> terms;
 #pragma omp for schedule(static)
-    for (std::int64_t row = 0; row < op.n; ++row) decode_row(op, row, terms);
+    for (std::int64_t row = 0; row < op.problems * op.n; ++row) decode_row(op, row, terms);
   }
 }
 

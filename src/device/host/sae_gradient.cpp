@@ -76,7 +76,21 @@ void sum_pre_bias(const SaeGradient<T>& op, std::int64_t column, std::int64_t wi
 }
 
 template <class T>
-void run(const SaeGradient<T>& op, int threads) {
+SaeGradient<T> of_problem(SaeGradient<T> op, std::int64_t p) {
+  for (const T** rows : {&op.x, &op.residual, &op.residual_multi}) *rows += p * op.n * op.d;
+  op.index += p * op.n * op.keep;
+  op.value += p * op.n * op.keep;
+  op.slope += p * op.n * op.keep;
+  op.weights += p * op.h * op.d;
+  op.encoder += p * op.h * op.d;
+  op.encoder_bias += p * op.h;
+  op.decoder += p * op.h * op.d;
+  op.pre_bias += p * op.d;
+  return op;
+}
+
+template <class T>
+void run_problem(const SaeGradient<T>& op, int threads) {
   const Segments segments = sort_by_latent(op);
 #pragma omp parallel num_threads(threads)
   {
@@ -87,6 +101,11 @@ void run(const SaeGradient<T>& op, int threads) {
     for (std::int64_t column = 0; column < op.d; column += block_columns)
       sum_pre_bias(op, column, std::min(block_columns, op.d - column), terms);
   }
+}
+
+template <class T>
+void run(const SaeGradient<T>& op, int threads) {
+  for (std::int64_t p = 0; p < op.problems; ++p) run_problem(of_problem(op, p), threads);
 }
 
 }  // namespace
