@@ -22,22 +22,27 @@ using namespace cuda;
 
 constexpr int side = 16;
 constexpr int threads = side * side;
-/// Columns of d that are in shared memory at once.
-constexpr int slab = 8;
-/// A thread's rows (and latents) are two packs, half a tile apart.
-constexpr int halves = 2;
 
-template <class T>
-constexpr int half_tile = side* widest<T>;
-template <class T>
-constexpr int tile_size = halves* half_tile<T>;
-template <class T>
-constexpr int each = halves* widest<T>;
-/// Keeps packs aligned, and the columns of a transposed store in different banks.
-template <class T>
-constexpr int stride = tile_size<T> + widest<T>;
+/// A thread's rows (and latents) are one pack or two. Two make better use of what is loaded, one makes four
+/// times as many blocks, for batches too small to fill a device. The sums are the same bytes either way.
+template <class T, int packs>
+struct Tile {
+  /// Columns of d that are in shared memory at once: all threads load, one pack of each side.
+  static constexpr int slab = 16 / packs;
+  static constexpr int along = slab / widest<T>;  ///< packs of a slab's row
+  /// How far a thread's packs are apart.
+  static constexpr int part = side * widest<T>;
+  static constexpr int size = packs * part;
+  static constexpr int each = packs * widest<T>;
+  /// Keeps packs aligned, and the columns of a transposed store in different banks.
+  static constexpr int stride = size + widest<T>;
 
-static_assert(encode_tile_rows % tile_size<float> == 0 && encode_tile_rows % tile_size<double> == 0);
+  static_assert(encode_tile_rows % size == 0 && threads / along == size);
+  /// Where a thread's i-th row or latent lies in the tile.
+  static __device__ __forceinline__ int place_of(int i, int t) {
+    return i / widest<T> * part + t * widest<T> + i % widest<T>;
+  }
+};
 
 /// A row's largest z so far.
 template <class T>
@@ -61,13 +66,14 @@ struct Partial {
 
 /// Where a thread reads its part of the slabs: `widest` neighbours of one row of x or of the encoder, then
 /// those a slab further on.
-template <class T>
+template <class T, int packs>
 class Source {
+  using Shape = Tile<T, packs>;
+
  public:
   __device__ __forceinline__ Source(const T* rows, std::int64_t first, std::int64_t count, std::int64_t d) {
-    constexpr int along = slab / widest<T>;
-    const std::int64_t row = first + static_cast<int>(threadIdx.x) / along;
-    const int column = static_cast<int>(threadIdx.x) % along * widest<T>;
+    const std::int64_t row = first + static_cast<int>(threadIdx.x) / Shape::along;
+    const int column = static_cast<int>(threadIdx.x) % Shape::along * widest<T>;
     place_ = rows + row * d + column;
     left_ = row < count ? static_cast<int>(d) - column : 0;
   }
@@ -82,8 +88,8 @@ class Source {
         for (int u = 0; u < widest<T>; ++u) x.value[u] = u < left_ ? place_[u] : T{0};
       }
     }
-    place_ += slab;
-    left_ -= slab;
+    place_ += Shape::slab;
+    left_ -= Shape::slab;
     return x;
   }
 
@@ -93,70 +99,66 @@ class Source {
 };
 
 /// Into shared memory, transposed: [column of the slab][row of the tile].
-template <class T>
+template <int packs, class T>
 __device__ __forceinline__ void put(Shared<T> to, const Pack<T, widest<T>>& x) {
-  constexpr int along = slab / widest<T>;
-  const int row = static_cast<int>(threadIdx.x) / along;
-  const int column = static_cast<int>(threadIdx.x) % along * widest<T>;
-  for (int u = 0; u < widest<T>; ++u) to[(column + u) * stride<T> + row] = x.value[u];
+  using Shape = Tile<T, packs>;
+  const int row = static_cast<int>(threadIdx.x) / Shape::along;
+  const int column = static_cast<int>(threadIdx.x) % Shape::along * widest<T>;
+  for (int u = 0; u < widest<T>; ++u) to[(column + u) * Shape::stride + row] = x.value[u];
 }
 
-template <class T>
+template <class T, int packs, int each>
 __device__ __forceinline__ void multiply_slab(Shared<T> a, Shared<T> b, int tx, int ty,
-                                              T (&sums)[each<T>][each<T>]) {
+                                              T (&sums)[each][each]) {
+  using Shape = Tile<T, packs>;
   constexpr int w = widest<T>;
 #pragma unroll
-  for (int k = 0; k < slab; ++k) {
-    Pack<T, w> right[halves];
+  for (int k = 0; k < Shape::slab; ++k) {
+    Pack<T, w> right[packs];
 #pragma unroll
-    for (int half = 0; half < halves; ++half)
-      right[half] = load<w>(b, k * stride<T> + half * half_tile<T> + tx * w);
-      // One half at a time: with both, registers run out.
+    for (int pack = 0; pack < packs; ++pack)
+      right[pack] = load<w>(b, k * Shape::stride + pack * Shape::part + tx * w);
+      // One pack at a time: with both, registers run out.
 #pragma unroll
-    for (int half = 0; half < halves; ++half) {
-      const Pack<T, w> left = load<w>(a, k * stride<T> + half * half_tile<T> + ty * w);
+    for (int pack = 0; pack < packs; ++pack) {
+      const Pack<T, w> left = load<w>(a, k * Shape::stride + pack * Shape::part + ty * w);
 #pragma unroll
       for (int i = 0; i < w; ++i) {
 #pragma unroll
-        for (int j = 0; j < each<T>; ++j) sums[half * w + i][j] += left.value[i] * right[j / w].value[j % w];
+        for (int j = 0; j < each; ++j) sums[pack * w + i][j] += left.value[i] * right[j / w].value[j % w];
       }
     }
   }
 }
 
-/// Where a thread's i-th row or latent lies in the tile.
-template <class T>
-__device__ __forceinline__ int place_of(int i, int t) {
-  return i / widest<T> * half_tile<T> + t * widest<T> + i % widest<T>;
-}
-
-template <class T>
+template <class T, int packs>
 __global__ void __launch_bounds__(threads, 2)
     encode_tile_kernel(EncodeTopK<T> op, Partial<T> partial, bool whole_packs) {
+  using Shape = Tile<T, packs>;
   struct Left;
   struct Right;
-  const Shared<T> a = shared_array<Left, T, slab * stride<T>>();
-  const Shared<T> b = shared_array<Right, T, slab * stride<T>>();
-  const std::int64_t row0 = static_cast<std::int64_t>(blockIdx.x) * tile_size<T>;
-  const std::int64_t latent0 = static_cast<std::int64_t>(blockIdx.y) * tile_size<T>;
+  const Shared<T> a = shared_array<Left, T, Shape::slab * Shape::stride>();
+  const Shared<T> b = shared_array<Right, T, Shape::slab * Shape::stride>();
+  const std::int64_t row0 = static_cast<std::int64_t>(blockIdx.x) * Shape::size;
+  const std::int64_t latent0 = static_cast<std::int64_t>(blockIdx.y) * Shape::size;
   const int tx = static_cast<int>(threadIdx.x) % side;
   const int ty = static_cast<int>(threadIdx.x) / side;
 
-  T sums[each<T>][each<T>] = {};
+  T sums[Shape::each][Shape::each] = {};
   const std::int64_t problem = blockIdx.z;
-  Source<T> source_a(op.x + problem * op.n * op.d, row0, op.n, op.d);
-  Source<T> source_b(op.encoder + problem * op.h * op.d, latent0, op.h, op.d);
+  Source<T, packs> source_a(op.x + problem * op.n * op.d, row0, op.n, op.d);
+  Source<T, packs> source_b(op.encoder + problem * op.h * op.d, latent0, op.h, op.d);
   Pack<T, widest<T>> next_a = source_a.next(whole_packs);
   Pack<T, widest<T>> next_b = source_b.next(whole_packs);
   const int d = static_cast<int>(op.d);
-  for (int column = 0; column < d; column += slab) {
-    put<T>(a, next_a);
-    put<T>(b, next_b);
+  for (int column = 0; column < d; column += Shape::slab) {
+    put<packs, T>(a, next_a);
+    put<packs, T>(b, next_b);
     __syncthreads();
     // On their way while this slab is multiplied.
     next_a = source_a.next(whole_packs);
     next_b = source_b.next(whole_packs);
-    multiply_slab<T>(a, b, tx, ty, sums);
+    multiply_slab<T, packs>(a, b, tx, ty, sums);
     __syncthreads();
   }
 
@@ -164,13 +166,13 @@ __global__ void __launch_bounds__(threads, 2)
   const T* bias = op.bias + problem * op.h;
   const int first_latent = static_cast<int>(latent0) + tx * widest<T>;
 #pragma unroll
-  for (int i = 0; i < each<T>; ++i) {
-    const std::int64_t row = row0 + place_of<T>(i, ty);
+  for (int i = 0; i < Shape::each; ++i) {
+    const std::int64_t row = row0 + Shape::place_of(i, ty);
     T* z_row = op.z != nullptr && row < op.n ? op.z + (problem * op.n + row) * op.h + first_latent : nullptr;
     Best<T> best{-static_cast<T>(INFINITY), INT_MAX};
 #pragma unroll
-    for (int j = 0; j < each<T>; ++j) {
-      const int beyond = place_of<T>(j, 0);
+    for (int j = 0; j < Shape::each; ++j) {
+      const int beyond = Shape::place_of(j, 0);
       if (first_latent + beyond >= h) continue;
       T z = sums[i][j] + bias[first_latent + beyond];
       // A NaN must not hide behind comparisons.
@@ -272,19 +274,36 @@ int power_of_two(std::int64_t n) {
   return power;
 }
 
+template <int packs, class T>
+std::int64_t latent_tiles(const EncodeTopK<T>& op) {
+  return divide_up(op.h, Tile<T, packs>::size);
+}
+
+template <int packs, class T>
+void encode_by_tiles(const EncodeTopK<T>& op, const Partial<T>& partial, const Call& call) {
+  launch(call,
+         {.blocks = divide_up(op.n, Tile<T, packs>::size),
+          .threads = threads,
+          .across = latent_tiles<packs>(op),
+          .problems = op.problems},
+         encode_tile_kernel<T, packs>, op, partial, packable<widest<T>>(op.d, op.x, op.encoder));
+}
+
+/// Whether large tiles would leave most of a device idle.
+template <class T>
+bool few_tiles(const EncodeTopK<T>& op) {
+  constexpr std::int64_t enough = 128;
+  return op.problems * divide_up(op.n, Tile<T, 2>::size) * latent_tiles<2>(op) < enough;
+}
+
 template <class T>
 void encode(const EncodeTopK<T>& op, const Partial<T>& partial, const Call& call) {
-  launch(call,
-         {.blocks = divide_up(op.n, tile_size<T>),
-          .threads = threads,
-          .across = divide_up(op.h, tile_size<T>),
-          .problems = op.problems},
-         encode_tile_kernel<T>, op, partial, packable<widest<T>>(op.d, op.x, op.encoder));
+  few_tiles(op) ? encode_by_tiles<1>(op, partial, call) : encode_by_tiles<2>(op, partial, call);
 }
 
 template <class T>
 void keep_one(const EncodeTopK<T>& op, Memory& memory, const Call& call) {
-  const std::int64_t tiles = divide_up(op.h, tile_size<T>);
+  const std::int64_t tiles = few_tiles(op) ? latent_tiles<1>(op) : latent_tiles<2>(op);
   const std::int64_t rows = op.problems * op.n;
   const Scratch<T> value(memory, tiles * rows, call);
   const Scratch<std::int32_t> index(memory, tiles * rows, call);

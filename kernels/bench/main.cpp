@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "case.hpp"
+#include "device/cuda.hpp"
 #include "error.hpp"
 #include "forward.hpp"
 #include "polar.hpp"

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <span>
 
 #include "command/activations.hpp"
 #include "command/claim.hpp"
@@ -44,29 +46,74 @@ void broadcast(const parallel::Communicator& world, sae::Sae& sae, int owner) {
     world.broadcast(*values, owner);
 }
 
-sae::Sae train_one(Session& session, const Job& job, console::Progress& progress) {
-  const auto& anchor = session.study.anchors[job.anchor];
-  const auto& probes = session.study.probes;
+/// What the SAEs of one anchor are trained on.
+struct Parts {
   std::vector<float> fit, verify;
-  std::int64_t width = 0;
-  {
-    const auto timer = session.timing.phase("read");
-    const Activations activations(session.ledger->activations(anchor.site).path,
-                                  static_cast<std::int64_t>(probes.all.size()));
-    fit = activations.rows(anchor.site.layer, probes.of(corpus::Part::fit));
-    verify = activations.rows(anchor.site.layer, probes.of(corpus::Part::verify));
-    width = activations.width();
+};
+
+Parts read_parts(Session& session, const Anchor& anchor) {
+  const auto timer = session.timing.phase("read");
+  const auto& probes = session.study.probes;
+  const auto& path = session.ledger->activations(anchor.site).path;
+  const Activations activations(path, static_cast<std::int64_t>(probes.all.size()));
+  const std::int64_t d = session.study.model(anchor.site).config.d;
+  if (activations.width() != d)
+    throw Error(Exit::data, fmt::format("{} holds residuals of width {}, its model's is {}; remove the file",
+                                        path.string(), activations.width(), d));
+  return {.fit = activations.rows(anchor.site.layer, probes.of(corpus::Part::fit)),
+          .verify = activations.rows(anchor.site.layer, probes.of(corpus::Part::verify))};
+}
+
+std::int64_t width_of(const Session& session, const Job& job) {
+  return session.study.model(session.study.anchors[job.anchor].site).config.d;
+}
+
+/// A rank's jobs in sets that are trained together: one alone hardly occupies a GPU, so there those of one
+/// width share every launch, as many as a moderate part of any GPU's memory holds; on the host each is its
+/// own set. What comes out is the same bytes however they are cut. Sets hold indices of jobs.
+std::vector<std::vector<std::size_t>> cut_into_sets(const Session& session, const std::vector<Job>& jobs,
+                                                    std::span<const std::size_t> mine) {
+  constexpr std::int64_t most_bytes = std::int64_t{4} << 30U;
+  constexpr std::int64_t most_saes = 1024;
+  const bool together = session.device->kind() == device::Kind::cuda;
+  const auto n = static_cast<std::int64_t>(session.study.probes.of(corpus::Part::fit).size());
+  std::vector<std::vector<std::size_t>> sets;
+  std::map<std::int64_t, std::size_t> open;  // the set that still takes jobs of a width
+  for (const std::size_t j : mine) {
+    const std::int64_t width = width_of(session, jobs[j]);
+    const std::int64_t most = together
+                                  ? std::clamp(most_bytes / sae::training_bytes(n, width, session.deck.sae),
+                                               std::int64_t{1}, most_saes)
+                                  : 1;
+    const auto place = open.find(width);
+    if (place != open.end() && std::ssize(sets[place->second]) < most) {
+      sets[place->second].push_back(j);
+    } else {
+      open[width] = sets.size();
+      sets.push_back({j});
+    }
+  }
+  return sets;
+}
+
+/// Jobs of one width, in the order of their anchors.
+std::vector<sae::Sae> train_set(Session& session, const std::vector<Job>& jobs, console::Progress& progress) {
+  std::map<std::size_t, Parts> parts;  // by anchor: its seeds share them
+  std::vector<sae::Job> training;
+  for (const Job& job : jobs) {
+    const Anchor& anchor = session.study.anchors[job.anchor];
+    if (!parts.contains(job.anchor)) parts[job.anchor] = read_parts(session, anchor);
+    training.push_back({.fit = parts[job.anchor].fit,
+                        .verify = parts[job.anchor].verify,
+                        .seed = job.seed,
+                        .name = fmt::format("anchor {} ({}), seed {}", anchor.name,
+                                            session.study.describe(anchor.site), job.seed)});
   }
   const auto timer = session.timing.phase("train");
   sae::TrainHooks hooks;
-  hooks.progress = [&](std::int64_t) { progress.advance(); };
+  hooks.progress = [&](std::int64_t) { progress.advance(std::ssize(jobs)); };
   hooks.stop = [&] { return session.stop->asked(); };
-  try {
-    return sae::train(*session.device, fit, verify, width, session.deck.sae, job.seed, hooks);
-  } catch (const Error& error) {
-    throw Error(error.code(), fmt::format("anchor {} ({}), seed {}: {}", anchor.name,
-                                          session.study.describe(anchor.site), job.seed, error.what()));
-  }
+  return sae::train_many(*session.device, training, width_of(session, jobs.front()), session.deck.sae, hooks);
 }
 
 void report(Session& session, const std::string& anchor, const sae::Sae& sae) {
@@ -100,12 +147,19 @@ void train(Session& session, bool again) {
   const auto& world = session.world;
   const auto owner = parallel::assign_longest_first(costs, world.size());
   std::vector<sae::Sae> trained(jobs.size());
-  const auto mine = std::ranges::count(owner, world.rank());
+  std::vector<std::size_t> mine;
+  for (std::size_t j = 0; j < jobs.size(); ++j)
+    if (owner[j] == world.rank()) mine.push_back(j);
   {
-    console::Progress progress(session.console, "train", mine * session.deck.sae.steps, "steps of rank 0");
+    console::Progress progress(session.console, "train", std::ssize(mine) * session.deck.sae.steps,
+                               "steps of rank 0");
     parallel::together(world, "train", [&] {
-      for (std::size_t j = 0; j < jobs.size(); ++j)
-        if (owner[j] == world.rank()) trained[j] = train_one(session, jobs[j], progress);
+      for (const std::vector<std::size_t>& set : cut_into_sets(session, jobs, mine)) {
+        std::vector<Job> of_set;
+        for (const std::size_t j : set) of_set.push_back(jobs[j]);
+        std::vector<sae::Sae> saes = train_set(session, of_set, progress);
+        for (std::size_t i = 0; i < set.size(); ++i) trained[set[i]] = std::move(saes[i]);
+      }
     });
   }
   for (std::size_t a = 0; a < pending.size(); ++a) {

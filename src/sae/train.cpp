@@ -113,46 +113,63 @@ class Training {
   }
 
  private:
+  /// A fit part in input space; jobs that share it follow each other.
+  struct Part {
+    Normalisation norm = {};
+    std::vector<float> u = {};
+    std::vector<double> centre = {};  ///< geometric median
+    std::int64_t first_row = 0;       ///< in the inputs on the device
+  };
+
   /// Puts the fit parts on the device and finds where each SAE starts.
   Trainer<float> prepare(std::span<const Job> jobs) {
     device::Buffer<float> inputs(device_, count_rows(jobs) * d_);
     std::vector<Start<float>> starts;
-    std::vector<float> u;
-    std::vector<double> centre;
-    Normalisation norm;
-    std::int64_t rows = 0;
+    Part part;
     courses_.reserve(jobs.size());
     for (std::size_t j = 0; j < jobs.size(); ++j) {
       const Job& job = jobs[j];
       under_name(job, [&] {
-        if (j == 0 || !same_fit(jobs[j - 1], job)) {
-          norm = normalisation(job.fit, d_);
-          u.resize(job.fit.size());
-          normalise(job.fit, norm.mean, norm.scale, u);
-          centre = geometric_median(u, d_);
-          device_.upload(inputs.data() + rows * d_, u.data(), u.size() * sizeof(float));
-          rows += rows_of(job);
-        }
-        starts.push_back(start(job, u, centre));
-        courses_.push_back({.job = job,
-                            .sae = {.h = options_.latents,
-                                    .d = d_,
-                                    .k = options_.k,
-                                    .mean = norm.mean,
-                                    .scale = norm.scale,
-                                    .seed = job.seed},
-                            .first_row = rows - rows_of(job),
-                            .batches = Batches(rows_of(job), options_.batch, job.seed),
-                            .recorder = Recorder(options_.steps)});
+        if (j == 0) part = put_part(job, 0, inputs);
+        if (j > 0 && !same_fit(jobs[j - 1], job))
+          part = put_part(job, part.first_row + rows_of(jobs[j - 1]), inputs);
+        starts.push_back(start(job, part));
+        courses_.push_back(course(job, part));
       });
     }
+    return {device_, starts, std::move(inputs), {.k = options_.k, .batch = common_batch()}};
+  }
+
+  Part put_part(const Job& job, std::int64_t first_row, device::Buffer<float>& inputs) {
+    Part part{
+        .norm = normalisation(job.fit, d_), .u = std::vector<float>(job.fit.size()), .first_row = first_row};
+    normalise(job.fit, part.norm.mean, part.norm.scale, part.u);
+    part.centre = geometric_median(part.u, d_);
+    device_.upload(inputs.data() + first_row * d_, part.u.data(), part.u.size() * sizeof(float));
+    return part;
+  }
+
+  [[nodiscard]] Course course(const Job& job, const Part& part) const {
+    return {.job = job,
+            .sae = {.h = options_.latents,
+                    .d = d_,
+                    .k = options_.k,
+                    .mean = part.norm.mean,
+                    .scale = part.norm.scale,
+                    .seed = job.seed},
+            .first_row = part.first_row,
+            .batches = Batches(rows_of(job), options_.batch, job.seed),
+            .recorder = Recorder(options_.steps)};
+  }
+
+  [[nodiscard]] std::int64_t common_batch() const {
     const std::int64_t batch = courses_.front().batches.size();
-    for (const Course& course : courses_)
-      if (course.batches.size() != batch)
+    for (const Course& each : courses_)
+      if (each.batches.size() != batch)
         throw Error(Exit::defect,
                     fmt::format("SAEs with batches of {} and {} rows cannot be trained together", batch,
-                                course.batches.size()));
-    return {device_, starts, std::move(inputs), {.k = options_.k, .batch = batch}};
+                                each.batches.size()));
+    return batch;
   }
 
   [[nodiscard]] std::int64_t rows_of(const Job& job) const {
@@ -170,15 +187,14 @@ class Training {
     return rows;
   }
 
-  [[nodiscard]] Start<float> start(const Job& job, std::span<const float> u,
-                                   std::span<const double> centre) const {
+  [[nodiscard]] Start<float> start(const Job& job, const Part& part) const {
     const std::vector<double> directions =
-        start_directions(u, centre, options_.latents, options_.init, job.seed);
+        start_directions(part.u, part.centre, options_.latents, options_.init, job.seed);
     Parameters<float> parameters{.h = options_.latents, .d = d_};
     parameters.decoder.assign(directions.begin(), directions.end());
     parameters.encoder = parameters.decoder;
     parameters.encoder_bias.assign(options_.latents, 0.0F);
-    parameters.pre_bias.assign(centre.begin(), centre.end());
+    parameters.pre_bias.assign(part.centre.begin(), part.centre.end());
     return {.parameters = std::move(parameters),
             .dead_after = options_.dead_after > 0 ? options_.dead_after : 2 * rows_of(job)};
   }

@@ -23,8 +23,8 @@ struct TrainHooks {
 /// One SAE to be trained. fit: n×d, verify: m×d residuals of the anchor, not normalised; an empty verify part
 /// is replaced by the fit part.
 struct Job {
-  std::span<const float> fit;
-  std::span<const float> verify;
+  std::span<const float> fit = {};
+  std::span<const float> verify = {};
   std::uint64_t seed = 1;
   std::string name = {};  ///< stands before what is said to be wrong with it
 };

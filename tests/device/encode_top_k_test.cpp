@@ -106,6 +106,28 @@ TEST_P(EncodeTopKOn, ProblemsTogetherAreEachAsIfAlone) {
   }
 }
 
+/// Enough work for a device to cut it into larger pieces, beside a few rows of it.
+template <class T>
+void check_pieces(Device& device) {
+  constexpr std::int64_t n = 129;
+  constexpr std::int64_t d = 11;
+  constexpr std::int64_t h = 8193;
+  constexpr std::int64_t few = 3;
+  for (const std::int64_t keep : {1, 2}) check<T>(device, 1, n, d, h, keep);
+  const std::vector<T> x = normals_of<T>(n * d, 1);
+  const std::vector<T> encoder = normals_of<T>(h * d, 2);
+  const std::vector<T> bias = normals_of<T>(h, 3);
+  const std::vector<T> some(x.begin(), x.begin() + few * d);
+  const std::vector<T> all_z = run(device, n, d, h, 1, x, encoder, bias).z;
+  EXPECT_EQ(run(device, few, d, h, 1, some, encoder, bias).z,
+            std::vector<T>(all_z.begin(), all_z.begin() + few * h));
+}
+
+TEST_P(EncodeTopKOn, LargePiecesAndSmallOnesAreTheSameBytes) {
+  check_pieces<float>(*device_);
+  check_pieces<double>(*device_);
+}
+
 TEST_P(EncodeTopKOn, TiesGoToTheLowerIndex) {
   constexpr std::int64_t h = 150;
   const std::vector<float> x = {1};

@@ -4,7 +4,10 @@
 
 #include <cstring>
 
+#include "../device/every_device.hpp"
+#include "../support.hpp"
 #include "device/host/host_device.hpp"
+#include "error.hpp"
 #include "random.hpp"
 #include "reference.hpp"
 
@@ -12,6 +15,7 @@ namespace incipit::sae {
 namespace {
 
 using reference::Matrix;
+using test::code_of;
 
 struct Case {
   std::int64_t h, d, k, batch, dead;
@@ -58,7 +62,7 @@ struct Problem {
   }
 
   template <class T>
-  [[nodiscard]] Trainer<T> trainer(device::Device& device) const {
+  [[nodiscard]] Trainer<T> trainer(device::Device& device, std::size_t saes = 1) const {
     const auto to = [](const std::vector<double>& v) { return std::vector<T>(v.begin(), v.end()); };
     Parameters<T> parameters{.h = shape.h, .d = shape.d};
     parameters.encoder = to(reference::flat(model.encoder));
@@ -66,10 +70,12 @@ struct Problem {
     parameters.encoder_bias = to(model.encoder_bias);
     parameters.pre_bias = to(model.pre_bias);
     const std::vector<T> u = to(reference::flat(inputs));
-    const Start<T> start{.parameters = parameters, .dead_after = model.dead_after};
-    Trainer<T> made(device, {&start, 1}, device::Buffer<T>(device, std::span<const T>(u)),
+    const std::vector<Start<T>> starts(saes, {.parameters = parameters, .dead_after = model.dead_after});
+    Trainer<T> made(device, starts, device::Buffer<T>(device, std::span<const T>(u)),
                     {.k = shape.k, .batch = shape.batch});
-    made.set_idle(model.idle);
+    std::vector<std::int64_t> idle;
+    for (std::size_t i = 0; i < saes; ++i) idle.insert(idle.end(), model.idle.begin(), model.idle.end());
+    made.set_idle(idle);
     return made;
   }
 
@@ -212,6 +218,51 @@ INSTANTIATE_TEST_SUITE_P(Shapes, TrainerCase,
                                          Case{.h = 90, .d = 24, .k = 1, .batch = 140, .dead = 30},
                                          Case{.h = 90, .d = 24, .k = 4, .batch = 140, .dead = 5},
                                          Case{.h = 90, .d = 24, .k = 32, .batch = 19, .dead = 40}));
+
+class TrainerOn : public device::OnEveryDevice {};
+
+/// Two SAEs over one matrix of inputs, four steps: all loaded at once, or one after the other.
+TEST_P(TrainerOn, StepsLoadedAtOnceAreTheSteps) {
+  const Problem problem({.h = 21, .d = 10, .k = 2, .batch = 9, .dead = 6});
+  constexpr std::int64_t steps = 4;
+  Random random(5, Purpose::test, 5);
+  std::vector<std::int32_t> rows(steps * 2 * problem.shape.batch);
+  for (std::int32_t& row : rows) row = static_cast<std::int32_t>(random.below(problem.inputs.size()));
+  const auto run = [&](std::int64_t at_once) {
+    Trainer<float> trainer = problem.trainer<float>(*device_, 2);
+    std::vector<double> losses;
+    const std::int64_t size = at_once * 2 * problem.shape.batch;
+    for (std::int64_t begin = 0; begin < std::ssize(rows); begin += size) {
+      trainer.load(std::span(rows).subspan(begin, size));
+      for (std::int64_t step = 0; step < at_once; ++step) {
+        trainer.backward();
+        trainer.update(0.001);
+      }
+      for (const Terms& terms : trainer.terms()) losses.push_back(terms.loss);
+    }
+    EXPECT_EQ(code_of([&] { trainer.backward(); }), Exit::defect);
+    return std::pair(losses, trainer.parameters(1).decoder);
+  };
+  const auto one = run(1);
+  EXPECT_EQ(one.first.size(), 2U * steps);
+  EXPECT_NE(one.first[0], one.first[1]);
+  EXPECT_EQ(run(2), one);
+  EXPECT_EQ(run(4), one);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, TrainerOn, testing::ValuesIn(device::every_device()),
+                         device::candidate_name);
+
+TEST(Trainer, TakesWholeBatchesOfSoManySteps) {
+  const Problem problem({.h = 5, .d = 3, .k = 1, .batch = 2, .dead = 0});
+  const auto host = device::make_host_device(1);
+  Trainer<float> trainer = problem.trainer<float>(*host, 2);
+  EXPECT_EQ(code_of([&] { trainer.load(std::vector<std::int32_t>(6)); }), Exit::defect);
+  EXPECT_EQ(code_of([&] { trainer.load(std::vector<std::int32_t>(4 * Trainer<float>::most_steps + 4)); }),
+            Exit::defect);
+  trainer.load(std::vector<std::int32_t>(4 * Trainer<float>::most_steps));
+  EXPECT_TRUE(trainer.terms().empty());
+}
 
 TEST(LearningRate, WarmsUpAndDecays) {
   const double full = 0.03 / std::sqrt(64.0);
