@@ -82,9 +82,10 @@ fuzz() {
 }
 
 kernels() {
-  # Every kernel for every architecture, without a GPU; and no register of any of them in memory.
-  cmake -S kernels -B build/kernels -G Ninja -DINCIPIT_TESTS=OFF && cmake --build build/kernels &&
-    "$PYTHON" kernels/check_resources.py build/kernels
+  # The build has compiled every kernel for every architecture, without a GPU: no register of any of them in memory. The
+  # bench links what the program does not, and kernels/ must configure alone.
+  "$PYTHON" kernels/check_resources.py build/dev/kernels && cmake --build --preset dev --target kernels_bench &&
+    cmake -S kernels -B build/kernels -G Ninja -DINCIPIT_TESTS=OFF
 }
 
 python_tests() {
@@ -95,7 +96,7 @@ python_tests() {
   done
   local marks=()
   [ "$all" = yes ] || marks=(-m "not long")
-  INCIPIT_BIN=$root/build/dev/src/incipit "$PYTHON" -m pytest -q -p no:cacheprovider "${marks[@]}" "${folders[@]}"
+  INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_SHIM_BIN=$root/build/dev/tests/shim/incipit-shim "$PYTHON" -m pytest -q -p no:cacheprovider "${marks[@]}" "${folders[@]}"
 }
 
 unit_tests() {

@@ -30,7 +30,8 @@ void convert_f16(const std::byte* bytes, std::span<float> out) {
 }
 
 void convert_bf16(const std::byte* bytes, std::span<float> out) {
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = device::to_float(load<device::BFloat16>(bytes + 2 * i));
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = device::to_float(load<device::BFloat16>(bytes + 2 * i));
 }
 
 void convert_f64(const std::byte* bytes, std::span<float> out) {

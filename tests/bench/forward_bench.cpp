@@ -205,10 +205,11 @@ int main(int argc, char** argv) try {
               tokens / seconds, 1e-9 * rate);
   std::printf("fraction of sgemm   %8.1f %% of %d thread%s\n", 100 * rate / (ceiling * cores), a.threads,
               a.threads == 1 ? "" : "s");
-  std::printf("peak memory         %8.0f MB; foretold %.0f MB fixed, %.0f MB for the wave\n",
-              static_cast<double>(usage.ru_maxrss) / 1e3,
-              1e-6 * static_cast<double>(model::Neox::bytes_fixed(config, a.pack_tokens, device::NumberType::f32)),
-              1e-6 * static_cast<double>(model::Neox::bytes_per_wave(config, packs, device::NumberType::f32)));
+  std::printf(
+      "peak memory         %8.0f MB; foretold %.0f MB fixed, %.0f MB for the wave\n",
+      static_cast<double>(usage.ru_maxrss) / 1e3,
+      1e-6 * static_cast<double>(model::Neox::bytes_fixed(config, a.pack_tokens, device::NumberType::f32)),
+      1e-6 * static_cast<double>(model::Neox::bytes_per_wave(config, packs, device::NumberType::f32)));
   device.print(seconds);
   return 0;
 } catch (const std::exception& error) {
