@@ -23,21 +23,23 @@ constexpr int warp_rows = 16;
 /// Of 16 bits: 16 bytes.
 constexpr int half_pack = 8;
 
-/// Heads of `size` numbers, shorter ones filled up with zeros, by `warps` warps.
-template <int size, int warps>
+/// Warps of a block: one where there are few queries each, as when only last tokens ask.
+constexpr int half_warps = 4;
+
+/// Heads of `size` numbers, shorter ones filled up with zeros.
+template <int size>
 struct HalfTile {
-  static constexpr int threads = warps * warp_lanes;
-  static constexpr int queries = warps * warp_rows;
   static constexpr int keys = size > 128 ? 32 : 64;
   /// Eight rows of a matrix fall into different banks.
   static constexpr int stride = size + half_pack;
   /// Registers hold the queries as long as they hold the output too.
   static constexpr bool queries_held = size <= 128;
 
-  static constexpr std::size_t q_size = std::size_t{queries} * stride;
   static constexpr std::size_t key_size = std::size_t{keys} * stride;
-  /// Of the queries and of two tiles each of keys and values.
-  static constexpr std::size_t bytes = (q_size + 4 * key_size) * sizeof(Float16);
+  /// Bytes of two tiles each of keys and values, and of the queries behind them.
+  static constexpr std::size_t bytes(int warps) {
+    return (4 * key_size + std::size_t{warp_rows} * warps * stride) * sizeof(Float16);
+  }
 };
 
 /// What a block works on: a tile of one sequence's queries at one head.
@@ -71,11 +73,11 @@ __device__ __forceinline__ HalfWork<T> work_of(const Attention<T>& op, int tiles
 }
 
 /// The first `size` columns of `rows` rows on their way into shared memory; zeros beyond what there is.
-template <int size, int rows, int threads, HalfNumber T>
-__device__ __forceinline__ void begin_tile(Shared<T> to, const T* from, int available, int head_size,
-                                           bool whole_packs) {
+template <int size, HalfNumber T>
+__device__ __forceinline__ void begin_tile(Shared<T> to, const T* from, int rows, int available,
+                                           int head_size, bool whole_packs) {
   constexpr int row_packs = size / half_pack;
-  for (int i = static_cast<int>(threadIdx.x); i < rows * row_packs; i += threads) {
+  for (int i = static_cast<int>(threadIdx.x); i < rows * row_packs; i += static_cast<int>(blockDim.x)) {
     const int row = i / row_packs;
     const int column = i % row_packs * half_pack;
     const Shared<T> place = to + (row * (size + half_pack) + column);
@@ -208,11 +210,12 @@ struct WarpQueries {
   }
 };
 
-template <HalfNumber T, int size, int warps>
-__global__ void __launch_bounds__(HalfTile<size, warps>::threads)
+template <HalfNumber T, int size>
+__global__ void __launch_bounds__(half_warps* warp_lanes)
     attention_half_kernel(Attention<T> op, int tiles, bool whole_packs) {
-  using Shape = HalfTile<size, warps>;
-  const HalfWork<T> work = work_of(op, tiles, Shape::queries);
+  using Shape = HalfTile<size>;
+  const int tile_queries = static_cast<int>(blockDim.x) / warp_lanes * warp_rows;
+  const HalfWork<T> work = work_of(op, tiles, tile_queries);
   if (work.rows <= 0) return;
   const int keys = work.seen_first + work.rows - 1;
   const int head_size = static_cast<int>(op.head_size);
@@ -223,19 +226,17 @@ __global__ void __launch_bounds__(HalfTile<size, warps>::threads)
   const int warp_queries = work.rows - warp_first < warp_rows ? work.rows - warp_first : warp_rows;
   const int warp_keys = warp_queries > 0 ? work.seen_first + warp_first + warp_queries - 1 : 0;
 
-  const Shared<T> q = dynamic_shared<T>(0, Shape::q_size);
-  const Shared<T> k = dynamic_shared<T>(Shape::q_size * sizeof(T), 2 * Shape::key_size);
-  const Shared<T> v =
-      dynamic_shared<T>((Shape::q_size + 2 * Shape::key_size) * sizeof(T), 2 * Shape::key_size);
+  const Shared<T> k = dynamic_shared<T>(0, 2 * Shape::key_size);
+  const Shared<T> v = dynamic_shared<T>(2 * Shape::key_size * sizeof(T), 2 * Shape::key_size);
+  const Shared<T> q = dynamic_shared<T>(4 * Shape::key_size * sizeof(T),
+                                        static_cast<std::size_t>(tile_queries) * Shape::stride);
   const auto begin_keys = [&](int key, int stage) {
     const std::int64_t from = static_cast<std::int64_t>(key) * head_size;
     const int offset = stage * static_cast<int>(Shape::key_size);
-    begin_tile<size, Shape::keys, Shape::threads, T>(k + offset, work.k + from, keys - key, head_size,
-                                                     whole_packs);
-    begin_tile<size, Shape::keys, Shape::threads, T>(v + offset, work.v + from, keys - key, head_size,
-                                                     whole_packs);
+    begin_tile<size, T>(k + offset, work.k + from, Shape::keys, keys - key, head_size, whole_packs);
+    begin_tile<size, T>(v + offset, work.v + from, Shape::keys, keys - key, head_size, whole_packs);
   };
-  begin_tile<size, Shape::queries, Shape::threads, T>(q, work.q, work.rows, head_size, whole_packs);
+  begin_tile<size, T>(q, work.q, tile_queries, work.rows, head_size, whole_packs);
   begin_keys(0, 0);
 
   constexpr float log2_e = 1.44269504F;
@@ -283,22 +284,18 @@ __global__ void __launch_bounds__(HalfTile<size, warps>::threads)
   }
 }
 
-template <int size, int warps, HalfNumber T>
-void run(const Attention<T>& op, const Call& call) {
-  using Shape = HalfTile<size, warps>;
-  // No sequence has more queries than keys, or than there are queries.
-  const std::int64_t tiles = divide_up(std::min(op.longest, op.query_rows), Shape::queries);
-  launch(
-      call,
-      {.blocks = tiles * op.sequences, .threads = Shape::threads, .across = op.heads, .shared = Shape::bytes},
-      attention_half_kernel<T, size, warps>, op, static_cast<int>(tiles),
-      packable<half_pack>(op.head_size, op.q, op.k, op.v, op.out));
-}
-
-/// One warp where there are few queries each, as when only last tokens ask.
 template <int size, HalfNumber T>
 void run(const Attention<T>& op, const Call& call) {
-  op.query_rows <= warp_rows* op.sequences ? run<size, 1>(op, call) : run<size, 4>(op, call);
+  const int warps = op.query_rows <= warp_rows * op.sequences ? 1 : half_warps;
+  // No sequence has more queries than keys, or than there are queries.
+  const std::int64_t tiles = divide_up(std::min(op.longest, op.query_rows), warps * warp_rows);
+  launch(call,
+         {.blocks = tiles * op.sequences,
+          .threads = warps * warp_lanes,
+          .across = op.heads,
+          .shared = HalfTile<size>::bytes(warps)},
+         attention_half_kernel<T, size>, op, static_cast<int>(tiles),
+         packable<half_pack>(op.head_size, op.q, op.k, op.v, op.out));
 }
 
 template <HalfNumber T>
