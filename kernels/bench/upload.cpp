@@ -40,7 +40,7 @@ void run_to(CudaDevice& device, const Settings& settings, const std::vector<Floa
   Line line{.part = "upload",
             .operation = "upload_numbers",
             .type = type_name<To>,
-            .shape = std::string("from fp16, ") + sizes({op.count}),
+            .shape = sizes({op.count}) + " from fp16",
             .bytes = static_cast<double>(settings.upload_bytes),
             .memory = Bound::bus,
             .items = static_cast<double>(op.count)};
