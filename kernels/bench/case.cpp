@@ -54,6 +54,12 @@ void compare(CudaDevice& device, Round& round, Line& line) {
   round.arena.restore();
   round.instance.run();
   const std::vector<Buffer<std::byte>> ours = keep_outputs(device, round);
+  if (round.instance.error) {
+    line.difference = round.instance.error();
+    // Written so that NaN fails.
+    if (!(line.difference <= 1))
+      line.complaint = "is off by " + std::to_string(line.difference) + " times what is allowed";
+  }
   if (round.instance.naive) {
     round.arena.restore();
     round.instance.naive();
@@ -89,7 +95,8 @@ Line run_case(CudaDevice& device, const Settings& settings, const Case& from) {
   compare(device, *rounds.front(), line);
   Stopwatch watch(device);
   const auto number = static_cast<int>(rounds.size());
-  line.time = watch.measure(settings.patience, std::max(2, number),
+  line.time = watch.measure(from.slow ? settings.long_patience : settings.patience,
+                            from.slow ? 0 : std::max(2, number),
                             [&](std::size_t turn) { rounds[turn % rounds.size()]->instance.run(); });
   if (rounds.front()->instance.naive) {
     line.naive = watch.measure(settings.naive_patience, 0,
@@ -110,6 +117,8 @@ void run_cases(CudaDevice& device, const Settings& settings, const std::string& 
   const std::pair<const char*, std::vector<Case>> stages[] = {
       {"operations of the forward pass", forward_cases(settings)},
       {"operations of the sparse autoencoder", sae_cases(settings)},
+      {"operations of the statistics, items are results of draws", statistics_cases(settings)},
+      {"operations of the alignment", align_cases(settings)},
   };
   for (const auto& [title, cases] : stages) {
     report.begin(title);

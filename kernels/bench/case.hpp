@@ -14,6 +14,9 @@ namespace incipit::device::bench {
 struct Instance {
   std::function<void()> run;
   std::function<void()> naive;  ///< empty: there is none
+  /// How far what run() wrote is from what it must satisfy, in units of what is allowed; empty where the
+  /// naive version says so.
+  std::function<double()> error = {};
 };
 
 /// One operation at one shape. `make` fills an arena with arguments, again and again where inputs take turns.
@@ -25,6 +28,7 @@ struct Case {
   double flops = 0;  ///< of products; 0 where only memory counts
   Bound arithmetic = Bound::fp32;
   double items = 0;
+  bool slow = false;  ///< seconds a call: few samples
   std::function<Instance(Arena&)> make;
 };
 
@@ -42,6 +46,8 @@ std::string sizes(std::initializer_list<std::int64_t> numbers);
 /// that file's list, and a naive version. Another stage: another such function, added to run_cases.
 std::vector<Case> forward_cases(const Settings& settings);
 std::vector<Case> sae_cases(const Settings& settings);
+std::vector<Case> statistics_cases(const Settings& settings);
+std::vector<Case> align_cases(const Settings& settings);
 
 /// Checks each case against its naive version, times both, and adds a line. Only those whose operation's name
 /// contains `only`.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 
 #include "arena.hpp"
 #include "launch.cuh"
@@ -19,6 +20,34 @@ Time time_copy(CudaDevice& device, const Settings& settings) {
     cuda::check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(n) * sizeof(float),
                                 cudaMemcpyDeviceToDevice, call.stream),
                 call);
+  });
+}
+
+/// Memory of the host that the device copies from by itself.
+class Pinned {
+ public:
+  explicit Pinned(std::size_t bytes) {
+    cuda::check(cudaMallocHost(&data_, bytes), {.operation = "pinned memory"});
+    std::memset(data_, 1, bytes);
+  }
+  Pinned(const Pinned&) = delete;
+  Pinned& operator=(const Pinned&) = delete;
+  ~Pinned() { cudaFreeHost(data_); }
+
+  [[nodiscard]] const void* data() const { return data_; }
+
+ private:
+  void* data_ = nullptr;
+};
+
+Time time_bus(CudaDevice& device, const Settings& settings) {
+  Arena arena(device, 1);
+  const auto bytes = static_cast<std::size_t>(settings.upload_bytes);
+  const Pinned from(bytes);
+  float* to = arena.poisoned<float>(settings.upload_bytes / static_cast<std::int64_t>(sizeof(float)));
+  const cuda::Call call = arena.call("copy from the host");
+  return Stopwatch(device).measure(settings.patience, 3, [&](std::size_t) {
+    cuda::check(cudaMemcpyAsync(to, from.data(), bytes, cudaMemcpyHostToDevice, call.stream), call);
   });
 }
 
@@ -50,6 +79,8 @@ std::string name_of(Bound bound) {
   switch (bound) {
     case Bound::copy:
       return "copy";
+    case Bound::bus:
+      return "bus";
     case Bound::bf16:
       return "bf16";
     case Bound::fp32:
@@ -64,6 +95,8 @@ double Ceilings::of(Bound bound) const {
   switch (bound) {
     case Bound::copy:
       return copy;
+    case Bound::bus:
+      return bus;
     case Bound::bf16:
       return bf16;
     case Bound::fp32:
@@ -74,10 +107,10 @@ double Ceilings::of(Bound bound) const {
   return 0;
 }
 
-Floor floor_of(const Ceilings& ceilings, double bytes, double flops, Bound arithmetic) {
-  const Floor memory{bytes / ceilings.copy, Bound::copy};
+Floor floor_of(const Ceilings& ceilings, double bytes, Bound memory, double flops, Bound arithmetic) {
+  const Floor moved{bytes / ceilings.of(memory), memory};
   const Floor products{flops / ceilings.of(arithmetic), arithmetic};
-  return products.seconds > memory.seconds ? products : memory;
+  return products.seconds > moved.seconds ? products : moved;
 }
 
 Ceilings measure_ceilings(CudaDevice& device, const Settings& settings) {
@@ -86,6 +119,9 @@ Ceilings measure_ceilings(CudaDevice& device, const Settings& settings) {
   ceilings.copy = 2.0 * static_cast<double>(settings.copy_bytes) / copy.median;
   std::printf("ceiling  copy  of %.2f GB  %8.1f GB/s read and written\n",
               1e-9 * static_cast<double>(settings.copy_bytes), 1e-9 * ceilings.copy);
+  ceilings.bus = static_cast<double>(settings.upload_bytes) / time_bus(device, settings).median;
+  std::printf("ceiling  bus   of %.2f GB  %8.1f GB/s from pinned memory\n",
+              1e-9 * static_cast<double>(settings.upload_bytes), 1e-9 * ceilings.bus);
   Gemm gemm(device);
   ceilings.bf16 = best_gemm<BFloat16>(device, gemm, settings, Bound::bf16);
   ceilings.fp32 = best_gemm<float>(device, gemm, settings, Bound::fp32);

@@ -1,6 +1,7 @@
 // What each operation of the CUDA device reaches of what the device could: kernels/README.md.
 //
-//   kernels_bench [--quick | --tiny] [--only=PART] [--part=operations|forward|sae|polar] [--out=FILE.csv]
+//   kernels_bench [--quick | --tiny] [--only=PART] [--part=operations|forward|sae|polar|upload]
+//   [--out=FILE.csv]
 //
 // Exit: 0, or 76 where an operation does not agree with its naive version, 71 without a GPU.
 
@@ -15,6 +16,7 @@
 #include "forward.hpp"
 #include "polar.hpp"
 #include "sae_step.hpp"
+#include "upload.hpp"
 
 namespace incipit::device::bench {
 namespace {
@@ -45,14 +47,17 @@ Arguments parse(int argc, char** argv) {
       arguments.size = word.substr(2);
     } else if (!value(word, "--only", arguments.only) && !value(word, "--part", arguments.part) &&
                !value(word, "--out", arguments.out)) {
-      throw Error(Exit::usage,
-                  "unknown argument '" + word +
-                      "'; known: --quick --tiny --only=NAME --part=operations|forward|sae|polar --out=FILE");
+      throw Error(
+          Exit::usage,
+          "unknown argument '" + word +
+              "'; known: --quick --tiny --only=NAME --part=operations|forward|sae|polar|upload --out=FILE");
     }
   }
   const std::string& part = arguments.part;
-  if (!part.empty() && part != "operations" && part != "forward" && part != "sae" && part != "polar")
-    throw Error(Exit::usage, "--part: expected operations, forward, sae or polar, found '" + part + "'");
+  if (!part.empty() && part != "operations" && part != "forward" && part != "sae" && part != "polar" &&
+      part != "upload")
+    throw Error(Exit::usage,
+                "--part: expected operations, forward, sae, polar or upload, found '" + part + "'");
   return arguments;
 }
 
@@ -82,6 +87,7 @@ int run(int argc, char** argv) {
   if (wanted("forward")) run_forward(device, settings, arguments.only, report);
   if (wanted("sae")) run_sae_steps(device, settings, report);
   if (wanted("polar")) run_polar(device, settings, report);
+  if (wanted("upload")) run_upload(device, settings, report);
   std::printf("\n%d wrong\n", report.complaints());
   return static_cast<int>(report.complaints() == 0 ? Exit::done : Exit::numbers);
 }

@@ -32,4 +32,19 @@ void run(const cuda::Call& call, const SaeIdle<float>& op);
 void run(const cuda::Call& call, const SaeDead& op);
 void run(const cuda::Call& call, const SaeLoss& op);
 
+void run(const cuda::Call& call, const DrawBootstrap& op);
+void run(const cuda::Call& call, const DrawPermutations& op);
+void run(const cuda::Call& call, const LatentHistogram& op);
+void run(const cuda::Call& call, const ActivationSum& op);
+void run(const cuda::Call& call, const SetMaximum& op);
+void run(const cuda::Call& call, const LatentGroups& op);
+void run(const cuda::Call& call, const ResampleCounts& op);
+void run(const cuda::Call& call, const ResampleLatents& op);
+template <class T>
+void run(const cuda::Call& call, const RankScores<T>& op);
+void run(const cuda::Call& call, const ResampleAuc& op);
+
+template <class T>
+void run(const cuda::Call& call, const CrossCovariance<T>& op);
+
 }  // namespace incipit::device::bench::naive

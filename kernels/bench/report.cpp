@@ -28,7 +28,7 @@ double flops_per_second(const Line& line) {
 
 /// How long a line's work must take.
 Floor floor_of(const Line& line, const Ceilings& ceilings) {
-  return floor_of(ceilings, line.bytes, line.flops, line.arithmetic);
+  return floor_of(ceilings, line.bytes, line.memory, line.flops, line.arithmetic);
 }
 
 /// Nothing where there is nothing to say.
@@ -59,7 +59,7 @@ void Report::add(const Line& line) {
               cell("%.1f", 1e-12 * flops_per_second(line)).c_str(), of.c_str(),
               cell("%.3g", line.items / line.time.median).c_str(),
               line.naive ? cell("%.1f", line.naive->median / line.time.median).c_str() : "",
-              line.naive ? print("%.2f", line.difference).c_str() : "",
+              line.naive || line.difference > 0 ? print("%.2f", line.difference).c_str() : "",
               line.complaint.empty() ? "" : "  WRONG: ", line.complaint.c_str());
   write();
 }
@@ -73,8 +73,8 @@ void Report::write() const {
   if (path_.empty()) return;
   std::ofstream file(path_);
   for (const std::string& text : about_) file << "# " << text << "\n";
-  file << print("# copy %.6g B/s, bf16 %.6g, fp32 %.6g, fp64 %.6g FLOP/s\n", ceilings_.copy, ceilings_.bf16,
-                ceilings_.fp32, ceilings_.fp64);
+  file << print("# copy %.6g B/s, bus %.6g B/s, bf16 %.6g, fp32 %.6g, fp64 %.6g FLOP/s\n", ceilings_.copy,
+                ceilings_.bus, ceilings_.bf16, ceilings_.fp32, ceilings_.fp64);
   file << "part,operation,type,shape,seconds,low,high,samples,bytes_per_second,flops_per_second,bound,share,"
           "items_per_second,naive_seconds,difference,complaint\n";
   for (const Line& line : lines_) {

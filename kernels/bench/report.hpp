@@ -17,6 +17,7 @@ struct Line {
   std::string shape;
   Time time = {};
   double bytes = 0;                ///< fewest that a call must move; 0: not counted
+  Bound memory = Bound::copy;      ///< what the bytes are moved by
   double flops = 0;                ///< that a call must do; 0: not counted
   Bound arithmetic = Bound::fp32;  ///< the type that products are made of
   double items = 0;                ///< tokens or samples of a call

@@ -28,6 +28,12 @@ Settings full() {
           .saes = {1, 8},
           .steps = 32,
           .polar = 5120,
+          .subjects = 14,
+          .draws = 1000,
+          .aligned_rows = 6000,
+          .aligned = {2560, 5120},
+          .decomposed = {1024, 5120},
+          .upload_bytes = std::int64_t{64} << 20U,
           .copy_bytes = std::int64_t{2} << 30U,
           .gemm = {4096, 8192, 16384},
           .patience = {},
@@ -44,6 +50,8 @@ Settings quick() {
   s.tokens = 32768;
   s.tokens_fp32 = 8192;
   s.batches = {256};
+  s.aligned = {2560};
+  s.decomposed = {1024};
   s.gemm = {8192};
   s.patience = {.fewest = 10, .most = 50, .seconds = 0.05, .sample = 1e-3};
   s.naive_patience = {.fewest = 1, .most = 5, .seconds = 0.05, .sample = 1e-4};
@@ -65,6 +73,12 @@ Settings tiny() {
           .saes = {1, 2},
           .steps = 2,
           .polar = 30,
+          .subjects = 3,
+          .draws = 150,
+          .aligned_rows = 300,
+          .aligned = {33},
+          .decomposed = {30},
+          .upload_bytes = 1 << 14,
           .copy_bytes = 1 << 14,
           .gemm = {24},
           .patience = once,

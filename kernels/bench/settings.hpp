@@ -38,10 +38,16 @@ struct Settings {
   std::int64_t tokens_fp32 = 0;           ///< the same in fp32
   std::int64_t vocabulary_block = 0;
   Dictionary dictionary;
-  std::vector<std::int64_t> batches;  ///< of SAE training
-  std::vector<std::int64_t> saes;     ///< trained at once
-  std::int64_t steps = 0;             ///< of SAE training, a sample
-  std::int64_t polar = 0;             ///< side of a square matrix
+  std::vector<std::int64_t> batches;     ///< of SAE training
+  std::vector<std::int64_t> saes;        ///< trained at once
+  std::int64_t steps = 0;                ///< of SAE training, a sample
+  std::int64_t polar = 0;                ///< side of a square matrix
+  std::int64_t subjects = 0;             ///< of the statistics
+  std::int64_t draws = 0;                ///< resamples, and as many permutations
+  std::int64_t aligned_rows = 0;         ///< of two sites
+  std::vector<std::int64_t> aligned;     ///< their widths
+  std::vector<std::int64_t> decomposed;  ///< sides of matrices of SVD and QR
+  std::int64_t upload_bytes = 0;         ///< from the host
   std::int64_t copy_bytes = 0;
   std::vector<int> gemm;  ///< sides of the ceilings' matrices
   Patience patience;

@@ -1,6 +1,7 @@
 # The bench's sources, but for the products that are its ceilings: gemm.cu, on the shim gemm_plain.cpp.
 set(INCIPIT_BENCH_SOURCES
   main.cpp
+  align_cases.cpp
   case.cpp
   ceilings.cpp
   forward.cpp
@@ -11,8 +12,12 @@ set(INCIPIT_BENCH_SOURCES
   sae_step.cpp
   sequences.cpp
   settings.cpp
-  stopwatch.cpp)
+  statistics_cases.cpp
+  stopwatch.cpp
+  upload.cpp)
 set(INCIPIT_BENCH_KERNEL_SOURCES
   arena.cu
+  naive_align.cu
   naive_forward.cu
-  naive_sae.cu)
+  naive_sae.cu
+  naive_statistics.cu)

@@ -12,12 +12,16 @@ template <>
 inline constexpr const char* type_name<Float16> = "fp16";
 template <>
 inline constexpr const char* type_name<BFloat16> = "bf16";
+template <>
+inline constexpr const char* type_name<double> = "fp64";
 
 /// The rate that bounds products of this type: fp16 and bf16 have the same.
 template <class T>
 inline constexpr Bound arithmetic_of = Bound::bf16;
 template <>
 inline constexpr Bound arithmetic_of<float> = Bound::fp32;
+template <>
+inline constexpr Bound arithmetic_of<double> = Bound::fp64;
 
 /// How far results may be from the naive ones, which sum in another order and round to the same type: few
 /// elements of 16 bits fall on another side.
@@ -39,5 +43,7 @@ template <>
 inline constexpr double product_rounding<BFloat16, float> = 3e-4;
 template <>
 inline constexpr double product_rounding<Float16, float> = 3e-4;
+template <>
+inline constexpr double product_rounding<double, double> = 1e-13;
 
 }  // namespace incipit::device::bench
