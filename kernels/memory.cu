@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "device/device.hpp"
 #include "memory.cuh"
@@ -13,6 +14,23 @@ constexpr Call making{.operation = "preparing a CUDA device"};
 
 std::string mebibytes(std::size_t bytes) {
   return std::to_string(bytes >> 20U) + " MiB";
+}
+
+}  // namespace
+
+namespace {
+
+/// Device memory for what is on its way, in the order of the copies.
+void* allocate_for_copies(std::size_t bytes, cudaStream_t stream, const Call& call) {
+  void* memory = nullptr;
+  const cudaError_t status = cudaMallocAsync(&memory, bytes, stream);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    throw OutOfMemory(describe(call) + ": no " + std::to_string(bytes) +
+                      " bytes of device memory are left for weights on their way; lower run.memory");
+  }
+  check(status, call);
+  return memory;
 }
 
 }  // namespace
@@ -62,14 +80,16 @@ void Upload::copy(void* to, const void* host, std::size_t bytes, cudaEvent_t eve
 std::int64_t Upload::convert(const void* host, std::size_t bytes, cudaEvent_t event, const Call& call,
                              const Convert& convert) {
   const std::lock_guard lock(mutex_);
-  if (bad_ == nullptr) {
-    void* memory = nullptr;
-    check(cudaMallocAsync(&memory, sizeof *bad_, stream_), call);
-    bad_ = static_cast<unsigned long long*>(memory);
-  }
+  if (bad_ == nullptr)
+    bad_ = static_cast<unsigned long long*>(allocate_for_copies(sizeof *bad_, stream_, call));
   check(cudaMemsetAsync(bad_, 0xff, sizeof *bad_, stream_), call);
   through_halves(host, bytes, event, call, [&](Half& half, std::size_t offset, std::size_t part) {
-    if (half.staged == nullptr) check(cudaMallocAsync(&half.staged, half_bytes, stream_), call);
+    if (half.staged_bytes < part) {
+      if (half.staged != nullptr) check(cudaFreeAsync(std::exchange(half.staged, nullptr), stream_), call);
+      half.staged_bytes = 0;
+      half.staged = allocate_for_copies(part, stream_, call);
+      half.staged_bytes = part;
+    }
     check(cudaMemcpyAsync(half.staged, half.pinned, part, cudaMemcpyHostToDevice, stream_), call);
     convert(half.staged, offset, part, bad_);
   });

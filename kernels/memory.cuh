@@ -42,7 +42,8 @@ class Upload {
 
   struct Half {
     void* pinned = nullptr;  ///< from the first copy on
-    void* staged = nullptr;  ///< on the device, from the first conversion on
+    void* staged = nullptr;  ///< on the device: as much as conversions have needed
+    std::size_t staged_bytes = 0;
     cudaEvent_t copied = nullptr;
   };
   /// Fills one half after the other and calls arrive(half, offset, bytes), which queues what empties it.
