@@ -44,6 +44,8 @@ function(incipit_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE incipit_flags ${ARG_DEPENDS} GTest::gtest ${main})
   incipit_bundle(${name} ${ARG_APART})
+  # Tests are compiled more often than run.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
   target_compile_definitions(${name} PRIVATE
     INCIPIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" INCIPIT_BINARY_DIR="${PROJECT_BINARY_DIR}")
   if(NOT ARG_RANKS)

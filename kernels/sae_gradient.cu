@@ -13,6 +13,7 @@
 #include "memory.cuh"
 #include "pack.cuh"
 #include "reduce.cuh"
+#include "segments.cuh"
 #include "sort_pairs.cuh"
 
 namespace incipit::device {
@@ -31,24 +32,6 @@ __global__ void __launch_bounds__(threads) number_pairs_kernel(SaeGradient<T> op
   pairs.key[pair] =
       static_cast<std::int32_t>(op.value[pair] > 0 ? problem * op.h + op.index[pair] : op.problems * op.h);
   pairs.item[pair] = static_cast<std::int32_t>(pair);
-}
-
-/// start[j] = the first place whose key is at least j, j = 0..latents.
-static __global__ void __launch_bounds__(threads)
-    find_starts_kernel(const std::int32_t* key, std::int64_t n, std::int64_t latents, std::int32_t* start) {
-  const std::int64_t latent = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
-  if (latent > latents) return;
-  std::int64_t low = 0;
-  std::int64_t high = n;
-  while (low < high) {
-    const std::int64_t middle = (low + high) / 2;
-    if (key[middle] < latent) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  start[latent] = static_cast<std::int32_t>(low);
 }
 
 /// sum += factor · row[column …]
@@ -121,8 +104,7 @@ void run(const SaeGradient<T>& op, Memory& memory, const Call& call) {
   const Pairs spare{numbers.get() + 2 * all, numbers.get() + 3 * all};
   launch(call, {.blocks = divide_up(all, threads), .threads = threads}, number_pairs_kernel<T>, op, pairs);
   const Pairs sorted = sort_pairs(pairs, spare, all, latents + 1, memory, call);
-  launch(call, {.blocks = divide_up(latents + 1, threads), .threads = threads}, find_starts_kernel,
-         sorted.key, all, latents, start.get());
+  segment_starts(sorted.key, all, latents, start.get(), call);
 
   if (packable<widest<T>>(op.d, op.x, op.residual, op.residual_multi, op.encoder, op.decoder)) {
     sum_latents<widest<T>>(op, start.get(), sorted.item, call);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "command/machine.hpp"
 #include "device/cuda.hpp"
@@ -43,10 +44,7 @@ std::int64_t sharers(const std::vector<std::string>& identities, const device::D
 /// What the user must know, or Error(machine), where ranks share devices.
 void judge_sharing(const std::vector<std::string>& identities, bool may_share,
                    std::vector<std::string>& warnings) {
-  auto devices = identities;
-  std::ranges::sort(devices);
-  const auto repeated = std::ranges::unique(devices);
-  devices.erase(repeated.begin(), repeated.end());
+  const std::set<std::string> devices(identities.begin(), identities.end());
   if (devices.size() == identities.size()) return;
   const auto text = fmt::format("{} ranks share {} CUDA device(s)", identities.size(), devices.size());
   if (!may_share)

@@ -10,17 +10,18 @@
 namespace incipit::model {
 namespace {
 
-/// The rows of last tokens of one layer, pack by pack. They stay on the device until the layer is done, so
-/// that no pack waits for the host.
+/// The rows of last tokens of one layer, pack by pack, and what is not finite in any layer so far. Both stay
+/// on the device until a layer is wanted, so that nothing waits for the host before.
 class Capture {
  public:
+  /// `layers`: how many there will be, from 0 on.
   Capture(device::Device& device, const checkpoint::Config& config, const checkpoint::Weights& weights,
-          std::span<const corpus::Pack> packs)
+          std::span<const corpus::Pack> packs, int layers)
       : device_(device),
         weights_(weights),
         d_(config.d),
-        bad_(device, static_cast<std::size_t>(probes_of(packs))),
-        rows_(device, bad_.size() * static_cast<std::size_t>(d_)) {
+        rows_(device, static_cast<std::size_t>(probes_of(packs) * d_)),
+        bad_(device, static_cast<std::size_t>(probes_of(packs) * layers)) {
     for (const corpus::Pack& pack : packs)
       probe_.insert(probe_.end(), pack.probes.begin(), pack.probes.end());
   }
@@ -35,31 +36,38 @@ class Capture {
 
   /// Takes what is at place() as the rows of so many probes.
   void add(std::int64_t probes) {
-    device_.count_nonfinite({.rows = probes, .d = d_, .x = place(), .counts = bad_.data() + next_});
+    std::int32_t* bad = bad_.data() + layer_ * std::ssize(probe_) + next_;
+    device_.count_nonfinite({.rows = probes, .d = d_, .x = place(), .counts = bad});
     next_ += probes;
   }
 
-  /// Throws where a row is not finite.
-  void check() const {
-    const std::vector<std::int32_t> bad = bad_.download();
-    for (std::size_t i = 0; i < bad.size(); ++i) {
-      if (bad[i] != 0) refuse(probe_[i], bad[i]);
-    }
+  /// The rows of this layer. Throws where one of them, or of a layer before, is not finite.
+  [[nodiscard]] std::vector<float> rows() const {
+    check();
+    return rows_.download();
   }
 
-  [[nodiscard]] std::vector<float> rows() const { return rows_.download(); }
-
   /// Device and host bytes for so many probes.
-  [[nodiscard]] static std::size_t bytes(std::int64_t probes, std::int64_t d) {
-    return static_cast<std::size_t>(probes) *
-           (2 * static_cast<std::size_t>(d) * sizeof(float) + sizeof(std::int32_t));
+  [[nodiscard]] static std::size_t bytes(std::int64_t probes, const checkpoint::Config& config) {
+    const auto values = static_cast<std::size_t>(probes * 2 * config.d);
+    const auto counts = static_cast<std::size_t>(probes * (config.layers + 1));
+    return values * sizeof(float) + counts * sizeof(std::int32_t);
   }
 
  private:
-  [[noreturn]] void refuse(std::int64_t probe, std::int32_t bad) const {
+  void check() const {
+    const std::size_t probes = probe_.size();
+    std::vector<std::int32_t> bad((static_cast<std::size_t>(layer_) + 1) * probes);
+    device_.download(bad.data(), bad_.data(), bad.size() * sizeof(std::int32_t));
+    for (std::size_t i = 0; i < bad.size(); ++i) {
+      if (bad[i] != 0) refuse(i / probes, probe_[i % probes], bad[i]);
+    }
+  }
+
+  [[noreturn]] void refuse(std::size_t layer, std::int64_t probe, std::int32_t bad) const {
     throw Error(Exit::numbers,
-                weights_.folder().string() + ": the residual after layer " + std::to_string(layer_) +
-                    " has " + std::to_string(bad) + " of " + std::to_string(d_) +
+                weights_.folder().string() + ": the residual after layer " + std::to_string(layer) + " has " +
+                    std::to_string(bad) + " of " + std::to_string(d_) +
                     " values NaN or infinite at the last token of probe " + std::to_string(probe) +
                     " (counted from 0); the checkpoint overflows run.precision or is damaged. Leave this "
                     "step out with family.steps");
@@ -71,8 +79,8 @@ class Capture {
   int layer_ = 0;
   std::int64_t next_ = 0;             ///< probes taken of this layer
   std::vector<std::int64_t> probe_;   ///< [probes] their numbers
-  device::Buffer<std::int32_t> bad_;  ///< [probes]
   device::Buffer<float> rows_;        ///< [probes, d]
+  device::Buffer<std::int32_t> bad_;  ///< [layers, probes] values that are not finite
 };
 
 void check_layers(std::span<const int> layers, std::int64_t depth) {
@@ -90,7 +98,7 @@ void run_in(device::Device& device, const checkpoint::Weights& weights, const ch
   const int last = layers.back();
   Wave<T> wave(device, weights, config, packs, last);
   Workspace<T>& workspace = wave.workspace();
-  Capture capture(device, config, weights, packs);
+  Capture capture(device, config, weights, packs, last + 1);
 
   const auto capture_layer = [&](int layer, auto&& advance) {
     capture.begin(layer);
@@ -98,7 +106,6 @@ void run_in(device::Device& device, const checkpoint::Weights& weights, const ch
       advance(run);
       capture.add(run.probes());
     }
-    capture.check();
     if (std::binary_search(layers.begin(), layers.end(), layer)) sink(layer, capture.rows());
   };
 
@@ -139,7 +146,7 @@ std::size_t Neox::bytes_per_wave(const checkpoint::Config& config, std::span<con
                                  device::NumberType precision) {
   const auto wave =
       with_numbers(precision, [&]<device::Number T>() { return Wave<T>::bytes_of(config, packs); });
-  return wave + Capture::bytes(probes_of(packs), config.d);
+  return wave + Capture::bytes(probes_of(packs), config);
 }
 
 }  // namespace incipit::model
