@@ -71,8 +71,11 @@ sanitize() {
   local tests
   mapfile -t tests < <(ctest --preset asan -N -L unit | sed -n 's/^ *Test *#[0-9]*: //p' | grep -E "$chosen")
   [ "${#tests[@]}" -gt 0 ] || { echo "no unit tests found"; return 1; }
+  # On the host's device several threads do what one does; these tools do not look for races.
+  local filter='-*host_3_threads*'
+  [ "$all" = no ] || filter='*'
   cmake --build --preset asan --target "${tests[@]}" &&
-    ctest --preset asan -j "$cores" -R "^($(IFS='|' && echo "${tests[*]}"))$"
+    GTEST_FILTER=$filter ctest --preset asan -j "$cores" -R "^($(IFS='|' && echo "${tests[*]}"))$"
 }
 
 fuzz() {
