@@ -11,9 +11,10 @@ setup_build_packages=(
 )
 setup_report_packages=(python3-numpy python3-h5py python3-matplotlib python3-xarray python3-h5netcdf)
 setup_test_packages=(libgtest-dev clang clang-format clang-tidy libclang-rt-dev libomp-dev hdf5-tools procps)
-setup_test_python_packages=(python3-scipy python3-pytest)
+setup_test_python_packages=(python3-scipy python3-pytest python3-pytest-xdist)
+# As Python imports them, and behind a colon the package's name where it is another.
 setup_report_modules=(numpy h5py matplotlib xarray h5netcdf)
-setup_test_modules=(scipy pytest)
+setup_test_modules=(scipy pytest xdist:pytest-xdist)
 
 # Cores this process may use; nproc would answer OMP_NUM_THREADS where that is set.
 cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
@@ -90,7 +91,7 @@ python_has() {
   local python=$1
   shift
   command -v "$python" >/dev/null 2>&1 || return 1
-  "$python" - "$@" <<'PYTHON' >/dev/null 2>&1
+  "$python" - "${@%%:*}" <<'PYTHON' >/dev/null 2>&1
 import importlib
 import sys
 for name in sys.argv[1:]:
@@ -126,7 +127,7 @@ ensure_python() {
     apt_install python3 "${packages[@]}" && find_python "$@" && return 0
   fi
   say "making a Python environment in .venv with: $*"
-  python3 -m venv "$root/.venv" >/dev/null 2>&1 && "$root/.venv/bin/python" -m pip install -q "$@" &&
+  python3 -m venv "$root/.venv" >/dev/null 2>&1 && "$root/.venv/bin/python" -m pip install -q "${@##*:}" &&
     find_python "$@"
 }
 

@@ -99,7 +99,7 @@ python_tests() {
   done
   local marks=()
   [ "$all" = yes ] || marks=(-m "not long")
-  INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_SHIM_BIN=$root/build/dev/tests/shim/incipit-shim "$PYTHON" -m pytest -q -p no:cacheprovider "${marks[@]}" "${folders[@]}"
+  INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_SHIM_BIN=$root/build/dev/tests/shim/incipit-shim "$PYTHON" -m pytest -q -p no:cacheprovider -n "$cores" "${marks[@]}" "${folders[@]}"
 }
 
 unit_tests() {
