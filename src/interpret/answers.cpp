@@ -69,11 +69,14 @@ class FilledReader {
 
   Filled read() {
     const corpus::TextFile file = corpus::read_text_file(path_);
-    std::string_view text = file.text;
+    const std::string_view text = file.text;
     if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
       refuse(path_, "is UTF-16; save it as CSV in UTF-8");
-    if (text.starts_with("sep=")) text.remove_prefix(std::min(text.size(), text.find('\n') + 1));
-    const auto records = corpus::parse_csv(text, path_.string(), separator_of(text));
+    // Some spreadsheets put their separator into a line of its own.
+    const bool names_separator = text.starts_with("sep=");
+    const auto heading = names_separator ? text.substr(std::min(text.size(), text.find('\n') + 1)) : text;
+    auto records = corpus::parse_csv(text, path_.string(), separator_of(heading));
+    if (names_separator) records.erase(records.begin());
     if (records.empty()) refuse(path_, "is empty; expected a filled sheet");
     read_heading(records.front());
     for (std::size_t i = 1; i < records.size(); ++i) read_row(records[i]);
