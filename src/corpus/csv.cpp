@@ -21,7 +21,8 @@ class Parser {
         record.fields.push_back(field());
       } while (take(separator_));
       if (position_ < text_.size() && !end_of_line())
-        fail("expected a separator or a line end after a quoted field");
+        fail(std::string("expected a ") + (separator_ == ',' ? "comma" : "separator") +
+             " or a line end after a quoted field");
       all.push_back(std::move(record));
     }
     return all;
