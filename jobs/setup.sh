@@ -11,6 +11,8 @@ setup_build_packages=(
 )
 setup_report_packages=(python3-numpy python3-h5py python3-matplotlib python3-xarray python3-h5netcdf)
 setup_test_packages=(libgtest-dev clang clang-format clang-tidy libclang-rt-dev libomp-dev hdf5-tools procps)
+# The page that `incipit sheet` writes is tested in a browser, where there is one: not every relative of Debian has it.
+setup_browser_packages=(chromium chromium-driver)
 setup_test_python_packages=(python3-scipy python3-pytest python3-pytest-xdist)
 # As Python imports them, and behind a colon the package's name where it is another.
 setup_report_modules=(numpy h5py matplotlib xarray h5netcdf)
@@ -84,6 +86,16 @@ Ask for, or run yourself:
 Libraries that come from modules or Spack instead: see INSTALL.md, and set INCIPIT_NO_INSTALL=1.
 MESSAGE
   exit 69
+}
+
+# try_packages PACKAGE...: installs them where that is possible; fails, with nothing ended, where it is not.
+try_packages() {
+  local missing
+  mapfile -t missing < <(missing_packages "$@" 2>/dev/null)
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  [ -z "${INCIPIT_NO_INSTALL:-}" ] && command -v dpkg-query >/dev/null 2>&1 && can_install || return 1
+  say "installing: ${missing[*]}"
+  apt_install "${missing[@]}"
 }
 
 # python_has PYTHON MODULE...

@@ -28,6 +28,10 @@ enum class Purpose : std::uint32_t {
   random_latents = 14,
   power_iteration = 15,
   dead_latents = 16,
+  sheet = 20,
+  sheet_decoys = 21,
+  sheet_texts = 22,
+  agreement = 23,
   test = 99,
 };
 

@@ -114,6 +114,7 @@ if ! ensure_python "${setup_report_packages[@]}" "${setup_test_python_packages[@
   echo "no Python with ${setup_report_modules[*]} ${setup_test_modules[*]}, and none could be installed" >&2
   exit 69
 fi
+try_packages "${setup_browser_packages[@]}" || notes+=("no Chromium: the page that raters fill in was not opened")
 prepare_mpi
 export OMP_NUM_THREADS=1
 

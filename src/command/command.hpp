@@ -28,4 +28,10 @@ void audit(const parallel::Communicator& world, const std::vector<std::string>& 
 /// says.
 void inspect(const parallel::Communicator& world, const std::vector<std::string>& words);
 
+/// `incipit sheet EMERGENCE.h5`: a blinded sheet on which people judge labels, and its key.
+void sheet(const parallel::Communicator& world, const std::vector<std::string>& words);
+
+/// `incipit agree KEY.h5 FILLED.csv ...`: how far people and the teacher agree.
+void agree(const parallel::Communicator& world, const std::vector<std::string>& words);
+
 }  // namespace incipit::command

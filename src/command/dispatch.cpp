@@ -48,6 +48,8 @@ const std::vector<Subcommand>& subcommands() {
       {"loss", "DECK: mean next-token loss of the probes at every checkpoint", loss},
       {"models", "FAMILY: what is in a family of checkpoints, and what is missing", models},
       {"audit", "FAMILY [--output=FOLDER]: whether every checkpoint is what its name says", audit},
+      {"sheet", "EMERGENCE.h5 [--latents=30]: a blinded sheet on which people judge labels", sheet},
+      {"agree", "KEY.h5 FILLED.csv ...: how far people and the teacher agree", agree},
       {"inspect", "FILE [--validate]: what is in a file of results", inspect},
   };
   return table;

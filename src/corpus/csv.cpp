@@ -9,7 +9,8 @@ namespace {
 
 class Parser {
  public:
-  Parser(std::string_view text, const std::string& where) : text_(text), where_(where) {}
+  Parser(std::string_view text, const std::string& where, char separator)
+      : text_(text), where_(where), separator_(separator) {}
 
   std::vector<CsvRecord> records() {
     std::vector<CsvRecord> all;
@@ -18,9 +19,10 @@ class Parser {
       CsvRecord record{line_, {}};
       do {
         record.fields.push_back(field());
-      } while (take(','));
+      } while (take(separator_));
       if (position_ < text_.size() && !end_of_line())
-        fail("expected a comma or a line end after a quoted field");
+        fail(std::string("expected a ") + (separator_ == ',' ? "comma" : "separator") +
+             " or a line end after a quoted field");
       all.push_back(std::move(record));
     }
     return all;
@@ -49,7 +51,7 @@ class Parser {
   std::string field() {
     if (take('"')) return quoted();
     const std::size_t begin = position_;
-    while (position_ < text_.size() && text_[position_] != ',' && text_[position_] != '\n') {
+    while (position_ < text_.size() && text_[position_] != separator_ && text_[position_] != '\n') {
       if (text_[position_] == '"') fail("a double quote inside a field without quotes around it");
       ++position_;
     }
@@ -74,14 +76,15 @@ class Parser {
 
   std::string_view text_;
   const std::string& where_;
+  char separator_;
   std::size_t position_ = 0;
   int64_t line_ = 1;
 };
 
 }  // namespace
 
-std::vector<CsvRecord> parse_csv(std::string_view text, const std::string& where) {
-  return Parser(text, where).records();
+std::vector<CsvRecord> parse_csv(std::string_view text, const std::string& where, char separator) {
+  return Parser(text, where, separator).records();
 }
 
 }  // namespace incipit::corpus

@@ -12,8 +12,10 @@ struct CsvRecord {
   std::vector<std::string> fields;
 };
 
-/// Comma-separated values as RFC 4180 has them: fields in double quotes may hold commas, line ends and
-/// doubled quotes. Empty lines are passed over. Error data naming `where` and the line.
-[[nodiscard]] std::vector<CsvRecord> parse_csv(std::string_view text, const std::string& where);
+/// Comma-separated values as RFC 4180 has them, or with another separator: fields in double quotes may hold
+/// separators, line ends and doubled quotes. Empty lines are passed over. Error data naming `where` and the
+/// line.
+[[nodiscard]] std::vector<CsvRecord> parse_csv(std::string_view text, const std::string& where,
+                                               char separator = ',');
 
 }  // namespace incipit::corpus

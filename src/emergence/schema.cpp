@@ -180,6 +180,10 @@ void add_labels(Entries& entries, const std::string& path, const std::string& re
   judgements.code("near", {"judgement"}, "1 if the latent is silent and a nearest latent fires");
   judgements.code("answer", {"judgement"}, "0 no, 1 yes, 2 unparsed");
   judgements.real("score", {"judgement"}, "the teacher's score; its scale is the teacher's own");
+  // Not in files of the first version; a file that has it has both.
+  Group judged(entries, path + "latents/judged", path + "latents/judged");
+  judged.count("probe", {"probe"}, "verify probe that a label was judged on, each once");
+  judged.text("text", {"probe"}, "text of the probe");
 }
 
 void add_matches(Entries& entries, const std::string& path, const std::string& required) {
@@ -387,6 +391,27 @@ Schema emergence() {
   return out;
 }
 
+Schema sheet() {
+  Schema out{"sheet", "sheet", "what raters of a sheet must not see", {}, {}};
+  Group cards(out.entries, "cards", always);
+  cards.count("card", {"card"}, "number of the card, from 1");
+  cards.count("latent", {"card"}, "latent whose texts the card shows");
+  cards.count("label_latent", {"card"}, "latent whose label it shows; another one on a decoy");
+  cards.text("label", {"card"}, "label shown");
+  cards.text("subject", {"card"}, "subject that the texts' latent matches best; none if it matches none");
+  Group items(out.entries, "items", always);
+  items.count("card", {"item"}, "number of the item's card");
+  items.count("number", {"item"}, "number of the item on its card, from 1");
+  items.count("probe", {"item"}, "verify probe shown, by its place in the deck's order");
+  items.code("fires", {"item"}, "1 if the texts' latent fires on the probe");
+  items.code("teacher", {"item"}, "the teacher's answer: 0 no, 1 yes, 2 unparsed, 3 not asked (decoys)");
+  items.text("text", {"item"}, "text shown");
+  out.attributes = {{"", "sheet", "the sheet's id, which every filled sheet bears"},
+                    {"", "anchor", "anchor whose latents it asks about"},
+                    {"", "teacher", "who labelled and judged"}};
+  return out;
+}
+
 Schema common() {
   Schema out{"common", "every stage", "what every file has", {}, {}};
   Group root(out.entries, "", always);
@@ -427,8 +452,8 @@ std::string alternatives(const std::string& type) {
 }  // namespace
 
 const std::vector<Schema>& schemas() {
-  static const std::vector<Schema> all = {audit(), activations(), sae(),       labels(),
-                                          match(), alignment(),   emergence(), loss()};
+  static const std::vector<Schema> all = {audit(),     activations(), sae(),  labels(), match(),
+                                          alignment(), emergence(),   loss(), sheet()};
   return all;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "error.hpp"
@@ -133,6 +134,22 @@ void write_judgements(store::Writer& writer, const std::string& group, const Row
                axes);
 }
 
+/// The texts behind `judgements/probe`, each once: latents share probes, and a text is as long as the
+/// longest.
+void write_judged(store::Writer& writer, const std::string& group, const Labels& labels,
+                  const corpus::Probes& probes) {
+  std::set<int64_t> judged;
+  for (const LatentLabel& label : labels.latents)
+    for (const Judgement& j : label.judgements) judged.insert(j.probe);
+  std::vector<std::string> texts;
+  for (const int64_t probe : judged) texts.push_back(probes.all[at(probe)].text);
+  const auto n = static_cast<int64_t>(judged.size());
+  const std::vector<std::string> axes = {"probe"};
+  writer.write(group + "probe", {n}, std::vector<int64_t>(judged.begin(), judged.end()),
+               {"1", "verify probe that some latent's label was judged on"}, axes);
+  writer.strings(group + "text", {n}, texts, {"1", "text of the probe"}, axes);
+}
+
 [[noreturn]] void disagree(const std::filesystem::path& path, const char* what) {
   throw Error(Exit::data, fmt::format("{}: latents/{} does not fit the other datasets; make the labels again "
                                       "(incipit interpret)",
@@ -183,6 +200,7 @@ void write_label_group(store::Writer& writer, const std::string& group, const La
   writer.attribute(latents.substr(0, latents.size() - 1), "teacher", labels.teacher);
   write_examples(writer, latents + "examples/", example_rows(labels, probes));
   write_judgements(writer, latents + "judgements/", judgement_rows(labels));
+  write_judged(writer, latents + "judged/", labels, probes);
 }
 
 void write_labels(const parallel::Communicator& comm, const std::filesystem::path& path,

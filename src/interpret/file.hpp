@@ -11,8 +11,8 @@
 
 namespace incipit::interpret {
 
-/// What labels/ANCHOR.h5 holds (kind "labels"): the group `latents` and, below it, `examples` and
-/// `judgements`, with the names of files.md.
+/// What labels/ANCHOR.h5 holds (kind "labels"): the group `latents` and, below it, `examples`,
+/// `judgements` and `judged`, with the names of files.md.
 struct Labels {
   std::string teacher;  ///< Teacher::name()
   std::vector<std::string> subjects;

@@ -20,6 +20,7 @@ TEST(Csv, ReadsFieldsAndQuotes) {
   EXPECT_TRUE(parse_csv("", "x.csv").empty());
   EXPECT_EQ(parse_csv("a,", "x.csv")[0].fields, (Fields{"a", ""}));
   EXPECT_EQ(parse_csv(",\n", "x.csv")[0].fields, (Fields{"", ""}));
+  EXPECT_EQ(parse_csv("a;\"b;c\";d,e\r\n", "x.csv", ';')[0].fields, (Fields{"a", "b;c", "d,e"}));
 }
 
 TEST(Csv, NamesTheLine) {
