@@ -71,7 +71,7 @@ Verdict parse_choice(const Choice& choice) {
 }
 
 ReadingTeacher::ReadingTeacher(std::string name, std::unique_ptr<LanguageModel> model, Prompts prompts,
-                               std::unique_ptr<Answers> answers, std::function<std::string()> stop)
+                               std::unique_ptr<AnswerCache> answers, std::function<std::string()> stop)
     : name_(std::move(name)),
       model_(std::move(model)),
       prompts_(std::move(prompts)),
@@ -101,7 +101,7 @@ std::vector<Choice> ReadingTeacher::answer(Kind kind, const std::vector<Prompt>&
   std::vector<Prompt> missing;
   std::set<std::string> seen;
   for (const Prompt& prompt : prompts) {
-    keys.push_back(Answers::key(name_, kind == Kind::label ? "label" : "judge", prompt));
+    keys.push_back(AnswerCache::key(name_, kind == Kind::label ? "label" : "judge", prompt));
     if (answers_->find(keys.back()) != nullptr || !seen.insert(keys.back()).second) continue;
     missing_keys.push_back(keys.back());
     missing.push_back(prompt);

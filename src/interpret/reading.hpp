@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "interpret/answers.hpp"
+#include "interpret/answer_cache.hpp"
 #include "interpret/language_model.hpp"
 #include "interpret/prompts.hpp"
 #include "interpret/teacher.hpp"
@@ -31,7 +31,7 @@ class ReadingTeacher final : public Teacher {
   /// Error unavailable says how many are missing. `stop` says why to stop, or nothing; it is asked behind
   /// every answer, and then Error again.
   ReadingTeacher(std::string name, std::unique_ptr<LanguageModel> model, Prompts prompts,
-                 std::unique_ptr<Answers> answers, std::function<std::string()> stop);
+                 std::unique_ptr<AnswerCache> answers, std::function<std::string()> stop);
 
   [[nodiscard]] std::string name() const override { return name_; }
   [[nodiscard]] std::vector<std::string> label(std::span<const Brief> briefs) override;
@@ -39,7 +39,7 @@ class ReadingTeacher final : public Teacher {
 
  private:
   enum class Kind { label, judge };
-  /// Answers to all prompts, in order.
+  /// AnswerCache to all prompts, in order.
   std::vector<Choice> answer(Kind kind, const std::vector<Prompt>& prompts);
   void ask(Kind kind, const std::vector<Prompt>& prompts, const std::vector<std::string>& keys);
   void keep(const std::string& key, const Choice& choice);
@@ -47,7 +47,7 @@ class ReadingTeacher final : public Teacher {
   std::string name_;
   std::unique_ptr<LanguageModel> model_;
   Prompts prompts_;
-  std::unique_ptr<Answers> answers_;
+  std::unique_ptr<AnswerCache> answers_;
   std::function<std::string()> stop_;
 };
 

@@ -32,7 +32,7 @@ class Reading : public test::FolderTest {
     if (has_model) model = std::make_unique<Counting>(asked_);
     return {"counting", std::move(model),
             Prompts(std::filesystem::path(INCIPIT_SOURCE_DIR) / "inputs/prompts"),
-            std::make_unique<Answers>(folder_ / "a"), [stop] { return stop; }};
+            std::make_unique<AnswerCache>(folder_ / "a"), [stop] { return stop; }};
   }
 
   int asked_ = 0;
@@ -69,7 +69,7 @@ TEST_F(Reading, StopsBetweenAnswersAndKeepsThem) {
     ReadingTeacher stopped = teacher(true, "signal 10");
     test::expect_error(Exit::again, {"signal 10"}, [&] { (void)stopped.judge(questions); });
   }
-  EXPECT_EQ(Answers(folder_ / "a").size(), 1U);
+  EXPECT_EQ(AnswerCache(folder_ / "a").size(), 1U);
 }
 
 TEST(ParseLabel, TakesTheFirstLineThatSaysSomething) {

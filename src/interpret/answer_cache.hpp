@@ -12,15 +12,15 @@ namespace incipit::interpret {
 
 /// The answers that one model has given, on disk, so that a killed run pays for none of them twice. A folder
 /// holds journals of JSON Lines, one per process that asked; neither prompts nor texts stand in them.
-class Answers {
+class AnswerCache {
  public:
   /// Reads every journal of `folder`; the folder need not be there. Where two journals answer the same
   /// question the first by name counts. Error io. Error data naming file and line: a line that is no answer,
   /// unless it is the last and torn.
-  explicit Answers(std::filesystem::path folder);
-  ~Answers();
-  Answers(const Answers&) = delete;
-  Answers& operator=(const Answers&) = delete;
+  explicit AnswerCache(std::filesystem::path folder);
+  ~AnswerCache();
+  AnswerCache(const AnswerCache&) = delete;
+  AnswerCache& operator=(const AnswerCache&) = delete;
 
   /// What an answer is kept under: SHA-256 over the model's name, the kind of question and the prompt.
   static std::string key(std::string_view model, std::string_view kind, const Prompt& prompt);

@@ -1,4 +1,4 @@
-#include "interpret/answers.hpp"
+#include "interpret/answer_cache.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -44,7 +44,7 @@ bool read_answer(std::string_view line, std::pair<std::string, Choice>& out) {
 
 }  // namespace
 
-Answers::Answers(fs::path folder) : folder_(std::move(folder)) {
+AnswerCache::AnswerCache(fs::path folder) : folder_(std::move(folder)) {
   if (!fs::exists(folder_)) return;
   std::vector<fs::path> journals;
   for (const auto& entry : fs::directory_iterator(folder_))
@@ -53,13 +53,13 @@ Answers::Answers(fs::path folder) : folder_(std::move(folder)) {
   for (const fs::path& path : journals) read_journal(path);
 }
 
-Answers::~Answers() {
+AnswerCache::~AnswerCache() {
   if (journal_ < 0) return;
   ::fsync(journal_);
   ::close(journal_);
 }
 
-void Answers::read_journal(const fs::path& path) {
+void AnswerCache::read_journal(const fs::path& path) {
   const std::string text = store::read_text(path);
   std::size_t begin = 0;
   for (std::size_t number = 1; begin < text.size(); ++number) {
@@ -77,7 +77,7 @@ void Answers::read_journal(const fs::path& path) {
   }
 }
 
-std::string Answers::key(std::string_view model, std::string_view kind, const Prompt& prompt) {
+std::string AnswerCache::key(std::string_view model, std::string_view kind, const Prompt& prompt) {
   store::Sha256 hash;
   for (const std::string_view part :
        {model, kind, std::string_view(prompt.system), std::string_view(prompt.user)})
@@ -85,12 +85,12 @@ std::string Answers::key(std::string_view model, std::string_view kind, const Pr
   return hash.hex();
 }
 
-const Choice* Answers::find(const std::string& key) const {
+const Choice* AnswerCache::find(const std::string& key) const {
   const auto found = known_.find(key);
   return found == known_.end() ? nullptr : &found->second;
 }
 
-void Answers::open_journal() {
+void AnswerCache::open_journal() {
   store::ensure_folder(folder_);
   // A name that was never used: behind a torn line nothing may follow.
   for (int n = 0; journal_ < 0; ++n) {
@@ -100,7 +100,7 @@ void Answers::open_journal() {
   }
 }
 
-void Answers::add(const std::string& key, const Choice& answer) {
+void AnswerCache::add(const std::string& key, const Choice& answer) {
   if (journal_ < 0) open_journal();
   Journal value = {{"key", key}, {"text", answer.text}};
   if (!std::isnan(answer.log_odds)) value["log_odds"] = answer.log_odds;
