@@ -127,6 +127,21 @@ TEST(Autointerp, TakesTenAndTenThenFiftyHalfAndHalf) {
   }
 }
 
+TEST(Autointerp, NoGroupIsBothShownAndJudged) {
+  const Scene scene = make_scene();
+  Parrot parrot(yes);
+  int64_t judged = 0;
+  for (const LatentLabel& label : run(parrot, scene)) {
+    std::set<int32_t> shown;
+    for (const Example& example : label.examples) shown.insert(group_of(scene, example.probe));
+    for (const Judgement& judgement : label.judgements) {
+      EXPECT_FALSE(shown.contains(group_of(scene, judgement.probe)));
+      ++judged;
+    }
+  }
+  EXPECT_GT(judged, 0);
+}
+
 TEST(Autointerp, AlwaysYesScoresWhatItShould) {
   const Scene scene = make_scene();
   Parrot parrot(yes);

@@ -1,0 +1,86 @@
+#include "interpret/chat.hpp"
+
+#include <time.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "nan.hpp"
+
+namespace incipit::interpret {
+namespace {
+
+using Body = nlohmann::json;
+
+/// A member, or null where there is no such thing.
+const Body& member(const Body& value, const char* name) {
+  static const Body none;
+  return value.is_object() && value.contains(name) ? value[name] : none;
+}
+const Body& first_of(const Body& value) {
+  static const Body none;
+  return value.is_array() && !value.empty() ? value[0] : none;
+}
+
+/// A token without the blanks of its spelling, in lower case.
+std::string token_word(std::string_view token) {
+  for (const std::string_view blank : {" ", "\n", "\t", "▁", "Ġ"})
+    while (token.starts_with(blank)) token.remove_prefix(blank.size());
+  while (!token.empty() && (token.back() == ' ' || token.back() == '.' || token.back() == ','))
+    token.remove_suffix(1);
+  std::string word(token);
+  for (char& c : word)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return word;
+}
+
+double log_odds_of(const Body& top) {
+  if (!top.is_array()) return nan;
+  double yes = 0, no = 0, all = 0, least = 1;
+  for (const Body& one : top) {
+    const Body &token = member(one, "token"), &logprob = member(one, "logprob");
+    if (!token.is_string() || !logprob.is_number()) return nan;
+    const double p = std::exp(logprob.get<double>());
+    const std::string word = token_word(token.get_ref<const std::string&>());
+    if (word == "yes") yes += p;
+    if (word == "no") no += p;
+    all += p;
+    least = std::min(least, p);
+  }
+  if (yes == 0 && no == 0) return nan;
+  constexpr double tiny = std::numeric_limits<double>::min();
+  const double bound = std::max(std::min(least, 1 - all), tiny);
+  return std::log(yes > 0 ? yes : bound) - std::log(no > 0 ? no : bound);
+}
+
+}  // namespace
+
+std::string completions_url(std::string_view server) {
+  while (server.ends_with('/')) server.remove_suffix(1);
+  return std::string(server) + (server.ends_with("/v1") ? "/chat/completions" : "/v1/chat/completions");
+}
+
+std::optional<Choice> parse_completion(std::string_view body) {
+  const Body choice = first_of(member(Body::parse(body, nullptr, false), "choices"));
+  const Body& message = member(choice, "message");
+  const Body& content = member(message, "content");
+  if (!message.is_object() || !(content.is_string() || content.is_null())) return std::nullopt;
+  const Body& top = member(first_of(member(member(choice, "logprobs"), "content")), "top_logprobs");
+  return Choice{log_odds_of(top), content.is_string() ? content.get<std::string>() : std::string()};
+}
+
+std::optional<double> retry_after(std::string_view value, double now) {
+  double seconds = 0;
+  const auto number = std::from_chars(value.data(), value.data() + value.size(), seconds);
+  if (number.ec == std::errc{} && number.ptr == value.data() + value.size() && std::isfinite(seconds))
+    return std::max(seconds, 0.0);
+  std::tm date{};
+  const char* const end = ::strptime(std::string(value).c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date);
+  if (end == nullptr) return std::nullopt;
+  return std::max(static_cast<double>(::timegm(&date)) - now, 0.0);
+}
+
+}  // namespace incipit::interpret

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "interpret/language_model.hpp"
+#include "interpret/teacher.hpp"
+
+namespace incipit::interpret {
+
+/// What a teacher that reads is asked, from two files that a user can replace. A file holds what the model
+/// is told beforehand, a line `---`, and the question; words in braces are filled in.
+class Prompts {
+ public:
+  /// Reads FOLDER/label.txt, with {positives} and {negatives}, and FOLDER/judge.txt, with {label} and {text}.
+  /// Error io: a file cannot be read. Error data: no line `---`, or a placeholder that is missing or unknown.
+  explicit Prompts(const std::filesystem::path& folder);
+
+  [[nodiscard]] Prompt label(const Brief& brief) const;
+  [[nodiscard]] Prompt judge(const std::string& label, const std::string& text) const;
+
+  /// The files below `folder`.
+  static std::vector<std::filesystem::path> files(const std::filesystem::path& folder);
+
+ private:
+  Prompt label_, judge_;
+};
+
+/// A text on one line, runs of white space as one blank, of at most `characters` characters: of a longer one
+/// the end behind "…", since the vector that a latent fires on is the last token's.
+[[nodiscard]] std::string shown_text(std::string_view text, std::size_t characters);
+
+}  // namespace incipit::interpret

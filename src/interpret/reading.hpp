@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "interpret/answer_cache.hpp"
+#include "interpret/language_model.hpp"
+#include "interpret/prompts.hpp"
+#include "interpret/teacher.hpp"
+
+namespace incipit::interpret {
+
+/// The label in what a model wrote: its first line that says something, without `Label:`, quotes and stars
+/// around it, at most 80 characters; empty where there is none.
+[[nodiscard]] std::string parse_label(std::string_view text);
+
+/// By the log-odds where there are any, else by the text's first word; unparsed where that is neither yes
+/// nor no, in whatever case.
+[[nodiscard]] Verdict parse_choice(const Choice& choice);
+
+/// A teacher that shows a language model the examples and asks it about each text. What `answers` holds is
+/// not asked again, and of equal prompts one is asked. An empty label fits nothing that can be said: its
+/// texts are not asked about, and count as unparsed.
+class ReadingTeacher final : public Teacher {
+ public:
+  /// `name` is the model's, under which answers are kept. Without `model` the answers there are must do:
+  /// Error unavailable says how many are missing. `stop` says why to stop, or nothing; it is asked behind
+  /// every answer, and then Error again.
+  ReadingTeacher(std::string name, std::unique_ptr<LanguageModel> model, Prompts prompts,
+                 std::unique_ptr<AnswerCache> answers, std::function<std::string()> stop);
+
+  [[nodiscard]] std::string name() const override { return name_; }
+  [[nodiscard]] std::vector<std::string> label(std::span<const Brief> briefs) override;
+  [[nodiscard]] std::vector<std::vector<Verdict>> judge(std::span<const Question> questions) override;
+
+ private:
+  enum class Kind { label, judge };
+  /// AnswerCache to all prompts, in order.
+  std::vector<Choice> answer(Kind kind, const std::vector<Prompt>& prompts);
+  void ask(Kind kind, const std::vector<Prompt>& prompts, const std::vector<std::string>& keys);
+  void keep(const std::string& key, const Choice& choice);
+
+  std::string name_;
+  std::unique_ptr<LanguageModel> model_;
+  Prompts prompts_;
+  std::unique_ptr<AnswerCache> answers_;
+  std::function<std::string()> stop_;
+};
+
+}  // namespace incipit::interpret
