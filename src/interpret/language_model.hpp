@@ -37,7 +37,7 @@ class LanguageModel {
   template <class Answer>
   using Keep = std::function<void(std::size_t prompt, const Answer& answer)>;
 
-  /// Has the model write at most `tokens` tokens for each prompt. Error(service) where it cannot be had.
+  /// Has the model write at most `tokens` tokens for each prompt. Error unavailable where it cannot be had.
   virtual void write(std::span<const Prompt> prompts, int tokens, const Keep<std::string>& keep) = 0;
 
   /// Has the model answer each prompt with yes or no. Errors as `write`.

@@ -63,7 +63,7 @@ Prompt read_prompt(const std::filesystem::path& path, const Names& names) {
   const std::string text = "\n" + store::read_text(path) + "\n";
   const auto rule = text.find("\n---\n");
   if (rule == std::string::npos) refuse_prompt(path, "found no line ---", names);
-  const Prompt prompt{without_blank_ends(text.substr(0, rule)), without_blank_ends(text.substr(rule + 5))};
+  Prompt prompt{without_blank_ends(text.substr(0, rule)), without_blank_ends(text.substr(rule + 5))};
   Names missing = names;
   walk(
       prompt.system + prompt.user, [](std::string_view) {},

@@ -39,7 +39,7 @@ class ReadingTeacher final : public Teacher {
 
  private:
   enum class Kind { label, judge };
-  /// AnswerCache to all prompts, in order.
+  /// Answers to all prompts, in order.
   std::vector<Choice> answer(Kind kind, const std::vector<Prompt>& prompts);
   void ask(Kind kind, const std::vector<Prompt>& prompts, const std::vector<std::string>& keys);
   void keep(const std::string& key, const Choice& choice);
