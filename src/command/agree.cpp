@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "command/command.hpp"
+#include "command/option.hpp"
 #include "console/table.hpp"
 #include "error.hpp"
 #include "interpret/agreement.hpp"
@@ -35,13 +36,12 @@ struct AgreeWords {
 };
 
 AgreeWords read_agree_words(const std::vector<std::string>& words) {
-  const std::string output = "--output=";
   AgreeWords found;
   for (const std::string& word : words) {
     if (word == "--help" || word == "-h") {
       found.help = true;
-    } else if (word.starts_with(output) && word.size() > output.size()) {
-      found.output = word.substr(output.size());
+    } else if (const auto output = value_of(word, "--output="); output && !output->empty()) {
+      found.output = *output;
     } else if (word.starts_with("-")) {
       throw Error(Exit::usage, fmt::format("agree: no option '{}'\n{}", word, agree_usage));
     } else {

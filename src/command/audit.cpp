@@ -13,6 +13,7 @@
 #include "command/command.hpp"
 #include "command/hashes.hpp"
 #include "command/machine.hpp"
+#include "command/option.hpp"
 #include "console/progress.hpp"
 #include "console/table.hpp"
 #include "deck/deck.hpp"
@@ -295,17 +296,13 @@ std::vector<std::string> parted(const std::string& text) {
 Words read_words(const std::vector<std::string>& words) {
   Words found;
   for (const std::string& word : words) {
-    const auto value = [&](std::string_view option) -> std::optional<std::string> {
-      if (!word.starts_with(option)) return {};
-      return word.substr(option.size());
-    };
     if (word == "--help" || word == "-h") {
       found.help = true;
-    } else if (const auto models = value("--models=")) {
+    } else if (const auto models = value_of(word, "--models=")) {
       found.family.models = parted(*models);
-    } else if (const auto steps = value("--steps=")) {
+    } else if (const auto steps = value_of(word, "--steps=")) {
       found.family.steps = *steps;
-    } else if (const auto output = value("--output=")) {
+    } else if (const auto output = value_of(word, "--output=")) {
       found.output = *output;
     } else if (word.starts_with("-")) {
       throw Error(Exit::usage,

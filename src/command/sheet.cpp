@@ -4,10 +4,10 @@
 
 #include <charconv>
 #include <filesystem>
-#include <optional>
 
 #include "command/command.hpp"
 #include "command/machine.hpp"
+#include "command/option.hpp"
 #include "error.hpp"
 #include "interpret/sheet_file.hpp"
 #include "store/files.hpp"
@@ -38,16 +38,9 @@ struct SheetWords {
   bool help = false;
 };
 
-/// The value of --NAME=VALUE.
-std::optional<std::string> value_of(const std::string& word, const std::string& name) {
-  const std::string head = "--" + name + "=";
-  if (!word.starts_with(head)) return {};
-  return word.substr(head.size());
-}
-
 template <class Number>
 bool take_whole(const std::string& word, const char* name, Number& number) {
-  const auto text = value_of(word, name);
+  const auto text = value_of(word, fmt::format("--{}=", name));
   if (!text) return false;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
   if (error != std::errc{} || end != text->data() + text->size())
@@ -60,9 +53,9 @@ SheetWords read_sheet_words(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     if (word == "--help" || word == "-h") {
       found.help = true;
-    } else if (const auto anchor = value_of(word, "anchor")) {
+    } else if (const auto anchor = value_of(word, "--anchor=")) {
       found.options.anchor = *anchor;
-    } else if (const auto output = value_of(word, "output"); output && !output->empty()) {
+    } else if (const auto output = value_of(word, "--output="); output && !output->empty()) {
       found.output = *output;
     } else if (take_whole(word, "latents", found.options.latents) ||
                take_whole(word, "texts", found.options.texts) ||

@@ -87,4 +87,13 @@ std::vector<CsvRecord> parse_csv(std::string_view text, const std::string& where
   return Parser(text, where, separator).records();
 }
 
+std::string csv_quoted(std::string_view field) {
+  std::string out = "\"";
+  for (const char c : field) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + '"';
+}
+
 }  // namespace incipit::corpus

@@ -18,4 +18,7 @@ struct CsvRecord {
 [[nodiscard]] std::vector<CsvRecord> parse_csv(std::string_view text, const std::string& where,
                                                char separator = ',');
 
+/// A field in double quotes, as parse_csv reads it back.
+[[nodiscard]] std::string csv_quoted(std::string_view field);
+
 }  // namespace incipit::corpus

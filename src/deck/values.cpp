@@ -12,6 +12,7 @@
 
 #include "deck/nearest.hpp"
 #include "error.hpp"
+#include "text.hpp"
 
 namespace incipit::deck {
 
@@ -124,10 +125,7 @@ void refuse(const Text& text, std::string_view expected) {
 }
 
 std::string_view trim(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r\n\v\f";
-  const auto first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+  return trimmed(text, " \t\r\n\v\f");
 }
 
 template <class Number>

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "quantile.hpp"
+
 namespace incipit::emergence {
 namespace {
 
@@ -14,14 +16,6 @@ std::vector<double> finite(std::span<const double> values) {
   std::copy_if(values.begin(), values.end(), std::back_inserter(out),
                [](double v) { return std::isfinite(v); });
   return out;
-}
-
-double sorted_quantile(const std::vector<double>& sorted, double q) {
-  if (sorted.empty()) return nan;
-  const double at = q * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(at);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
 }  // namespace

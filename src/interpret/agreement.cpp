@@ -7,10 +7,12 @@
 #include <functional>
 #include <map>
 
+#include "corpus/csv.hpp"
 #include "index.hpp"
 #include "interpret/kappa.hpp"
 #include "interpret/scores.hpp"
 #include "nan.hpp"
+#include "quantile.hpp"
 #include "random.hpp"
 #include "refuse.hpp"
 
@@ -169,15 +171,6 @@ Sums& operator+=(Sums& a, const Sums& b) {
   return a;
 }
 
-/// Linear between order statistics.
-double percentile(std::vector<double>& values, double q) {
-  std::sort(values.begin(), values.end());
-  const double place = q * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<std::size_t>(place);
-  const std::size_t above = std::min(below + 1, values.size() - 1);
-  return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
-}
-
 /// For each resample the latents drawn, as many as there are.
 using Drawn = std::vector<std::vector<std::size_t>>;
 
@@ -206,8 +199,9 @@ void fill_interval(const std::vector<Sums>& per_latent, const MeasureOfAgreement
     row.why = "no resample has such a number: no interval";
     return;
   }
-  row.low = percentile(values, 0.025);
-  row.high = percentile(values, 0.975);
+  std::sort(values.begin(), values.end());
+  row.low = sorted_quantile(values, 0.025);
+  row.high = sorted_quantile(values, 0.975);
 }
 
 AgreementRow evaluate(const MeasureOfAgreement& measure, const std::string& subject,
@@ -253,12 +247,6 @@ std::string csv_number(double value) {
   return std::isnan(value) ? "NaN" : fmt::format("{:.6g}", value);
 }
 
-std::string csv_text(const std::string& field) {
-  std::string out = "\"";
-  for (const char c : field) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + '"';
-}
-
 }  // namespace
 
 std::vector<AgreementRow> agreement(const Sheet& sheet, std::span<const Filled> filled, int64_t resamples,
@@ -286,9 +274,9 @@ std::vector<AgreementRow> agreement(const Sheet& sheet, std::span<const Filled> 
 std::string agreement_csv(std::span<const AgreementRow> rows) {
   std::string out = "measure,raters,subject,value,low,high,items,latents,why\n";
   for (const AgreementRow& row : rows)
-    out += fmt::format("{},{},{},{},{},{},{},{},{}\n", row.measure, csv_text(row.raters),
-                       csv_text(row.subject), csv_number(row.value), csv_number(row.low),
-                       csv_number(row.high), row.items, row.latents, csv_text(row.why));
+    out += fmt::format("{},{},{},{},{},{},{},{},{}\n", row.measure, corpus::csv_quoted(row.raters),
+                       corpus::csv_quoted(row.subject), csv_number(row.value), csv_number(row.low),
+                       csv_number(row.high), row.items, row.latents, corpus::csv_quoted(row.why));
   return out;
 }
 

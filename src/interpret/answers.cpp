@@ -14,30 +14,17 @@
 #include "corpus/utf8.hpp"
 #include "index.hpp"
 #include "refuse.hpp"
+#include "text.hpp"
 
 namespace incipit::interpret {
 namespace {
-
-std::string without_blanks(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") + 1 - begin));
-}
-
-/// Trimmed, ASCII letters in lower case.
-std::string lower_case(std::string_view text) {
-  std::string out = without_blanks(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 std::optional<Reply> reply_of(const std::string& field) {
   using namespace std::string_view_literals;
   static constexpr std::array yes{"y"sv, "yes"sv, "j"sv, "ja"sv, "1"sv, "true"sv, "x"sv};
   static constexpr std::array no{"n"sv, "no"sv, "nein"sv, "0"sv, "false"sv};
   static constexpr std::array open{"?"sv, "cannot say"sv, "can't say"sv, "unsure"sv};
-  const std::string text = lower_case(field);
+  const std::string text = ascii_lower(trimmed(field));
   const auto is_one_of = [&](const auto& words) {
     return std::find(words.begin(), words.end(), text) != words.end();
   };
@@ -91,7 +78,7 @@ class FilledReader {
 
   void read_heading(const corpus::CsvRecord& record) {
     line_ = record.line;
-    for (const std::string& field : record.fields) heading_.push_back(lower_case(field));
+    for (const std::string& field : record.fields) heading_.push_back(ascii_lower(trimmed(field)));
     for (const char* name : {"sheet", "card", "item", "answer"})
       if (column(name) == heading_.size())
         fail(fmt::format(
@@ -106,7 +93,7 @@ class FilledReader {
 
   [[nodiscard]] std::string field(const corpus::CsvRecord& record, const char* name) const {
     const std::size_t at_ = column(name);
-    return at_ < record.fields.size() ? without_blanks(record.fields[at_]) : std::string{};
+    return at_ < record.fields.size() ? std::string(trimmed(record.fields[at_])) : std::string{};
   }
 
   /// A number from 1 to `most`, as a place from 0.
@@ -121,7 +108,7 @@ class FilledReader {
 
   void read_row(const corpus::CsvRecord& record) {
     line_ = record.line;
-    const auto blank = [](const std::string& f) { return without_blanks(f).empty(); };
+    const auto blank = [](const std::string& f) { return trimmed(f).empty(); };
     if (std::all_of(record.fields.begin(), record.fields.end(), blank)) return;
     if (const auto id = field(record, "sheet"); id != sheet_.id)
       fail(fmt::format("belongs to the sheet '{}'; the key is that of '{}'", id, sheet_.id));

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "nan.hpp"
+#include "text.hpp"
 
 namespace incipit::interpret {
 namespace {
@@ -31,10 +32,7 @@ std::string token_word(std::string_view token) {
     while (token.starts_with(blank)) token.remove_prefix(blank.size());
   while (!token.empty() && (token.back() == ' ' || token.back() == '.' || token.back() == ','))
     token.remove_suffix(1);
-  std::string word(token);
-  for (char& c : word)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return word;
+  return ascii_lower(token);
 }
 
 double log_odds_of(const Body& top) {

@@ -19,7 +19,7 @@ struct Choice {
   std::string text;  ///< what it wrote; empty where it was not let write
 };
 
-/// A model that follows instructions, wherever it runs: behind a server, or in this process. AnswerCache are
+/// A model that follows instructions, wherever it runs: behind a server, or in this process. Answers are
 /// deterministic as far as the model can (temperature 0, fixed seed), and an answer does not depend on what
 /// else is asked in the same call.
 class LanguageModel {

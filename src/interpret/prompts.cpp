@@ -9,6 +9,7 @@
 #include "corpus/utf8.hpp"
 #include "error.hpp"
 #include "store/files.hpp"
+#include "text.hpp"
 
 namespace incipit::interpret {
 namespace {
@@ -53,17 +54,12 @@ std::string filled(const std::string& text, const std::map<std::string, std::str
                                       path.string(), found, fmt::join(names, "} and {")));
 }
 
-std::string without_blank_ends(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
-}
-
 Prompt read_prompt(const std::filesystem::path& path, const Names& names) {
-  const std::string text = "\n" + store::read_text(path) + "\n";
+  const std::string read = "\n" + store::read_text(path) + "\n";
+  const std::string_view text = read;
   const auto rule = text.find("\n---\n");
   if (rule == std::string::npos) refuse_prompt(path, "found no line ---", names);
-  Prompt prompt{without_blank_ends(text.substr(0, rule)), without_blank_ends(text.substr(rule + 5))};
+  Prompt prompt{std::string(trimmed(text.substr(0, rule))), std::string(trimmed(text.substr(rule + 5)))};
   Names missing = names;
   walk(
       prompt.system + prompt.user, [](std::string_view) {},

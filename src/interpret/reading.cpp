@@ -10,6 +10,7 @@
 #include "corpus/utf8.hpp"
 #include "error.hpp"
 #include "nan.hpp"
+#include "text.hpp"
 
 namespace incipit::interpret {
 namespace {
@@ -19,13 +20,6 @@ constexpr std::size_t label_characters = 80;
 
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
 }
 
 /// Without blanks, quotes and marks of emphasis at both ends.
@@ -49,7 +43,7 @@ std::string parse_label(std::string_view text) {
     const auto end = std::min(text.find('\n'), text.size());
     std::string_view line = bare(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (lower_case(line.substr(0, 6)) == "label:") line = bare(line.substr(6));
+    if (ascii_lower(line.substr(0, 6)) == "label:") line = bare(line.substr(6));
     if (line.empty()) continue;
     std::string label(bare(corpus::first_characters(line, label_characters)));
     for (char& c : label)
@@ -64,7 +58,7 @@ Verdict parse_choice(const Choice& choice) {
   if (choice.log_odds < 0) return {Answer::no, choice.log_odds};
   const auto begin = std::find_if(choice.text.begin(), choice.text.end(), is_letter);
   const auto end = std::find_if_not(begin, choice.text.end(), is_letter);
-  const std::string word = lower_case(std::string(begin, end));
+  const std::string word = ascii_lower(std::string(begin, end));
   if (word == "yes") return {Answer::yes, 1};
   if (word == "no") return {Answer::no, -1};
   return {Answer::unparsed, nan};

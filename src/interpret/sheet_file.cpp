@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "corpus/csv.hpp"
 #include "error.hpp"
 #include "index.hpp"
 #include "interpret/autointerp.hpp"
@@ -94,15 +95,10 @@ void read_candidate_judgements(const store::Reader& file, const std::string& gro
   }
 }
 
-/// A field as RFC 4180 quotes it.
-std::string csv_quoted(const std::string& field) {
-  std::string out = "\"";
-  if (!field.empty() && std::string("=+-@\t\r").find(field.front()) != std::string::npos) out += '\'';
-  for (const char c : field) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
+/// A field that no spreadsheet takes for a formula.
+std::string csv_plain(const std::string& field) {
+  const bool formula = !field.empty() && std::string("=+-@\t\r").find(field.front()) != std::string::npos;
+  return corpus::csv_quoted(formula ? "'" + field : field);
 }
 
 void replace_once(std::string& text, const std::string& what, const std::string& with) {
@@ -142,8 +138,8 @@ std::string sheet_csv(const Sheet& sheet) {
   for (std::size_t c = 0; c < sheet.cards.size(); ++c) {
     const Card& card = sheet.cards[c];
     for (std::size_t i = 0; i < card.items.size(); ++i)
-      out += fmt::format("{},{},{},{},{},\r\n", sheet.id, c + 1, i + 1, csv_quoted(card.label),
-                         csv_quoted(card.items[i].text));
+      out += fmt::format("{},{},{},{},{},\r\n", sheet.id, c + 1, i + 1, csv_plain(card.label),
+                         csv_plain(card.items[i].text));
   }
   return out;
 }
