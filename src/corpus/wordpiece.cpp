@@ -49,8 +49,8 @@ int64_t read_longest_word(const store::JsonObject& model) {
   return count;
 }
 
-BertNormalizer read_bert_normalizer(const store::JsonObject& file) {
-  if (!file.has("normalizer")) return {false, false, false, false};
+BertNormalizer read_bert_normalizer(const store::JsonObject& file, bool lower_case) {
+  if (!file.has("normalizer")) return {false, false, false, lower_case};
   const store::JsonObject json = file.object("normalizer");
   expect_type(json, "BertNormalizer", "or null");
   BertNormalizer normalizer;
@@ -58,6 +58,7 @@ BertNormalizer read_bert_normalizer(const store::JsonObject& file) {
   normalizer.handle_chinese_chars = json.boolean("handle_chinese_chars", true);
   normalizer.lowercase = json.boolean("lowercase", true);
   normalizer.strip_accents = json.boolean("strip_accents", normalizer.lowercase);
+  normalizer.lowercase = normalizer.lowercase || lower_case;
   return normalizer;
 }
 
@@ -216,13 +217,13 @@ Json describe(const fs::path& folder) {
 
 class WordPiece::Implementation {
  public:
-  explicit Implementation(const store::JsonObject& file)
+  Implementation(const store::JsonObject& file, bool lower_case)
       : vocabulary_(read_pieces(file)),
         prefix_(file.object("model").text("continuing_subword_prefix", "##")),
         longest_word_(read_longest_word(file.object("model"))),
         unknown_(known_token(vocabulary_, file.object("model").text("unk_token", "[UNK]"),
                              file.where() + ": key 'model': unk_token")),
-        normalizer_(read_bert_normalizer(file)),
+        normalizer_(read_bert_normalizer(file, lower_case)),
         frame_(read_frame(file)),
         added_(read_added_tokens(file, vocabulary_)),
         raw_finder_(make_bert_finder(added_, nullptr, file.where())),
@@ -343,12 +344,12 @@ std::vector<fs::path> WordPiece::files(const fs::path& folder) {
   return parts;
 }
 
-WordPiece WordPiece::load(const fs::path& folder) {
+WordPiece WordPiece::load(const fs::path& folder, bool lower_case) {
   const std::vector<fs::path> sources = files(folder);
   const std::string where = sources.front().string();
   const Json description =
       sources.size() == 1 ? store::parse_json(store::read_text(sources.front()), where) : describe(folder);
-  return WordPiece(std::make_unique<const Implementation>(store::JsonObject(description, where)));
+  return WordPiece(std::make_unique<const Implementation>(store::JsonObject(description, where), lower_case));
 }
 
 std::vector<int32_t> WordPiece::encode(std::string_view utf8, int64_t max_length) const {

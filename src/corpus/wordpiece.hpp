@@ -20,7 +20,8 @@ class WordPiece {
 
   /// Error io when a file cannot be read; Error data, naming file and place, when it is malformed, asks for
   /// something this version does not know, or is a tokenizer of another kind (BPE, Unigram).
-  [[nodiscard]] static WordPiece load(const std::filesystem::path& folder);
+  /// `lower_case`: letters lose their case whatever the normalizer says.
+  [[nodiscard]] static WordPiece load(const std::filesystem::path& folder, bool lower_case = false);
 
   WordPiece(WordPiece&&) noexcept;
   WordPiece& operator=(WordPiece&&) noexcept;

@@ -16,8 +16,10 @@ namespace incipit::match {
 /// Labels against subjects (science §4). Rows are latents, columns subjects, row-major.
 struct Matches {
   int64_t latents = 0, subjects = 0;
-  std::vector<float> similarity;  ///< [latent, subject]: cosine, the largest over the subject's phrases; NaN
-                                  ///< for a latent without a label
+  std::string phrases = "max";    ///< how several phrases of a subject count, as MatchOptions::phrases
+  std::vector<float> similarity;  ///< [latent, subject]: cosine with the subject's nearest phrase, or with the
+                                  ///< unit vector along the mean of its phrases' vectors; NaN for a latent
+                                  ///< without a label
   std::vector<int8_t> matched;    ///< [latent, subject]: 1 for interpretable latents with similarity ≥ tau
   double tau = 0;
   bool tau_auto = false;
