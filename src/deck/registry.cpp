@@ -212,11 +212,12 @@ void add_match(std::vector<Key<Deck>>& keys) {
   using Options = match::MatchOptions;
   Group<Deck, Options> match(keys, "match", {&Deck::match}, {Stage::match});
   match
-      .add_path("encoder",
-                "Who embeds labels and phrases: lexical (latent semantic analysis over probes and phrases, "
-                "needs no download), or the folder of a BERT or MPNet sentence encoder as sentence-transformers "
-                "or Hugging Face lay it out; jobs/get-encoder.sh fetches one.",
-                &Options::encoder, "lexical")
+      .add_path(
+          "encoder",
+          "Who embeds labels and phrases: lexical (latent semantic analysis over probes and phrases, "
+          "needs no download), or the folder of a BERT or MPNet sentence encoder as sentence-transformers "
+          "or Hugging Face lay it out; jobs/get-encoder.sh fetches one.",
+          &Options::encoder, "lexical")
       .input_path = true;
   match.add_path("subjects", "JSON file of every subject's phrases, and decoys.", &Options::subjects)
       .input_path = true;

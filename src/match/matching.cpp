@@ -11,6 +11,8 @@
 #include "error.hpp"
 #include "index.hpp"
 #include "match/lexical.hpp"
+#include "match/sentence_encoder.hpp"
+#include "match/sentence_folder.hpp"
 #include "nan.hpp"
 
 namespace incipit::match {
@@ -134,6 +136,10 @@ void fill_sweep(const std::vector<double>& decoys, std::span<const int8_t> inter
   }
 }
 
+bool is_lexical(const MatchOptions& options) {
+  return options.encoder == "lexical";
+}
+
 }  // namespace
 
 std::vector<int64_t> Matches::of(int64_t subject) const {
@@ -197,10 +203,15 @@ Matches match_labels(Encoder& encoder, std::span<const std::string> labels,
 }
 
 std::unique_ptr<Encoder> make_encoder(const MatchOptions& options, const corpus::Probes& probes,
-                                      const Subjects& subjects, uint64_t seed, int threads) {
-  if (options.encoder == "lexical") return std::make_unique<LexicalEncoder>(probes, subjects, seed, threads);
-  throw Error(Exit::usage,
-              fmt::format("match.encoder = {}: there is no such encoder; expected lexical", options.encoder));
+                                      const Subjects& subjects, uint64_t seed, int threads,
+                                      device::Device& device) {
+  if (is_lexical(options)) return std::make_unique<LexicalEncoder>(probes, subjects, seed, threads);
+  return std::make_unique<SentenceEncoder>(device, read_sentence_folder(options.encoder));
+}
+
+std::vector<std::filesystem::path> encoder_files(const MatchOptions& options) {
+  if (is_lexical(options)) return {};
+  return read_sentence_folder(options.encoder).files;
 }
 
 }  // namespace incipit::match

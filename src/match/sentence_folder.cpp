@@ -65,8 +65,9 @@ void check_modules(const std::vector<Module>& modules, const fs::path& folder) {
   std::vector<std::string> expected{"Transformer", "Pooling", "Normalize"};
   if (types.size() < expected.size()) expected.pop_back();
   if (types != expected) {
-    refuse(folder / "modules.json", fmt::format("expected Transformer, Pooling and perhaps Normalize, found {}",
-                                                fmt::join(types, ", ")));
+    refuse(
+        folder / "modules.json",
+        fmt::format("expected Transformer, Pooling and perhaps Normalize, found {}", fmt::join(types, ", ")));
   }
 }
 
@@ -82,7 +83,8 @@ std::vector<std::string> pooling_names(const store::JsonObject& json, const Json
   }
   constexpr std::string_view prefix = "pooling_mode_";
   for (const auto& [key, value] : values.items()) {
-    if (key.starts_with(prefix) && json.boolean(key.c_str(), false)) names.push_back(key.substr(prefix.size()));
+    if (key.starts_with(prefix) && json.boolean(key.c_str(), false))
+      names.push_back(key.substr(prefix.size()));
   }
   if (names.empty()) names.emplace_back("mean");
   return names;
@@ -109,11 +111,13 @@ void read_pooling(const Source& source, const fs::path& path, SentenceFolder& ou
   } else if (is("max")) {
     out.pooling = model::Pooling::max;
   } else {
-    refuse(path, fmt::format("expected one of the poolings mean, cls and max, found {}", fmt::join(names, ", ")));
+    refuse(path,
+           fmt::format("expected one of the poolings mean, cls and max, found {}", fmt::join(names, ", ")));
   }
   if (!out.prompt.empty() && !json.boolean("include_prompt", true)) {
-    refuse(path, "include_prompt is false while a prompt is set: leaving a prompt's tokens out of the mean is "
-                 "not known here");
+    refuse(path,
+           "include_prompt is false while a prompt is set: leaving a prompt's tokens out of the mean is "
+           "not known here");
   }
 }
 
@@ -170,10 +174,11 @@ void note_files(SentenceFolder& out, std::vector<fs::path> files) {
 
 SentenceFolder read_sentence_folder(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
-    throw Error(Exit::usage,
-                fmt::format("match.encoder = {}: there is no such folder; expected lexical or the folder of a "
-                            "sentence encoder, which jobs/get-encoder.sh fetches",
-                            folder.string()));
+    throw Error(
+        Exit::usage,
+        fmt::format("match.encoder = {}: there is no such folder; expected lexical or the folder of a "
+                    "sentence encoder, which jobs/get-encoder.sh fetches",
+                    folder.string()));
   }
   std::vector<fs::path> files;
   const Source source(files);
@@ -187,7 +192,8 @@ SentenceFolder read_sentence_folder(const fs::path& folder) {
   const model::EncoderConfig config = model::read_encoder_config(config_file);
   const fs::path sentence_file = model / "sentence_bert_config.json";
   const fs::path tokenizer_file = model / "tokenizer_config.json";
-  const Json sentences = source.read_if_there(sentence_file), tokenizers = source.read_if_there(tokenizer_file);
+  const Json sentences = source.read_if_there(sentence_file),
+             tokenizers = source.read_if_there(tokenizer_file);
   const store::JsonObject sentence_json(sentences, sentence_file.string());
   const std::int64_t max_length = read_max_length(
       sentence_json, store::JsonObject(tokenizers, tokenizer_file.string()), config.longest());

@@ -10,9 +10,10 @@
 
 namespace incipit::match {
 
-/// A sentence encoder as it lies on disk: a BERT or MPNet with its tokenizer, and what is done with the hidden
-/// states. In the layout of sentence-transformers modules.json names Transformer, Pooling and, perhaps,
-/// Normalize; a Hugging Face folder without one is read as mean pooling, which is what that library does.
+/// A sentence encoder as it lies on disk: a BERT or MPNet with its tokenizer, and what is done with the
+/// hidden states. In the layout of sentence-transformers modules.json names Transformer, Pooling and,
+/// perhaps, Normalize; a Hugging Face folder without one is read as mean pooling, which is what that library
+/// does.
 struct SentenceFolder {
   std::string name;             ///< of the folder, without those above it
   std::filesystem::path model;  ///< folder of config.json, weights and tokenizer
