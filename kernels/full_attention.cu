@@ -37,6 +37,9 @@ __global__ void __launch_bounds__(threads, Tile<size, rows_each>::blocks)
   load_tile<size, Shape::queries>(shared.q,
                                   op.q + sequence_begin + static_cast<std::int64_t>(first) * head_size, rows,
                                   head_size, whole_packs, op.scale * log2_e);
+  // From the tile's first query to the sequence's first key.
+  const float* bias =
+      op.bias == nullptr ? nullptr : op.bias + head * (2 * op.reach - 1) + op.reach - 1 - first;
   Queries<size, rows_each> own;
   for (int key = 0; key < keys; key += tile_keys) {
     const std::int64_t from = sequence_begin + static_cast<std::int64_t>(key) * head_size;
@@ -54,9 +57,8 @@ __global__ void __launch_bounds__(threads, Tile<size, rows_each>::blocks)
         const int column = key + tx + side * j;
         if (column >= keys) {
           scores[i][j] = -INFINITY;
-        } else if (op.bias != nullptr && row < rows) {
-          const std::int64_t distance = column - (first + row);
-          scores[i][j] += log2_e * op.bias[head * (2 * op.reach - 1) + op.reach - 1 + distance];
+        } else if (bias != nullptr && row < rows) {
+          scores[i][j] += log2_e * bias[column - row];
         }
       }
       own.weigh(i, scores[i], shared.weights, tx, ty);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <string>
 
 #include "corpus/packs.hpp"
 #include "error.hpp"
@@ -21,6 +23,25 @@ device::Pool pool_of(Pooling pooling) {
   }
   throw Error(Exit::defect, "a pooling without a device operation");
 }
+
+/// Texts sorted by length and tokens, each but once. The last bits of a product's row may hang on where among
+/// the others it stands; so the embeddings are a function of which texts there are.
+struct Distinct {
+  explicit Distinct(std::span<const std::vector<std::int32_t>> all) : place(all.size()) {
+    std::vector<std::size_t> order(all.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return all[a].size() != all[b].size() ? all[a].size() < all[b].size() : all[a] < all[b];
+    });
+    for (const std::size_t i : order) {
+      if (texts.tokens.empty() || texts.tokens.back() != all[i]) texts.tokens.push_back(all[i]);
+      place[i] = texts.tokens.size() - 1;
+    }
+  }
+
+  corpus::Tokenized texts;
+  std::vector<std::size_t> place;  ///< of each given text among `texts`
+};
 
 /// Scratch for one pack at a time.
 struct EncoderWorkspace {
@@ -191,27 +212,34 @@ TextEncoder::TextEncoder(device::Device& device, const checkpoint::Weights& weig
 std::vector<float> TextEncoder::embed(std::span<const std::vector<std::int32_t>> texts, Pooling pooling,
                                       std::int64_t pack_tokens) {
   check(texts);
-  const corpus::Tokenized tokenized{.tokens = {texts.begin(), texts.end()}};
+  const Distinct distinct(texts);
   for (const auto& text : texts) pack_tokens = std::max<int64_t>(pack_tokens, std::ssize(text));
-  const std::vector<corpus::Pack> packs = corpus::make_packs(tokenized, pack_tokens);
+  const std::vector<corpus::Pack> packs = corpus::make_packs(distinct.texts, pack_tokens);
   int64_t most = 0;
   for (const corpus::Pack& pack : packs) most = std::max<int64_t>(most, std::ssize(pack.tokens));
   EncoderWorkspace workspace(device_, config_, most);
 
-  std::vector<float> all(texts.size() * at(config_.d));
+  std::vector<float> rows;  // in the packs' order, which is that of `distinct`
   for (const corpus::Pack& pack : packs) {
-    const std::vector<float> rows = PackPass(device_, config_, weights_, pack, workspace).pooled(pooling);
-    for (std::size_t i = 0; i < pack.probes.size(); ++i) {
-      const auto row = rows.begin() + static_cast<int64_t>(i) * config_.d;
-      if (!std::all_of(row, row + config_.d, [](float x) { return std::isfinite(x); })) {
-        throw Error(Exit::numbers, where_ + ": the embedding of text " + std::to_string(pack.probes[i]) +
-                                       " (counted from 0) is NaN or infinite; the weights are damaged, get "
-                                       "them again");
-      }
-      std::copy_n(row, config_.d, all.begin() + pack.probes[i] * config_.d);
-    }
+    const std::vector<float> pooled = PackPass(device_, config_, weights_, pack, workspace).pooled(pooling);
+    rows.insert(rows.end(), pooled.begin(), pooled.end());
+  }
+  std::vector<float> all;
+  all.reserve(texts.size() * at(config_.d));
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const std::span<const float> row =
+        std::span(rows).subspan(distinct.place[i] * at(config_.d), at(config_.d));
+    check_finite(row, i);
+    all.insert(all.end(), row.begin(), row.end());
   }
   return all;
+}
+
+void TextEncoder::check_finite(std::span<const float> row, std::size_t text) const {
+  if (std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); })) return;
+  throw Error(Exit::numbers,
+              where_ + ": the embedding of text " + std::to_string(text) +
+                  " (counted from 0) is NaN or infinite; the weights are damaged, get them again");
 }
 
 void TextEncoder::check(std::span<const std::vector<std::int32_t>> texts) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -28,14 +29,17 @@ class TextEncoder {
 
   /// Token ids with special tokens, one list per text, in any order; row i of the result, [texts, d], is text
   /// i's pooled last hidden state, not normalised. Texts are sorted by length and run without padding, in
-  /// packs of at most `pack_tokens` tokens, or of one text where that is longer. Error data for a text
-  /// without tokens, one longer than config.longest(), or a token beyond the vocabulary; Error numbers for an
-  /// embedding that is not finite. Texts are counted from 0 in messages.
+  /// packs of at most `pack_tokens` tokens, or of one text where that is longer; equal texts run once. The
+  /// bytes are a function of the set of texts: neither order nor repetition matters, which others there are
+  /// at most in the last bits. Error data for a text without tokens, one longer than config.longest(), or a
+  /// token beyond the vocabulary; Error numbers for an embedding that is not finite. Texts are counted from 0
+  /// in messages.
   [[nodiscard]] std::vector<float> embed(std::span<const std::vector<std::int32_t>> texts, Pooling pooling,
                                          std::int64_t pack_tokens);
 
  private:
   void check(std::span<const std::vector<std::int32_t>> texts) const;
+  void check_finite(std::span<const float> row, std::size_t text) const;
 
   device::Device& device_;
   EncoderConfig config_;
