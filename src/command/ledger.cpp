@@ -114,6 +114,16 @@ std::string stored_keys(const std::string& ini, const std::string& keys) {
   return text;
 }
 
+/// Paths of the inputs whose content none of the others has. Where a file lies does not matter.
+std::vector<std::string> without_equal_content(const std::vector<store::Header::Input>& inputs,
+                                               const std::vector<store::Header::Input>& others) {
+  std::vector<std::string> paths;
+  for (const auto& input : inputs)
+    if (std::ranges::find(others, input.sha256, &store::Header::Input::sha256) == others.end())
+      paths.push_back(input.path);
+  return paths;
+}
+
 }  // namespace
 
 Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::string, std::string>& hashes,
@@ -216,10 +226,10 @@ std::string why_stale(const Unit& unit) {
   if (!keys.empty()) return fmt::format("{}", fmt::join(keys, ", "));
   if (const auto made = file.attribute_string("", "device"); made != unit.device)
     return fmt::format("the kind of device ({} then, {} now; run.device chooses)", made, unit.device);
-  std::vector<std::string> changed;
-  for (const auto& was : file.inputs())
-    for (const auto& input : unit.inputs)
-      if (was.path == input.path && was.sha256 != input.sha256) changed.push_back(input.path);
+  const auto was = file.inputs();
+  auto changed = without_equal_content(unit.inputs, was);
+  for (const auto& path : without_equal_content(was, unit.inputs))
+    if (std::ranges::find(changed, path) == changed.end()) changed.push_back(path);
   if (!changed.empty()) return fmt::format("the content of {}", fmt::join(changed, ", "));
   return "what the stages before it read";
 }
