@@ -334,7 +334,7 @@ WordPiece::~WordPiece() = default;
 std::vector<fs::path> WordPiece::files(const fs::path& folder) {
   const fs::path whole = folder / "tokenizer.json";
   if (fs::exists(whole)) return {whole};
-  const std::vector<fs::path> parts{folder / "vocab.txt", folder / "tokenizer_config.json"};
+  std::vector<fs::path> parts{folder / "vocab.txt", folder / "tokenizer_config.json"};
   for (const fs::path& part : parts) {
     if (!fs::exists(part)) {
       refuse(folder, "expected tokenizer.json, or vocab.txt and tokenizer_config.json, found no " +
