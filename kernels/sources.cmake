@@ -12,13 +12,16 @@ set(INCIPIT_KERNEL_SOURCES
   cross_covariance.cu
   double_layer_norm.cu
   draw_resampling.cu
+  embed_tokens.cu
   encode_top_k.cu
+  full_attention.cu
   gather_centred.cu
   gather_rows.cu
   latent_groups.cu
   latent_histogram.cu
   matmul.cu
   next_token_loss.cu
+  pool_rows.cu
   qr_of_transpose.cu
   rank_scores.cu
   resample_auc.cu

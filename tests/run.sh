@@ -102,6 +102,21 @@ python_tests() {
   INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_SHIM_BIN=$root/build/dev/tests/shim/incipit-shim "$PYTHON" -m pytest -q -p no:cacheprovider -n "$cores" "${marks[@]}" "${folders[@]}"
 }
 
+encoders() {
+  # Real weights for the tests of match/, which are skipped without them.
+  [ -z "${INCIPIT_ENCODERS:-}" ] || return 0
+  local name code
+  for name in all-MiniLM-L6-v2 all-mpnet-base-v2; do
+    code=0
+    timeout 120 jobs/get-encoder.sh "build/encoders/$name" "$name" || code=$?
+    case $code in
+      0) ;;
+      69 | 124) notes+=("$name could not be fetched: the test with its weights was skipped") ;;
+      *) return "$code" ;;
+    esac
+  done
+}
+
 unit_tests() {
   local labels=()
   [ "$all" = yes ] || labels=(-LE long)
@@ -128,6 +143,7 @@ if command -v nvcc >/dev/null 2>&1; then
 else
   notes+=("no nvcc: the kernels were compiled for the host only")
 fi
+step encoders encoders || true
 step python-tests python_tests || true
 step ctest unit_tests || true
 

@@ -52,14 +52,16 @@ std::vector<ExpectedTensor> expected_tensors(const Config& config) {
   return tensors;
 }
 
-void check_tensors(const Weights& weights, const Config& config, Head head) {
+void compare_tensors(const Weights& weights, std::span<const ExpectedTensor> expected,
+                     const NamePredicate& dispensable, const NamePredicate& ignored,
+                     const std::string& model) {
   std::vector<std::string> missing, wrong, surplus;
-  std::set<std::string> known;
-  for (const auto& [name, shape] : expected_tensors(config)) {
+  std::set<std::string_view> known;
+  for (const auto& [name, shape] : expected) {
     known.insert(name);
     const Tensor* const tensor = weights.find(name);
     if (tensor == nullptr) {
-      if (head == Head::needed || !is_of_head(name)) missing.push_back(name);
+      if (!dispensable(name)) missing.push_back(name);
     } else if (tensor->shape != shape) {
       wrong.push_back(name + " has shape " + shown(tensor->shape) + " where config.json asks for " +
                       shown(shape));
@@ -68,10 +70,8 @@ void check_tensors(const Weights& weights, const Config& config, Head head) {
                       " where F16, BF16, F32 or F64 was expected");
     }
   }
-  // A tied unembedding is sometimes saved though it is the embedding again.
-  if (config.tied_embeddings) known.insert("embed_out.weight");
   for (const auto& [name, tensor] : weights.tensors()) {
-    if (!known.contains(name) && !is_buffer(name)) surplus.push_back(name);
+    if (!known.contains(name) && !ignored(name)) surplus.push_back(name);
   }
   std::string message;
   const auto report = [&](const std::vector<std::string>& names, const std::string& what) {
@@ -79,8 +79,19 @@ void check_tensors(const Weights& weights, const Config& config, Head head) {
   };
   report(missing, std::to_string(missing.size()) + " missing: ");
   report(wrong, "");
-  report(surplus, std::to_string(surplus.size()) + " that a GPT-NeoX of this shape does not have: ");
+  report(surplus, std::to_string(surplus.size()) + " that " + model + " of this shape does not have: ");
   if (!message.empty()) throw Error(Exit::data, place_of(weights) + ": tensors: " + message);
+}
+
+void check_tensors(const Weights& weights, const Config& config, Head head) {
+  compare_tensors(
+      weights, expected_tensors(config),
+      [&](std::string_view name) { return head == Head::unneeded && is_of_head(name); },
+      // A tied unembedding is sometimes saved though it is the embedding again.
+      [&](std::string_view name) {
+        return is_buffer(name) || (config.tied_embeddings && name == "embed_out.weight");
+      },
+      "a GPT-NeoX");
 }
 
 }  // namespace incipit::checkpoint

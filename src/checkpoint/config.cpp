@@ -16,15 +16,6 @@ constexpr int64_t most_rows = int64_t{1} << 28;
 constexpr int64_t widest = int64_t{1} << 20;
 constexpr int64_t deepest = int64_t{1} << 12;
 
-int64_t size(const store::JsonObject& json, const char* key, int64_t largest) {
-  const int64_t value = json.integer(key);
-  if (value < 1 || value > largest) {
-    refuse(json.where(), std::string("key '") + key + "': expected 1 to " + std::to_string(largest) +
-                             ", found " + std::to_string(value));
-  }
-  return value;
-}
-
 Activation parse_activation(const std::string& name, const std::string& where) {
   if (name == "gelu") return Activation::gelu;
   // The same tanh formula under two names.
@@ -108,13 +99,13 @@ Config read_config(const std::filesystem::path& file) {
   if (config.model_type != "gpt_neox") {
     refuse(where, "model_type '" + config.model_type + "' is not known to this version; expected 'gpt_neox'");
   }
-  config.vocab = size(json, "vocab_size", most_rows);
-  config.d = size(json, "hidden_size", widest);
-  config.layers = size(json, "num_hidden_layers", deepest);
-  config.heads = size(json, "num_attention_heads", config.d);
-  config.mlp = size(json, "intermediate_size", 4 * widest);
+  config.vocab = json.count("vocab_size", most_rows);
+  config.d = json.count("hidden_size", widest);
+  config.layers = json.count("num_hidden_layers", deepest);
+  config.heads = json.count("num_attention_heads", config.d);
+  config.mlp = json.count("intermediate_size", 4 * widest);
   config.context =
-      json.has("max_position_embeddings") ? size(json, "max_position_embeddings", most_rows) : 2048;
+      json.has("max_position_embeddings") ? json.count("max_position_embeddings", most_rows) : 2048;
   config.norm_eps = json.number("layer_norm_eps", config.norm_eps);
   if (!(config.norm_eps > 0 && config.norm_eps < 1)) {
     refuse(where, "layer_norm_eps must lie between 0 and 1, found " + std::to_string(config.norm_eps));

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -95,13 +96,23 @@ class Weights {
   std::map<std::string, Tensor, std::less<>> tensors_;
 };
 
-/// A tensor that a GPT-NeoX model of some shape must have.
+/// A tensor that a model of some shape must have.
 struct ExpectedTensor {
   std::string name;
   std::vector<int64_t> shape;
 };
 
-/// All tensors of a model of this shape under their Hugging Face names, embedding first.
+/// Which names something is said of.
+using NamePredicate = std::function<bool(std::string_view)>;
+
+/// Compares the tensors there with those a model must have. Error data naming all that are missing (unless
+/// `dispensable`), have the wrong shape or a type that cannot be read, or are there without being expected
+/// (unless `ignored`). `model` is what messages call it: "a GPT-NeoX".
+void compare_tensors(const Weights& weights, std::span<const ExpectedTensor> expected,
+                     const NamePredicate& dispensable, const NamePredicate& ignored,
+                     const std::string& model);
+
+/// All tensors of a GPT-NeoX of this shape under their Hugging Face names, embedding first.
 [[nodiscard]] std::vector<ExpectedTensor> expected_tensors(const Config& config);
 
 /// Buffers that older files carry along; they are derived from the config.

@@ -8,6 +8,7 @@
 
 #include "checkpoint/weights.hpp"
 #include "error.hpp"
+#include "match/matching.hpp"
 #include "store/hash.hpp"
 #include "store/reader.hpp"
 
@@ -75,6 +76,13 @@ class Maker {
   std::string device_;
 };
 
+/// What matching reads beside the labels.
+std::vector<fs::path> files_of_match(const deck::Deck& deck) {
+  auto files = match::encoder_files(deck.match);
+  files.push_back(deck.match.subjects);
+  return files;
+}
+
 std::string describe_points(const Study& study, const Anchor& anchor) {
   std::string text;
   for (const auto& curve : anchor.curves) {
@@ -106,6 +114,16 @@ std::string stored_keys(const std::string& ini, const std::string& keys) {
   return text;
 }
 
+/// Paths of the inputs whose content none of the others has. Where a file lies does not matter.
+std::vector<std::string> without_equal_content(const std::vector<store::Header::Input>& inputs,
+                                               const std::vector<store::Header::Input>& others) {
+  std::vector<std::string> paths;
+  for (const auto& input : inputs)
+    if (std::ranges::find(others, input.sha256, &store::Header::Input::sha256) == others.end())
+      paths.push_back(input.path);
+  return paths;
+}
+
 }  // namespace
 
 Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::string, std::string>& hashes,
@@ -119,6 +137,7 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
   for (const auto& checkpoint : study.checkpoints) activations_.push_back(maker.activations(checkpoint));
   std::vector<const Unit*> all;
   std::string points;
+  const auto match_files = files_of_match(deck);
   for (const auto& anchor : study.anchors) {
     const auto site = study.describe(anchor.site);
     const std::string file = anchor.name + ".h5";
@@ -127,7 +146,7 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
     labels_.push_back(
         maker.make(Stage::interpret, "labels", "labels/" + file, anchor.name, site, {&sae_.back()}, {}));
     match_.push_back(maker.make(Stage::match, "match", "match/" + file, anchor.name, site, {&labels_.back()},
-                                {deck.match.subjects}));
+                                match_files));
     std::vector<const Unit*> sites{&activations(anchor.site)};
     for (const auto& curve : anchor.curves)
       for (const auto& point : curve.points)
@@ -184,8 +203,9 @@ std::vector<const Unit*> Ledger::of(Stage stage) const {
 }
 
 std::vector<fs::path> input_files(const deck::Deck& deck, const Study& study) {
-  std::vector<fs::path> files{deck.probes.path};
-  if (study.scope == Scope::curves) files.push_back(deck.match.subjects);
+  std::vector<fs::path> files;
+  if (study.scope == Scope::curves) files = files_of_match(deck);
+  files.push_back(deck.probes.path);
   for (const auto& text : study.texts) files.push_back(text.tokenizer);
   for (const auto& model : study.family.models) files.push_back(model.tokenizer);
   for (const auto& checkpoint : study.checkpoints)
@@ -206,10 +226,10 @@ std::string why_stale(const Unit& unit) {
   if (!keys.empty()) return fmt::format("{}", fmt::join(keys, ", "));
   if (const auto made = file.attribute_string("", "device"); made != unit.device)
     return fmt::format("the kind of device ({} then, {} now; run.device chooses)", made, unit.device);
-  std::vector<std::string> changed;
-  for (const auto& was : file.inputs())
-    for (const auto& input : unit.inputs)
-      if (was.path == input.path && was.sha256 != input.sha256) changed.push_back(input.path);
+  const auto was = file.inputs();
+  auto changed = without_equal_content(unit.inputs, was);
+  for (const auto& path : without_equal_content(was, unit.inputs))
+    if (std::ranges::find(changed, path) == changed.end()) changed.push_back(path);
   if (!changed.empty()) return fmt::format("the content of {}", fmt::join(changed, ", "));
   return "what the stages before it read";
 }

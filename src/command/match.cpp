@@ -1,10 +1,14 @@
 #include <fmt/format.h>
 
+#include <memory>
+#include <utility>
+
 #include "command/claim.hpp"
 #include "command/stages.hpp"
 #include "interpret/file.hpp"
+#include "match/embedded.hpp"
+#include "match/encoder.hpp"
 #include "match/file.hpp"
-#include "match/lexical.hpp"
 #include "match/matching.hpp"
 #include "match/subjects.hpp"
 #include "parallel/agree.hpp"
@@ -22,11 +26,46 @@ void report(Session& session, const std::string& anchor, const match::MatchFile&
                        100 * file.matches.decoy_rate, counts);
 }
 
+/// What the deck's encoder says of every text that matching asks for. Rank 0 alone runs it, and makes it when
+/// it is first needed; what it says goes to all.
+class Embeddings {
+ public:
+  explicit Embeddings(Session& session) : session_(session) {}
+
+  /// Collective.
+  match::EmbeddedTexts& of(const match::MatchFile& file) {
+    const auto texts = said_.unknown(match::texts_to_embed(file.labels, file.subjects));
+    std::string name;
+    std::vector<std::int64_t> dimensions;
+    std::vector<float> rows;
+    parallel::together(session_.world, "match", [&] {
+      if (!session_.world.root()) return;
+      if (!encoder_)
+        encoder_ = match::make_encoder(session_.deck.match, session_.study.probes, file.subjects,
+                                       session_.deck.run.seed, session_.threads, *session_.device);
+      name = encoder_->name();
+      dimensions = {encoder_->dimensions()};
+      rows = encoder_->embed(texts);
+    });
+    name = session_.world.broadcast(name);
+    session_.world.broadcast(dimensions);
+    session_.world.broadcast(rows);
+    said_.set_encoder(name, dimensions.front());
+    said_.add(texts, rows);
+    return said_;
+  }
+
+ private:
+  Session& session_;
+  std::unique_ptr<match::Encoder> encoder_;
+  match::EmbeddedTexts said_;
+};
+
 }  // namespace
 
 void match(Session& session, bool again) {
   const auto pending = session.pending(deck::Stage::match, again);
-  const auto& probes = session.study.probes;
+  Embeddings embeddings(session);
   for (std::size_t a = 0; a < pending.size(); ++a) {
     if (!pending[a]) continue;
     session.require({&session.ledger->labels(a)});
@@ -36,17 +75,18 @@ void match(Session& session, bool again) {
     if (!claimed) continue;
     const auto timer = session.timing.phase("match");
     match::MatchFile file;
-    // Every rank does the same small work, so that nothing need travel.
     parallel::together(session.world, "match", [&] {
       const auto labels = interpret::read_labels(session.ledger->labels(a).path);
-      file.subjects = match::load_subjects(session.deck.match.subjects, probes.subjects);
+      file.subjects = match::load_subjects(session.deck.match.subjects, session.study.probes.subjects);
       file.interpretable = interpret::interpretable(labels.latents);
       for (const auto& latent : labels.latents) file.labels.push_back(latent.label);
-      const auto encoder = match::make_encoder(session.deck.match, probes, file.subjects,
-                                               session.deck.run.seed, session.threads);
-      file.encoder = encoder->name();
+    });
+    auto& embedded = embeddings.of(file);
+    // Every rank does the same small work, so that nothing more need travel.
+    parallel::together(session.world, "match", [&] {
+      file.encoder = embedded.name();
       file.matches =
-          match::match_labels(*encoder, file.labels, file.interpretable, file.subjects, session.deck.match);
+          match::match_labels(embedded, file.labels, file.interpretable, file.subjects, session.deck.match);
       match::write_match(session.world, unit.path, session.header(unit), file);
     });
     report(session, session.study.anchors[a].name, file);

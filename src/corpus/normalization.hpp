@@ -9,5 +9,7 @@ namespace incipit::corpus {
 /// as they are. That is what the Hugging Face library does, whatever else it knows, and what keeps a text's
 /// tokens from depending on the version of ICU.
 [[nodiscard]] std::string nfc(std::string_view text);
+/// The same for the normal form D.
+[[nodiscard]] std::string nfd(std::string_view text);
 
 }  // namespace incipit::corpus

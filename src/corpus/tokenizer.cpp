@@ -10,6 +10,7 @@
 #include "corpus/added_tokens.hpp"
 #include "corpus/bpe.hpp"
 #include "corpus/normalization.hpp"
+#include "corpus/tokenizer_json.hpp"
 #include "corpus/utf8.hpp"
 #include "corpus/word_split.hpp"
 #include "error.hpp"
@@ -25,8 +26,6 @@ struct ByteLevel {
 };
 
 namespace {
-
-using Vocabulary = std::unordered_map<std::string, int32_t>;
 
 /// The printable stand-in of every byte in a byte-level vocabulary: bytes that print in Latin-1 stand for
 /// themselves, the others for the code points from 256 on, in order.
@@ -72,32 +71,6 @@ bool occurs_in_utf8(unsigned byte) {
   return byte != 0xc0 && byte != 0xc1 && byte < 0xf5;
 }
 
-int32_t token_id(const nlohmann::json& value, const std::string& where) {
-  const bool fits = value.is_number_unsigned() &&
-                    value.get<uint64_t>() < static_cast<uint64_t>(std::numeric_limits<int32_t>::max());
-  if (!fits) refuse(where, "expected a token id, found " + store::JsonObject::shown(value));
-  return value.get<int32_t>();
-}
-
-Vocabulary read_vocabulary(const store::JsonObject& model) {
-  const nlohmann::json& entries = model.at("vocab");
-  if (!entries.is_object()) refuse(model.where(), "'vocab' must be an object of tokens and ids");
-  Vocabulary vocabulary;
-  std::set<int32_t> ids;
-  for (const auto& [token, value] : entries.items()) {
-    const int32_t id = token_id(value, model.where() + ": vocab: '" + token + "'");
-    if (!ids.insert(id).second) refuse(model.where(), "vocab: two tokens have the id " + std::to_string(id));
-    vocabulary.emplace(token, id);
-  }
-  return vocabulary;
-}
-
-int32_t known_token(const Vocabulary& vocabulary, const std::string& token, const std::string& where) {
-  const auto it = vocabulary.find(token);
-  if (it == vocabulary.end()) refuse(where, "'" + token + "' is not in the vocabulary");
-  return it->second;
-}
-
 /// Both spellings of a merge: "a b" and ["a", "b"]. False for the version line of old files.
 bool read_merge(const nlohmann::json& value, const std::string& where,
                 std::pair<std::string, std::string>& pair) {
@@ -129,10 +102,6 @@ MergeTable read_merges(const store::JsonObject& model, const Vocabulary& vocabul
                       known_token(vocabulary, pair.first + pair.second, where)});
   }
   return MergeTable(merges);
-}
-
-std::string type_of(const store::JsonObject& json) {
-  return json.text("type", "without a type");
 }
 
 void check_model(const store::JsonObject& model) {
@@ -167,56 +136,9 @@ ByteLevel read_pre_tokenizer(const store::JsonObject& json) {
   return {json.boolean("add_prefix_space", true), json.boolean("use_regex", true)};
 }
 
-AddedToken read_added_token(const nlohmann::json& value, const std::string& where) {
-  const store::JsonObject json(value, where);
-  AddedToken token;
-  token.id = token_id(json.at("id"), where);
-  token.content = json.text("content");
-  token.special = json.boolean("special", false);
-  token.normalized = json.boolean("normalized", !token.special);
-  token.single_word = json.boolean("single_word", false);
-  token.lstrip = json.boolean("lstrip", false);
-  token.rstrip = json.boolean("rstrip", false);
-  if (token.content.empty()) refuse(where, "its content is empty");
-  return token;
-}
-
-/// A file whose ids are not those that the vocabulary gives would mean other numbers to other programs.
-void check_added_id(const AddedToken& token, const Vocabulary& vocabulary, int32_t next,
-                    const std::string& where) {
-  const auto it = vocabulary.find(token.content);
-  const int32_t expected = it == vocabulary.end() ? next : it->second;
-  if (token.id != expected) {
-    refuse(where, "'" + token.content + "' has the id " + std::to_string(token.id) + " where " +
-                      std::to_string(expected) + " was expected");
-  }
-}
-
-std::vector<AddedToken> read_added_tokens(const store::JsonObject& file, const Vocabulary& vocabulary) {
-  std::vector<AddedToken> tokens;
-  if (!file.has("added_tokens")) return tokens;
-  std::set<std::string> contents;
-  const auto size = static_cast<int32_t>(vocabulary.size());
-  int32_t next = size;
-  for (const nlohmann::json& value : file.array("added_tokens")) {
-    const std::string where = file.where() + ": added_tokens[" + std::to_string(tokens.size()) + "]";
-    AddedToken token = read_added_token(value, where);
-    if (!contents.insert(token.content).second) refuse(where, "'" + token.content + "' stands there twice");
-    check_added_id(token, vocabulary, next, where);
-    next = std::max(next, token.id + 1);
-    tokens.push_back(std::move(token));
-  }
-  return tokens;
-}
-
-/// The tokens to be found before (false) or after (true) normalization, special ones first.
+/// The tokens to be found before (false) or after (true) normalization.
 AddedTokenFinder make_finder(const std::vector<AddedToken>& tokens, bool normalized, bool to_nfc) {
-  std::vector<AddedToken> chosen;
-  for (const bool special : {true, false}) {
-    for (const AddedToken& token : tokens) {
-      if (token.special == special && token.normalized == normalized) chosen.push_back(token);
-    }
-  }
+  std::vector<AddedToken> chosen = chosen_tokens(tokens, normalized);
   std::vector<std::string> patterns;
   for (const AddedToken& token : chosen)
     patterns.push_back(normalized && to_nfc ? nfc(token.content) : token.content);

@@ -63,12 +63,12 @@ class Group {
         [field, spell_value](const Options& options, Paths) { return spell_value(options.*field); });
   }
 
-  /// A path that words starting with `exempt` are not (`hf:`).
+  /// A path that the word `exempt` is not, or with a colon at its end (`hf:`) no word that starts so.
   template <class Value>
   Key<Owner>& add_path(const std::string& name, const std::string& help, Value Options::*field,
                        std::string_view exempt = {}) {
     const auto is_exempt = [exempt](std::string_view value) {
-      return !exempt.empty() && value.starts_with(exempt);
+      return !exempt.empty() && (exempt.ends_with(':') ? value.starts_with(exempt) : value == exempt);
     };
     const auto set = [field, is_exempt](Options& options, const Text& text) {
       if (is_exempt(text.value)) {
@@ -211,12 +211,19 @@ void add_interpret(std::vector<Key<Deck>>& keys) {
 void add_match(std::vector<Key<Deck>>& keys) {
   using Options = match::MatchOptions;
   Group<Deck, Options> match(keys, "match", {&Deck::match}, {Stage::match});
-  match.add("encoder", "",
-            "Who embeds labels and phrases: lexical (latent semantic analysis over probes and phrases, needs "
-            "no download).",
-            &Options::encoder, choice({"lexical"}));
+  match
+      .add_path(
+          "encoder",
+          "Who embeds labels and phrases: lexical (latent semantic analysis over probes and phrases, "
+          "needs no download), or the folder of a BERT or MPNet sentence encoder as sentence-transformers "
+          "or Hugging Face lay it out; jobs/get-encoder.sh fetches one.",
+          &Options::encoder, "lexical")
+      .input_path = true;
   match.add_path("subjects", "JSON file of every subject's phrases, and decoys.", &Options::subjects)
       .input_path = true;
+  match.add("phrases", "",
+            "How several phrases of a subject count: the nearest to the label (max), or their mean (mean).",
+            &Options::phrases, choice({"max", "mean"}));
   match.add("tau", "cosine",
             "Similarity from which on a label is matched to a subject: a number (the paper: 0.3 with MPNet), "
             "or auto, where 5 % of decoy phrases match.",

@@ -16,13 +16,16 @@
 #include "device/cross_covariance.hpp"
 #include "device/double_layer_norm.hpp"
 #include "device/draw_resampling.hpp"
+#include "device/embed_tokens.hpp"
 #include "device/encode_top_k.hpp"
+#include "device/full_attention.hpp"
 #include "device/gather_centred.hpp"
 #include "device/gather_rows.hpp"
 #include "device/latent_groups.hpp"
 #include "device/latent_histogram.hpp"
 #include "device/matmul.hpp"
 #include "device/next_token_loss.hpp"
+#include "device/pool_rows.hpp"
 #include "device/qr_of_transpose.hpp"
 #include "device/rank_scores.hpp"
 #include "device/resample_auc.hpp"
@@ -113,6 +116,11 @@ class Device {
   virtual void add_bias(const AddBias&) = 0;
   virtual void count_nonfinite(const CountNonfinite&) = 0;
   virtual void next_token_loss(const NextTokenLoss&) = 0;
+
+  // The sentence encoders' own.
+  virtual void embed_tokens(const EmbedTokens&) = 0;
+  virtual void full_attention(const FullAttention&) = 0;
+  virtual void pool_rows(const PoolRows&) = 0;
 
   // The sparse autoencoder (science §2); in fp64 for comparison with exact references.
   virtual void gather_centred(const GatherCentred<float>&) = 0;

@@ -188,8 +188,7 @@ void add_labels(Entries& entries, const std::string& path, const std::string& re
 
 void add_matches(Entries& entries, const std::string& path, const std::string& required) {
   Group latents(entries, path + "latents", required);
-  latents.real32("similarity", {"latent", "subject"},
-                 "cosine of label and subject, the largest over its phrases");
+  latents.real32("similarity", {"latent", "subject"}, "cosine of label and subject, over its phrases");
   latents.code("matched", {"latent", "subject"}, "1 if interpretable and similarity reaches tau");
   Group tau(entries, path + "tau", required);
   tau.real("tau", {"tau"}, "matching threshold");
@@ -198,10 +197,12 @@ void add_matches(Entries& entries, const std::string& path, const std::string& r
 }
 
 std::vector<Schema::Attribute> match_attributes(const std::string& path) {
-  return {{path + "latents", "tau", "threshold used"},
-          {path + "latents", "tau_auto", "1 if it was set by the decoys"},
-          {path + "latents", "decoy_rate", "share of decoy phrases that match at it"},
-          {path + "latents", "decoy_pairs", "number of (label, decoy phrase) pairs"}};
+  return {
+      {path + "latents", "phrases", "max: the nearest phrase counts; mean: the mean of the phrases' vectors"},
+      {path + "latents", "tau", "threshold used"},
+      {path + "latents", "tau_auto", "1 if it was set by the decoys"},
+      {path + "latents", "decoy_rate", "share of decoy phrases that match at it"},
+      {path + "latents", "decoy_pairs", "number of (label, decoy phrase) pairs"}};
 }
 
 Schema activations() {

@@ -71,9 +71,10 @@ void write_match_group(store::Writer& writer, const std::string& group, const Ma
   const std::string latents = below(group, "latents"), tau = below(group, "tau");
   const std::vector<std::string> axes = {"latent", "subject"};
   writer.write(latents + "/similarity", {m.latents, m.subjects}, m.similarity,
-               {"1", "cosine of label and subject, the largest over the subject's phrases"}, axes);
+               {"1", "cosine of label and subject, over the subject's phrases"}, axes);
   writer.write(latents + "/matched", {m.latents, m.subjects}, m.matched,
                {"1", "1 if the latent is interpretable and its similarity reaches tau"}, axes);
+  writer.attribute(latents, "phrases", m.phrases);
   writer.attribute(latents, "tau", m.tau);
   writer.attribute(latents, "tau_auto", int64_t{m.tau_auto});
   writer.attribute(latents, "decoy_rate", m.decoy_rate);
@@ -119,6 +120,7 @@ MatchFile read_match(const std::filesystem::path& path) {
   file.interpretable = reader.read<int8_t>("latents/interpretable", {m.latents});
   m.similarity = reader.read<float>("latents/similarity", {m.latents, m.subjects});
   m.matched = reader.read<int8_t>("latents/matched", {m.latents, m.subjects});
+  m.phrases = reader.attribute_string("latents", "phrases");
   m.tau = reader.attribute_number("latents", "tau");
   m.tau_auto = reader.attribute_integer("latents", "tau_auto") != 0;
   m.decoy_rate = reader.attribute_number("latents", "decoy_rate");

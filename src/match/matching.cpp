@@ -11,6 +11,8 @@
 #include "error.hpp"
 #include "index.hpp"
 #include "match/lexical.hpp"
+#include "match/sentence_encoder.hpp"
+#include "match/sentence_folder.hpp"
 #include "nan.hpp"
 
 namespace incipit::match {
@@ -20,18 +22,30 @@ constexpr double decoy_share = 0.05;
 
 /// Rows of unit norm or zero.
 struct Rows {
-  int64_t columns;
+  int64_t columns, count;
   std::vector<float> values;
 
   Rows(Encoder& encoder, std::span<const std::string> texts)
-      : columns(encoder.dimensions()), values(encoder.embed(texts)) {
-    if (values.size() != texts.size() * at(columns)) {
+      : columns(encoder.dimensions()),
+        count(static_cast<int64_t>(texts.size())),
+        values(encoder.embed(texts)) {
+    if (values.size() != at(count * columns)) {
       throw Error(Exit::defect, fmt::format("match: encoder {} gave {} numbers for {} texts of {} dimensions",
                                             encoder.name(), values.size(), texts.size(), columns));
     }
   }
   [[nodiscard]] std::span<const float> row(int64_t i) const {
     return std::span<const float>(values).subspan(at(i * columns), at(columns));
+  }
+  /// The one row, of unit norm or zero, that points as their mean does.
+  void average() {
+    std::vector<double> sum(at(columns));
+    for (std::size_t i = 0; i < values.size(); ++i) sum[i % at(columns)] += static_cast<double>(values[i]);
+    double squares = 0;
+    for (const double x : sum) squares += x * x;
+    values.clear();
+    for (const double x : sum) values.push_back(static_cast<float>(squares > 0 ? x / std::sqrt(squares) : 0));
+    count = 1;
   }
   [[nodiscard]] bool known(int64_t i) const {
     const auto r = row(i);
@@ -98,12 +112,12 @@ void fill_similarity(Encoder& encoder, std::span<const std::string> names, const
                      const Subjects& subjects, Matches& out) {
   out.similarity.assign(at(out.latents * out.subjects), std::numeric_limits<float>::quiet_NaN());
   for (int64_t c = 0; c < out.subjects; ++c) {
-    const std::vector<std::string>& phrases = subjects.all[at(c)].phrases;
-    const Rows rows(encoder, phrases);
+    Rows rows(encoder, subjects.all[at(c)].phrases);
+    if (out.phrases == "mean") rows.average();
     for (int64_t j = 0; j < out.latents; ++j) {
       if (names[at(j)].empty()) continue;
       double best = -1;
-      for (int64_t p = 0; p < static_cast<int64_t>(phrases.size()); ++p) {
+      for (int64_t p = 0; p < rows.count; ++p) {
         best = std::max(best, cosine(labels.row(j), rows.row(p)));
       }
       out.similarity[at(j * out.subjects + c)] = static_cast<float>(best);
@@ -120,6 +134,10 @@ void fill_sweep(const std::vector<double>& decoys, std::span<const int8_t> inter
       out.sweep.matched.push_back(static_cast<int64_t>(out.of(c, tau, interpretable).size()));
     }
   }
+}
+
+bool is_lexical(const MatchOptions& options) {
+  return options.encoder == "lexical";
 }
 
 }  // namespace
@@ -157,6 +175,7 @@ Matches match_labels(Encoder& encoder, std::span<const std::string> labels,
   Matches out;
   out.latents = static_cast<int64_t>(labels.size());
   out.subjects = static_cast<int64_t>(subjects.all.size());
+  out.phrases = options.phrases;
   const Rows rows(encoder, labels);
   fill_similarity(encoder, labels, rows, subjects, out);
   const std::vector<double> decoys =
@@ -184,10 +203,15 @@ Matches match_labels(Encoder& encoder, std::span<const std::string> labels,
 }
 
 std::unique_ptr<Encoder> make_encoder(const MatchOptions& options, const corpus::Probes& probes,
-                                      const Subjects& subjects, uint64_t seed, int threads) {
-  if (options.encoder == "lexical") return std::make_unique<LexicalEncoder>(probes, subjects, seed, threads);
-  throw Error(Exit::usage,
-              fmt::format("match.encoder = {}: there is no such encoder; expected lexical", options.encoder));
+                                      const Subjects& subjects, uint64_t seed, int threads,
+                                      device::Device& device) {
+  if (is_lexical(options)) return std::make_unique<LexicalEncoder>(probes, subjects, seed, threads);
+  return std::make_unique<SentenceEncoder>(device, read_sentence_folder(options.encoder));
+}
+
+std::vector<std::filesystem::path> encoder_files(const MatchOptions& options) {
+  if (is_lexical(options)) return {};
+  return read_sentence_folder(options.encoder).files;
 }
 
 }  // namespace incipit::match

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "corpus/probes.hpp"
+#include "device/device.hpp"
 #include "match/encoder.hpp"
 #include "match/options.hpp"
 #include "match/subjects.hpp"
@@ -16,8 +18,10 @@ namespace incipit::match {
 /// Labels against subjects (science §4). Rows are latents, columns subjects, row-major.
 struct Matches {
   int64_t latents = 0, subjects = 0;
-  std::vector<float> similarity;  ///< [latent, subject]: cosine, the largest over the subject's phrases; NaN
-                                  ///< for a latent without a label
+  std::string phrases = "max";    ///< how several phrases of a subject count, as MatchOptions::phrases
+  std::vector<float> similarity;  ///< [latent, subject]: cosine with the subject's nearest phrase, or with
+                                  ///< the unit vector along the mean of its phrases' vectors; NaN for a
+                                  ///< latent without a label
   std::vector<int8_t> matched;    ///< [latent, subject]: 1 for interpretable latents with similarity ≥ tau
   double tau = 0;
   bool tau_auto = false;
@@ -47,9 +51,13 @@ Matches match_labels(Encoder& encoder, std::span<const std::string> labels,
                      std::span<const int8_t> interpretable, const Subjects& subjects,
                      const MatchOptions& options);
 
-/// The encoder a deck asks for. Error usage when `options.encoder` is neither `lexical` nor a folder that
-/// holds an encoder.
+/// The encoder a deck asks for. `device` must outlive it. Errors as read_sentence_folder and SentenceEncoder,
+/// where `options.encoder` is not `lexical`.
 std::unique_ptr<Encoder> make_encoder(const MatchOptions& options, const corpus::Probes& probes,
-                                      const Subjects& subjects, uint64_t seed, int threads);
+                                      const Subjects& subjects, uint64_t seed, int threads,
+                                      device::Device& device);
+
+/// The files that the encoder is made of; none for the lexical one. Errors as read_sentence_folder.
+std::vector<std::filesystem::path> encoder_files(const MatchOptions& options);
 
 }  // namespace incipit::match

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "error.hpp"
 
@@ -54,8 +55,8 @@ std::string trouble_of(float value, device::NumberType type) {
 
 }  // namespace
 
-TensorStream::TensorStream(device::Device& device, const checkpoint::Weights& weights)
-    : device_(device), weights_(weights) {}
+TensorStream::TensorStream(device::Device& device, const checkpoint::Weights& weights, std::string way_out)
+    : device_(device), weights_(weights), way_out_(std::move(way_out)) {}
 
 std::int64_t TensorStream::chunk_rows(std::int64_t row_size) const {
   return rows_within(device_.kind() == device::Kind::host ? host_chunk : device_chunk, row_size);
@@ -87,13 +88,12 @@ void TensorStream::refuse(const checkpoint::Tensor& tensor, std::int64_t index,
   std::vector<float> row(static_cast<std::size_t>(tensor.row_size()));
   weights_.read(tensor, index / tensor.row_size(), 1, row);
   const float value = row[static_cast<std::size_t>(index % tensor.row_size())];
-  throw Error(
-      Exit::numbers,
-      weights_.files()[static_cast<std::size_t>(tensor.file)].string() + ": tensor " + tensor.name +
-          " holds " + trouble_of(value, type) + " at " + place(index, tensor.shape) +
-          "; finite numbers are expected. " +
-          (std::isfinite(value) ? "Set run.precision = bf16 or fp32, or leave this step out with family.steps"
-                                : "Get the checkpoint again, or leave this step out with family.steps"));
+  throw Error(Exit::numbers, weights_.files()[static_cast<std::size_t>(tensor.file)].string() + ": tensor " +
+                                 tensor.name + " holds " + trouble_of(value, type) + " at " +
+                                 place(index, tensor.shape) + "; finite numbers are expected. " +
+                                 (std::isfinite(value) ? "Set run.precision = bf16 or fp32, or "
+                                                       : "Get the checkpoint again, or ") +
+                                 way_out_);
 }
 
 }  // namespace incipit::model

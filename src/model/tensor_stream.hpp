@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "checkpoint/weights.hpp"
@@ -14,8 +15,10 @@ namespace incipit::model {
 /// as a whole.
 class TensorStream {
  public:
-  /// Device and weights must outlive the stream.
-  TensorStream(device::Device& device, const checkpoint::Weights& weights);
+  /// Device and weights must outlive the stream. `way_out` ends messages: what else to do about weights that
+  /// cannot be used.
+  TensorStream(device::Device& device, const checkpoint::Weights& weights,
+               std::string way_out = "leave this step out with family.steps");
 
   /// Rows [first, first + rows) to device memory `to`, which holds rows × row_size numbers; the device
   /// converts them. Error(numbers) naming file, tensor and index of the first value that is NaN, infinite, or
@@ -40,6 +43,7 @@ class TensorStream {
 
   device::Device& device_;
   const checkpoint::Weights& weights_;
+  std::string way_out_;
   std::vector<std::byte> bytes_;
 };
 

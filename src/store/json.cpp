@@ -58,6 +58,12 @@ std::int64_t JsonObject::integer(const char* key) const {
   return value.get<std::int64_t>();
 }
 
+std::int64_t JsonObject::count(const char* key, std::int64_t most) const {
+  const std::int64_t value = integer(key);
+  if (value < 1 || value > most) refuse(key, ("1 to " + std::to_string(most)).c_str(), at(key));
+  return value;
+}
+
 double JsonObject::number(const char* key) const {
   const nlohmann::json& value = at(key);
   if (!value.is_number()) refuse(key, "a number", value);

@@ -27,6 +27,8 @@ class JsonObject {
   [[nodiscard]] bool has(const char* key) const;
   [[nodiscard]] const nlohmann::json& at(const char* key) const;
   [[nodiscard]] std::int64_t integer(const char* key) const;
+  /// An integer of 1 to `most`.
+  [[nodiscard]] std::int64_t count(const char* key, std::int64_t most) const;
   [[nodiscard]] double number(const char* key) const;
   [[nodiscard]] bool boolean(const char* key) const;
   [[nodiscard]] const std::string& text(const char* key) const;

@@ -138,6 +138,8 @@ TEST_F(Echo, EachKeyBelongsToTheStagesThatReadIt) {
       {"sae.latents=2", "train "},
       {"interpret.f1=0.5", "interpret "},
       {"match.tau=0.5", "match "},
+      {"match.phrases=mean", "match "},
+      {"match.encoder=mpnet", ""},
       {"track.bootstrap=5", "track "},
       {"anchor.time.layer=0", "train align track "},
       {"anchor.time.step=0", "train align track "},

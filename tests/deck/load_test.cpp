@@ -22,6 +22,8 @@ TEST_F(Load, DefaultsAreThoseOfTheOptionStructs) {
   EXPECT_EQ(deck.sae.steps, 3000);
   EXPECT_EQ(deck.interpret.f1, 0.9);
   EXPECT_EQ(deck.match.tau, "auto");
+  EXPECT_EQ(deck.match.encoder, "lexical");
+  EXPECT_EQ(deck.match.phrases, "max");
   EXPECT_EQ(deck.track.bootstrap, 1000);
   EXPECT_EQ(deck.run.pack_tokens, 2048);
   EXPECT_EQ(deck.run.seed, 1U);
@@ -136,6 +138,12 @@ TEST_F(Load, PathsOfTheCommandLineAreRelativeToTheWorkingDirectory) {
   EXPECT_EQ(deck.run.output, "out/deep");
 }
 
+TEST_F(Load, TheLexicalEncoderIsNoPath) {
+  EXPECT_EQ(load_lines("[match]\nencoder = lexical\n").match.encoder, "lexical");
+  EXPECT_EQ(load_lines("[match]\nencoder = lexical 2\n").match.encoder, (folder_ / "lexical 2").string());
+  EXPECT_EQ(load_lines("", {"--match.encoder=mpnet/"}).match.encoder, "mpnet");
+}
+
 TEST_F(Load, ADeckNamedFromItsOwnFolderKeepsShortPaths) {
   write("[family]\npath = ./fam\n[probes]\npath = p.jsonl\n");
   const fs::path before = fs::current_path();
@@ -188,6 +196,7 @@ TEST_F(Load, BadValuesNameKeyPlaceAndRange) {
       {"[interpret]\nf1 = 1.5", "interpret.f1: found '1.5', expected a number from 0 to 1"},
       {"[anchor.x]\nlayer = 1.0", "anchor.x.layer: found '1.0', expected"},
       {"[anchor.x]\ncurves = tyme", "anchor.x.curves: found 'tyme', expected any of"},
+      {"[match]\nphrases = median", "match.phrases: found 'median', expected max or mean"},
       {"[match]\ntau = 2", "match.tau: found '2', expected auto, or a number from -1 to 1"},
   };
   for (const auto& [lines, expected] : cases) {

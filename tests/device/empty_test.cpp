@@ -9,6 +9,9 @@ class EmptyOn : public OnEveryDevice {};
 TEST_P(EmptyOn, OperationsOnNoRowsDoNothing) {
   device_->add_bias({.d = 5});
   device_->gather_rows({.d = 5});
+  device_->embed_tokens({.d = 5});
+  device_->full_attention({.heads = 2, .head_size = 8});
+  device_->pool_rows({.d = 5});
   device_->count_nonfinite({.d = 5});
   for_every_number([&]<Number T>() {
     device_->bias_activation(BiasActivation<T>{.d = 5});

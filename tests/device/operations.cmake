@@ -9,14 +9,17 @@ set(INCIPIT_OPERATION_TESTS
   cross_covariance_test.cpp
   double_layer_norm_test.cpp
   draw_resampling_test.cpp
+  embed_tokens_test.cpp
   empty_test.cpp
   encode_top_k_test.cpp
+  full_attention_test.cpp
   gather_centred_test.cpp
   gather_rows_test.cpp
   latent_groups_test.cpp
   latent_histogram_test.cpp
   matmul_test.cpp
   next_token_loss_test.cpp
+  pool_rows_test.cpp
   qr_of_transpose_test.cpp
   rank_scores_test.cpp
   resample_auc_test.cpp

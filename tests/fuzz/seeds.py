@@ -21,6 +21,15 @@ def little_tokenizer():
     return json.dumps(bundled).encode()
 
 
+def little_wordpiece():
+    """The tokenizer of the golden file with as few pieces as its special tokens and letters."""
+    described = json.loads((ROOT / "tests/corpus/golden/wordpiece.json").read_text())["tokenizer"]
+    special = [token["content"] for token in described["added_tokens"]]
+    pieces = special + list("abcdefgh") + ["##" + letter for letter in "abcdefgh"] + ["\u00e9", "\u4e2d"]
+    described["model"]["vocab"] = {piece: i for i, piece in enumerate(pieces)}
+    return json.dumps(described).encode(), "\n".join(pieces).encode()
+
+
 def safetensors():
     header = json.dumps(
         {"__metadata__": {"format": "pt"}, "a": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]}}
@@ -39,6 +48,8 @@ def seeds():
     for path in sorted((ROOT / "inputs/nano").glob("*/step4000/config.json")):
         yield "config", path.parts[-3], path.read_bytes()
     yield "tokenizer", "little", little_tokenizer()
+    for name, content in zip(("whole", "lines"), little_wordpiece()):
+        yield "wordpiece", name, content
     lines = (ROOT / "inputs/probes/terms.jsonl").read_text().splitlines()[::1500]
     yield "json_lines", "probes", "\n".join(lines).encode()
     question = {"question_id": 7, "question": "Which?", "options": ["this", "that"], "answer_index": 1, "category": "law"}

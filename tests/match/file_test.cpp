@@ -23,7 +23,7 @@ TEST(MatchFile, ComesBackAsItWas) {
   file.encoder = encoder.name();
   file.labels = {"membrane, gene", "statute", "", "matrix", "glossary"};
   file.interpretable = {1, 1, 0, 1, 0};
-  file.matches = match_labels(encoder, file.labels, file.interpretable, file.subjects, {});
+  file.matches = match_labels(encoder, file.labels, file.interpretable, file.subjects, {.phrases = "mean"});
 
   store::Header header;
   header.fingerprint = "f";
@@ -48,6 +48,7 @@ TEST(MatchFile, ComesBackAsItWas) {
     EXPECT_TRUE(a.similarity[i] == b.similarity[i] ||
                 (std::isnan(a.similarity[i]) && std::isnan(b.similarity[i])));
   }
+  EXPECT_EQ(a.phrases, "mean");
   EXPECT_EQ(a.tau, b.tau);
   EXPECT_EQ(a.tau_auto, b.tau_auto);
   EXPECT_EQ(a.decoy_rate, b.decoy_rate);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "corpus.hpp"
+#include "device/host/host_device.hpp"
 #include "error.hpp"
 
 namespace incipit::match {
@@ -74,6 +75,25 @@ TEST(Matching, TakesTheNearestPhraseAndOnlyInterpretableLatents) {
   // Three interpretable labels against the one decoy that the encoder knows: cosines −0.8, −0.6, 0.
   EXPECT_EQ(m.pairs, 3);
   EXPECT_EQ(m.decoy_rate, 0);
+}
+
+TEST(Matching, TakesTheMeanOfThePhrases) {
+  Coordinates encoder;
+  const std::vector<std::string> labels = {"3 4", "1 0", "nothing known"};
+  const std::vector<int8_t> interpretable = {1, 1, 1};
+  // The second has an unknown phrase, which says nothing, and the third two that cancel each other.
+  const Subjects subjects{
+      {{"a", {"1 0", "0 1"}, true}, {"b", {"0 1", "unknown"}, true}, {"c", {"1 0", "-1 0"}, true}}, {"1 0"}};
+  MatchOptions options;
+  options.tau = "0.75";
+  options.phrases = "mean";
+  const Matches m = match_labels(encoder, labels, interpretable, subjects, options);
+  const double half = std::sqrt(0.5);
+  const double expected[] = {1.4 * half, 0.8, 0, half, 0, 0, 0, 0, 0};
+  for (std::size_t i = 0; i < 9; ++i) EXPECT_NEAR(m.similarity[i], expected[i], 1e-6);
+  EXPECT_EQ(m.phrases, "mean");
+  EXPECT_EQ(m.of(0), std::vector<int64_t>{0});
+  EXPECT_EQ(m.decoy_rate, 1.0 / 3);
 }
 
 TEST(Matching, TauAtTheCosineItselfMatches) {
@@ -179,7 +199,8 @@ TEST(Matching, LexicalEncoderPutsLabelsWhereTheyBelong) {
   const corpus::Probes probes = testing::make_probes(240);
   const Subjects subjects = testing::make_subjects();
   MatchOptions options;
-  const auto encoder = make_encoder(options, probes, subjects, 1, 1);
+  const auto device = device::make_host_device(1);
+  const auto encoder = make_encoder(options, probes, subjects, 1, 1, *device);
   const std::vector<std::string> labels = {"membrane, gene", "statute, jury", "matrix, proof",
                                            "glossary, look"};
   const std::vector<int8_t> interpretable(4, 1);
@@ -187,7 +208,7 @@ TEST(Matching, LexicalEncoderPutsLabelsWhereTheyBelong) {
   const Matches m = match_labels(*encoder, labels, interpretable, subjects, options);
   for (int64_t c = 0; c < 3; ++c) EXPECT_EQ(m.of(c), std::vector<int64_t>{c});
   options.encoder = "no such folder";
-  EXPECT_THROW(make_encoder(options, probes, subjects, 1, 1), Error);
+  EXPECT_THROW(make_encoder(options, probes, subjects, 1, 1, *device), Error);
 }
 
 }  // namespace

@@ -165,6 +165,47 @@ permutations = 60
         return path
 
 
+def write_encoder(folder, seed=0, d=16, mlp=24):
+    """A random BERT of one layer in the layout of sentence-transformers, whose tokens are letters and a few words."""
+    folder = pathlib.Path(folder)
+    (folder / "1_Pooling").mkdir(parents=True)
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", *SUBJECTS]
+    pieces += ["##" + letter for letter in "abcdefghijklmnopqrstuvwxyz"] + [term for terms in SUBJECTS.values() for term in terms[:3]]
+    rng = np.random.default_rng(seed)
+    arrays = {}
+
+    def layer(name, *shape):
+        arrays[name + ".weight"] = rng.standard_normal(shape).astype(np.float32)
+        arrays[name + ".bias"] = rng.standard_normal(shape[0]).astype(np.float32)
+
+    for name, rows in (("word", len(pieces)), ("position", 32), ("token_type", 2)):
+        arrays[f"embeddings.{name}_embeddings.weight"] = rng.standard_normal((rows, d)).astype(np.float32)
+    layer("embeddings.LayerNorm", d)
+    for part in ("self.query", "self.key", "self.value", "output.dense"):
+        layer("encoder.layer.0.attention." + part, d, d)
+    layer("encoder.layer.0.attention.output.LayerNorm", d)
+    layer("encoder.layer.0.intermediate.dense", mlp, d)
+    layer("encoder.layer.0.output.dense", d, mlp)
+    layer("encoder.layer.0.output.LayerNorm", d)
+    write_safetensors(folder / "model.safetensors", arrays)
+
+    def put(name, value):
+        (folder / name).write_text(json.dumps(value))
+
+    types = ["Transformer", "Pooling", "Normalize"]
+    put("modules.json", [{"idx": i, "path": f"{i}_{t}" if i else "", "type": f"sentence_transformers.models.{t}"} for i, t in enumerate(types)])
+    put("1_Pooling/config.json", {"word_embedding_dimension": d, "pooling_mode_mean_tokens": True})
+    put("sentence_bert_config.json", {"max_seq_length": 24, "do_lower_case": False})
+    put("config.json", {"model_type": "bert", "vocab_size": len(pieces), "hidden_size": d, "num_hidden_layers": 1, "num_attention_heads": 2,
+                        "intermediate_size": mlp, "max_position_embeddings": 32, "hidden_act": "gelu", "layer_norm_eps": 1e-12})
+    put("tokenizer.json", {
+        "added_tokens": [{"id": i, "content": piece, "special": True} for i, piece in enumerate(pieces[:5])],
+        "normalizer": {"type": "BertNormalizer"}, "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "BertProcessing", "cls": ["[CLS]", 2], "sep": ["[SEP]", 3]},
+        "model": {"type": "WordPiece", "vocab": {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}}})
+    return folder
+
+
 def datasets(path):
     """Every dataset of an HDF5 file but those of `timing`, as (type, shape, bytes)."""
     import h5py

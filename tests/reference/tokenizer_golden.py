@@ -160,12 +160,12 @@ def invalid_texts(generator, count):
             yield broken, error.start
 
 
-def ours(encoder, tokenizer, texts):
+def ours(encoder, tokenizer, texts, *more):
     """Per text the ids, or what the error said."""
     with tempfile.TemporaryDirectory() as folder:
         given, made = (pathlib.Path(folder) / name for name in ("texts", "ids"))
         given.write_bytes(b"".join(struct.pack("<i", len(text)) + text for text in texts))
-        subprocess.run([encoder, tokenizer, given, made], check=True)
+        subprocess.run([encoder, tokenizer, given, made, *more], check=True)
         data, at = made.read_bytes(), 0
     for _ in texts:
         (count,) = struct.unpack_from("<i", data, at)

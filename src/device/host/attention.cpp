@@ -7,9 +7,8 @@
 
 #include "device/host/blas.hpp"
 #include "device/host/convert.hpp"
-#include "device/host/functions.hpp"
 #include "device/host/host_device.hpp"
-#include "device/host/lanes.hpp"
+#include "device/host/softmax.hpp"
 
 namespace incipit::device {
 namespace {
@@ -36,15 +35,6 @@ std::vector<Block> blocks_of(const Attention<T>& op) {
     }
   }
   return blocks;
-}
-
-/// Turns scores of the first `seen` keys into e^(score − largest), the rest into 0; returns the sum.
-float exponentiate(float* score, std::int64_t seen, std::int64_t keys) {
-  const float most = host::lane_max(score, seen);
-#pragma omp simd
-  for (std::int64_t j = 0; j < seen; ++j) score[j] = host::exp_fast(score[j] - most);
-  std::fill(score + seen, score + keys, 0.0F);
-  return host::lane_sum(score, seen, [](auto v) { return v; });
 }
 
 /// What one thread needs besides the operands.
@@ -111,7 +101,10 @@ void attend(const Attention<T>& op, const Block& block, std::int64_t head, Scrat
                .ldc = block.keys});
   float sums[block_rows];
   for (std::int64_t i = 0; i < block.queries; ++i) {
-    sums[i] = exponentiate(scores + i * block.keys, block.keys - block.queries + i + 1, block.keys);
+    float* row = scores + i * block.keys;
+    const std::int64_t seen = block.keys - block.queries + i + 1;
+    sums[i] = host::exponentiate(row, seen);
+    std::fill(row + seen, row + block.keys, 0.0F);
   }
   host::sgemm({.m = block.queries,
                .n = size,

@@ -49,6 +49,11 @@ class HostDevice : public Device {
   void count_nonfinite(const CountNonfinite&) override;
   void next_token_loss(const NextTokenLoss&) override;
 
+  // The sentence encoders' own.
+  void embed_tokens(const EmbedTokens&) override;
+  void full_attention(const FullAttention&) override;
+  void pool_rows(const PoolRows&) override;
+
   // The sparse autoencoder.
   void gather_centred(const GatherCentred<float>&) override;
   void gather_centred(const GatherCentred<double>&) override;
