@@ -196,6 +196,12 @@ void add_matches(Entries& entries, const std::string& path, const std::string& r
   tau.count("matched", {"tau", "subject"}, "number of matched latents");
 }
 
+std::vector<Schema::Attribute> label_attributes(const std::string& path) {
+  return {{path + "latents", "teacher", "who labelled and judged: kind, version, model"},
+          {path + "latents", "model", "model of a teacher that reads; empty for others"},
+          {path + "latents", "server", "where it ran; empty where there was none"}};
+}
+
 std::vector<Schema::Attribute> match_attributes(const std::string& path) {
   return {
       {path + "latents", "phrases", "max: the nearest phrase counts; mean: the mean of the phrases' vectors"},
@@ -265,7 +271,7 @@ Schema sae() {
 Schema labels() {
   Schema out{"labels", "interpret", "one anchor's labels and how they were verified", {}, {}};
   add_labels(out.entries, "", always);
-  out.attributes = {{"latents", "teacher", "who labelled and judged"}};
+  out.attributes = label_attributes("");
   return out;
 }
 
@@ -388,7 +394,7 @@ Schema emergence() {
   out.attributes.push_back({anchor, "model", "model of the anchor"});
   out.attributes.push_back({anchor, "step", "training step of the anchor"});
   out.attributes.push_back({anchor, "layer", "layer of the anchor"});
-  out.attributes.push_back({anchor + "/latents", "teacher", "who labelled and judged"});
+  for (const auto& attribute : label_attributes(anchor + "/")) out.attributes.push_back(attribute);
   return out;
 }
 
