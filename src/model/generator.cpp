@@ -95,12 +95,15 @@ class GeneratorIn final : public Generator {
     Workspace<T> workspace(device_, config_, longest_of(prompts));
     device::Buffer<float> logits(device_, static_cast<std::size_t>(lane_count * Head<T>::block_rows));
     const std::size_t room = room_beside(workspace_bytes(prompts) + logits.size() * sizeof(float));
-    const std::vector<Seats> tables = seat(prompts);
+    const auto bytes = [&](const Seats& seats) { return Lanes<T>::bytes(config_, prompts, seats, most); };
+    std::vector<Seats> tables;
+    for (const Seats& seats : seat(prompts))
+      seat_apart(
+          seats, [&](const Seats& some) { return bytes(some) <= room; }, tables);
     const std::size_t at_once = residence_ == Residence::resident ? 1 : tables.size();
     for (std::size_t first = 0; first < tables.size();) {
-      const std::size_t count = wave_of(first, tables.size(), at_once, room, [&](std::size_t t) {
-        return Lanes<T>::bytes(config_, prompts, tables[t], most);
-      });
+      const std::size_t count =
+          wave_of(first, tables.size(), at_once, room, [&](std::size_t t) { return bytes(tables[t]); });
       std::vector<Lanes<T>> wave;
       wave.reserve(count);
       for (std::size_t t = first; t < first + count; ++t)

@@ -15,9 +15,7 @@ class KeyCache {
  public:
   /// Room for so many tokens, all texts together.
   KeyCache(device::Device& device, const checkpoint::Config& config, std::int64_t rows)
-      : config_(config), rows_(rows), numbers_(device, bytes(config, rows) / sizeof(T)) {
-    numbers_.zero();
-  }
+      : config_(config), rows_(rows), numbers_(device, bytes(config, rows) / sizeof(T)) {}
 
   /// Those of one block, from row `first` on: a text that begins there finds its first key in row 0.
   [[nodiscard]] KeptKeys<T> at(std::int64_t block, std::int64_t first = 0) {

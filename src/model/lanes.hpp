@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +31,20 @@ using Seats = std::array<std::optional<std::size_t>, lane_count>;
 
 /// Shares prompts out over tables of sixteen lanes, in their order as far as lanes allow.
 [[nodiscard]] std::vector<Seats> seat(std::span<const Generator::Tokens> prompts);
+
+/// Puts the texts of a table to several, until fits(table) or each has one: who sits beside whom shows
+/// nowhere.
+template <class Fits>
+void seat_apart(const Seats& seats, const Fits& fits, std::vector<Seats>& tables) {
+  const auto taken =
+      std::count_if(seats.begin(), seats.end(), [](const auto& prompt) { return prompt.has_value(); });
+  if (taken < 2 || fits(seats)) return tables.push_back(seats);
+  std::array<Seats, 2> halves;
+  std::ptrdiff_t seen = 0;
+  for (std::size_t l = 0; l < seats.size(); ++l)
+    if (seats[l]) halves[seen++ < taken / 2 ? 0 : 1][l] = seats[l];
+  for (const Seats& half : halves) seat_apart(half, fits, tables);
+}
 
 /// Sixteen texts at most that are written side by side, each in its lane; all lanes go through every block,
 /// those without a text as well. T: as in PackRun.
