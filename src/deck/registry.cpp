@@ -199,12 +199,16 @@ void add_sae(std::vector<Key<Deck>>& keys) {
 void add_interpret(std::vector<Key<Deck>>& keys) {
   using Options = interpret::InterpretOptions;
   Group<Deck, Options> interpret(keys, "interpret", {&Deck::interpret}, {Stage::interpret});
-  interpret.add("teacher", "",
-                "Who labels latents and verifies the labels: lexical (terms of the firing probes, needs no "
-                "download); or cache: the answers that another teacher has left in the output folder.",
-                &Options::teacher, choice({"lexical", "cache"}, {"http", "neox"}));
+  interpret.add(
+      "teacher", "",
+      "Who labels latents and verifies the labels: lexical (terms of the firing probes, needs no "
+      "download); http (an instruction model behind an OpenAI-compatible server); or cache: the answers "
+      "that another teacher has left in the output folder.",
+      &Options::teacher, choice({"lexical", "http", "cache"}, {"neox"}));
   interpret
-      .add("model", "", "Model of a teacher that reads; for cache: whose answers, where there are several's.",
+      .add("model", "",
+           "Model of a teacher that reads, as its server calls it; for cache: whose answers, where there are "
+           "several's.",
            &Options::model, free_text)
       .shown_default = "none";
   interpret
