@@ -8,7 +8,6 @@
 #include "command/claim.hpp"
 #include "command/stages.hpp"
 #include "console/progress.hpp"
-#include "error.hpp"
 #include "interpret/autointerp.hpp"
 #include "interpret/file.hpp"
 #include "interpret/summary.hpp"
@@ -62,15 +61,15 @@ class Classroom {
  public:
   explicit Classroom(Session& session) : session_(session) {}
 
-  interpret::Labels label(std::size_t a, const sae::Codes& codes, const sae::Sae& sae) {
+  interpret::Labels label(const sae::Codes& codes, const sae::Sae& sae) {
     const auto& world = session_.world;
     const auto& probes = session_.study.probes;
     const auto& options = session_.deck.interpret;
     interpret::Labels labels;
-    parallel::together(world, "interpret", [&] {
+    parallel::together(world, "", [&] {
       if (!teacher_) teacher_ = make();
       const auto mine = interpret::latents_of(world, options, sae.h).size();
-      progress_.emplace(session_.console, "label " + session_.study.anchors[a].name, mine,
+      progress_.emplace(session_.console, "interpret", mine,
                         world.size() == 1 ? "latents" : "latents of rank 0");
       labels = {
           teacher_->name(), probes.subjects,
@@ -102,10 +101,7 @@ class Classroom {
 
   void done(std::int64_t latents) {
     progress_->advance(latents);
-    if (const auto why = session_.stop->reason(); !why.empty())
-      throw Error(
-          Exit::again,
-          fmt::format("stopped early ({}); what was finished is kept, the same command goes on", why));
+    interpret::leave_if_asked([this] { return session_.stop->reason(); });
   }
 
   Session& session_;
@@ -132,7 +128,7 @@ void interpret(Session& session, bool again) {
       sae = sae::read_saes(store::Reader(session.ledger->sae(a).path, "sae")).front();
     });
     const auto codes = encode_all(session, a, sae);
-    const auto labels = classroom.label(a, codes, sae);
+    const auto labels = classroom.label(codes, sae);
     parallel::together(session.world, "writing the labels", [&] {
       interpret::write_labels(session.world, unit.path, session.header(unit), labels, session.study.probes);
     });

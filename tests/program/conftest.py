@@ -13,6 +13,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("INCIPIT_BIN", ROOT / "build" / "dev" / "src" / "incipit"))
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: too long for every run of the tests")
+    config.addinivalue_line("markers", "server: asks a real server, where one is installed")
+
+
 class Result:
     def __init__(self, done):
         self.code = done.returncode
@@ -41,9 +46,9 @@ def command(*words, ranks=None):
     return [*launcher, str(BIN), *map(str, words)]
 
 
-def incipit(*words, ranks=None, cwd=None, timeout=300):
+def incipit(*words, ranks=None, cwd=None, timeout=300, env=None):
     done = subprocess.run(
-        command(*words, ranks=ranks), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout
+        command(*words, ranks=ranks), cwd=cwd, env=environment() | (env or {}), capture_output=True, text=True, timeout=timeout
     )
     return Result(done)
 
