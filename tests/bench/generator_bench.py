@@ -5,8 +5,9 @@
 The model is a random checkpoint in the shape of Pythia-160M, which is written first; prompts are random tokens, as long
 as questions to a teacher are. A judgement compares the logits of two tokens behind a prompt; transformers gets the
 prompts one by one, for the last token's logits alone, which is faster on a processor than padding them together. Writing
-is greedy; transformers is given the prompts padded, sixteen at a time. All times are without reading the weights. Ratios
-are of processor time, which others on the machine disturb less than the wall's.
+is greedy, behind short prompts, since a long one costs what a judgement costs; transformers is given them padded, sixteen
+at a time. All times are without reading the weights. Ratios are of processor time, which others on the machine disturb
+less than the wall's.
 """
 
 import argparse
@@ -87,7 +88,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--judgements", type=int, default=32)
     parser.add_argument("--texts", type=int, default=16)
-    parser.add_argument("--write", type=int, default=16)
+    parser.add_argument("--write", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--threads", default="1,2")
     options = parser.parse_args()
@@ -104,7 +105,7 @@ def main():
         model = load(folder)
         for threads in map(int, options.threads.split(",")):
             compare(options, model, folder, "judgements", prompts(options.judgements, 80, 220), 0, threads)
-            compare(options, model, folder, "writing", prompts(options.texts, 400, 900), options.write, threads)
+            compare(options, model, folder, "writing", prompts(options.texts, 20, 60), options.write, threads)
 
 
 if __name__ == "__main__":
