@@ -25,6 +25,14 @@ struct Problem {
     k = normals(static_cast<std::size_t>(key_starts.back()) * row, 13);
     v = normals(static_cast<std::size_t>(key_starts.back()) * row, 14);
   }
+  /// Takes the queries from every second sequence: what is left there is room for keys to come.
+  void make_room() {
+    std::vector<std::int32_t> starts = {0};
+    for (std::size_t s = 0; s + 1 < query_starts.size(); ++s)
+      starts.push_back(starts.back() + (s % 2 == 0 ? query_starts[s + 1] - query_starts[s] : 0));
+    query_starts = starts;
+    q.resize(static_cast<std::size_t>(starts.back() * heads * head_size));
+  }
   /// The same with what T holds of it.
   template <Number T>
   [[nodiscard]] Problem in() const {
@@ -125,6 +133,14 @@ TEST_P(AttentionOn, AgreesForHeadsOfAnySize) {
       SCOPED_TRACE(testing::Message() << "heads of " << size << ", queries " << most_queries);
       expect_plain_loops(*device_, Problem(2, size, {3, 1, 70}, most_queries), 2e-6);
     }
+  }
+}
+
+TEST_P(AttentionOn, PassesOverRoomForKeysToCome) {
+  for (const std::int64_t most_queries : {1, 1000}) {
+    Problem problem(3, 16, {70, 3, 1, 15, 16, 100}, most_queries);
+    problem.make_room();
+    expect_plain_loops(*device_, problem, 2e-6);
   }
 }
 
