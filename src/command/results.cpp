@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "console/table.hpp"
+#include "interpret/autointerp.hpp"
 #include "store/reader.hpp"
 
 namespace incipit::command {
@@ -139,12 +140,28 @@ std::string along(const CurveView& curve) {
   return table.text();
 }
 
+/// "61 of 128 latents interpretable (48 %)", of the labels below a group.
+std::string interpretable(const store::Reader& file, const std::string& group) {
+  const auto status = file.read<std::int8_t>(group + "/latents/status");
+  const auto good = std::ranges::count(status, static_cast<std::int8_t>(interpret::Status::interpretable));
+  return fmt::format("{} of {} latents interpretable ({:.0f} %)", good, status.size(),
+                     100 * static_cast<double>(good) / static_cast<double>(status.size()));
+}
+
+/// How many labels hold, and how many do that are made of a model which never learned.
+std::string labels_line(const store::Reader& file, const std::string& anchor) {
+  const auto group = "anchors/" + anchor, control = group + "/controls/random_weights";
+  return fmt::format("\nAnchor {}: {}{}\n", anchor, interpretable(file, group),
+                     file.has(control) ? "; with random weights " + interpretable(file, control) : "");
+}
+
 }  // namespace
 
 std::string results_table(const std::filesystem::path& emergence) {
   const store::Reader file(emergence, "emergence");
   std::string text;
   for (const auto& anchor : file.children("anchors")) {
+    text += labels_line(file, anchor);
     for (const auto& name : file.children("anchors/" + anchor + "/curves")) {
       const CurveView curve(file, anchor, name);
       const auto home = curve.home();

@@ -110,14 +110,25 @@ class Tracker {
   }
 
   [[nodiscard]] emergence::AnchorResult result(const emergence::TokenBaseline& baseline) const {
-    return {anchor_.name,      session_.study.model(anchor_.site).name,
-            anchor_.site.step, anchor_.site.layer,
-            labels_,           match_.matches,
-            baseline,          {}};
+    return {anchor_.name,
+            session_.study.model(anchor_.site).name,
+            anchor_.site.step,
+            anchor_.site.layer,
+            labels_,
+            match_.matches,
+            baseline,
+            random_labels(),
+            {}};
   }
   [[nodiscard]] const match::Subjects& subjects() const { return match_.subjects; }
 
  private:
+  [[nodiscard]] std::optional<interpret::Labels> random_labels() const {
+    const auto control = session_.study.control(anchor_, "random_weights");
+    if (!control) return std::nullopt;
+    return interpret::read_labels(session_.ledger->labels(*control).path);
+  }
+
   std::vector<emergence::Point> describe(const Curve& curve) const {
     std::vector<emergence::Point> points;
     for (const auto& site : curve.points) {

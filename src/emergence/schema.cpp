@@ -218,7 +218,7 @@ Schema activations() {
            "what the block's attention added; row 0 is zero");
   more.add("mlp_out", {"layer", "probe_id", "d"}, "float32|float16", "1",
            "what the block's MLP added; row 0 is zero");
-  out.attributes = {{"", "model", "model"}, {"", "step", "training step"}};
+  out.attributes = {{"", "model", "model"}, {"", "step", "training step; -1: random weights"}};
   return out;
 }
 
@@ -381,14 +381,18 @@ Schema emergence() {
   tau.real("probe_activation", {"tau", "point", "subject"},
            std::string(measure_meanings[0]) + ", on the rung raw");
   add_token_baseline(out.entries, anchor);
+  const std::string random = anchor + "/controls/random_weights/latents";
+  add_labels(out.entries, anchor + "/controls/random_weights/", random);
   // The other controls: first_step, random_weights, ceiling, random_latents, seeds, each curve by its name.
-  add_curve(out.entries, anchor + "/controls/{control}/{curve}", anchor + "/controls/{control}/{curve}");
+  add_curve(out.entries, anchor + "/controls/{control}/curves/{curve}",
+            anchor + "/controls/{control}/curves/{curve}");
 
   out.attributes = match_attributes(anchor + "/");
   out.attributes.push_back({anchor, "model", "model of the anchor"});
   out.attributes.push_back({anchor, "step", "training step of the anchor"});
   out.attributes.push_back({anchor, "layer", "layer of the anchor"});
   out.attributes.push_back({anchor + "/latents", "teacher", "who labelled and judged"});
+  out.attributes.push_back({random, "teacher", "who labelled and judged"});
   return out;
 }
 

@@ -53,7 +53,7 @@ corpus::Probes probes() {
 }
 
 AnchorResult anchor(const std::string& name) {
-  AnchorResult out{name, "nano", 4000, 6, {}, {}, TokenBaseline{}, {}};
+  AnchorResult out{name, "nano", 4000, 6, {}, {}, TokenBaseline{}, {}, {}};
   out.labels.teacher = "lexical";
   out.labels.subjects = {"biology", "math"};
   for (int64_t j = 0; j < 3; ++j) {
@@ -64,6 +64,7 @@ AnchorResult anchor(const std::string& name) {
     if (j == 1) label.examples = {{2, 0.5}, {4, 0.0}};
     out.labels.latents.push_back(label);
   }
+  out.random_weights = out.labels;
   out.matches.latents = 3;
   out.matches.subjects = 2;
   out.matches.similarity.assign(6, 0.25F);
