@@ -1,13 +1,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <memory>
+#include <optional>
 
 #include "command/activations.hpp"
 #include "command/claim.hpp"
 #include "command/stages.hpp"
+#include "console/progress.hpp"
+#include "error.hpp"
 #include "interpret/autointerp.hpp"
 #include "interpret/file.hpp"
+#include "interpret/summary.hpp"
+#include "interpret/teacher.hpp"
 #include "parallel/agree.hpp"
 #include "parallel/work.hpp"
 #include "sae/encode.hpp"
@@ -38,17 +43,76 @@ sae::Codes encode_all(Session& session, std::size_t index, const sae::Sae& sae) 
 }
 
 void report(Session& session, const std::string& name, const std::vector<interpret::LatentLabel>& labels) {
-  std::array<std::int64_t, 4> counts{};
-  for (const auto& label : labels) ++counts[static_cast<std::size_t>(label.status)];
-  session.console.line(
-      "labels {}: {} interpretable, {} not, {} unsupported, {} dead of {} latents (F1 >= {})", name,
-      counts[0], counts[1], counts[2], counts[3], labels.size(), session.deck.interpret.f1);
+  const auto summary = interpret::summarize(labels);
+  const auto& counts = summary.latents;
+  auto& console = session.console;
+  console.line("labels {}: {} interpretable, {} not, {} unsupported, {} dead of {} latents (F1 >= {})",
+               anchor, counts[0], counts[1], counts[2], counts[3], labels.size(), session.deck.interpret.f1);
+  if (summary.judged == 0) return;
+  console.line(
+      "  mean F1 {:.2f} over {} judged; always yes would give {:.2f}, a coin {:.2f}; {:.0f} % of {} answers "
+      "yes, {} unparsed",
+      summary.f1, summary.judged, summary.f1_always_yes, summary.f1_coin, 100 * summary.yes, summary.answers,
+      summary.unparsed);
+  for (const auto& warning : interpret::warnings(summary)) console.warn("labels {}: {}", name, warning);
 }
+
+/// The teacher of all dictionaries, made when the first of them needs it.
+class Classroom {
+ public:
+  explicit Classroom(Session& session) : session_(session) {}
+
+  interpret::Labels label(std::size_t d, const sae::Codes& codes, const sae::Sae& sae) {
+    const auto& world = session_.world;
+    const auto& probes = session_.study.probes;
+    const auto& options = session_.deck.interpret;
+    interpret::Labels labels;
+    parallel::together(world, "interpret", [&] {
+      if (!teacher_) teacher_ = make();
+      const auto mine = interpret::latents_of(world, options, sae.h).size();
+      progress_.emplace(session_.console, "label " + session_.study.dictionaries[d].name, mine,
+                        world.size() == 1 ? "latents" : "latents of rank 0");
+      labels = {
+          teacher_->name(), probes.subjects,
+          interpret::interpret_all(world, *teacher_, probes, codes, sae, options, session_.deck.run.seed,
+                                   [&](std::int64_t latents) { done(latents); }),
+          teacher_->model(), teacher_->server()};
+      progress_.reset();
+    });
+    return labels;
+  }
+
+ private:
+  std::unique_ptr<interpret::Teacher> make() {
+    return interpret::make_teacher({.options = session_.deck.interpret,
+                                    .probes = session_.study.probes,
+                                    .seed = session_.deck.run.seed,
+                                    .threads = session_.threads,
+                                    .output = session_.deck.run.output,
+                                    .rank = session_.world.rank(),
+                                    .ranks = session_.world.size(),
+                                    .stop = [this] { return session_.stop->reason(); },
+                                    .note = [this](const std::string& text) { progress_->note(text); }});
+  }
+
+  void done(std::int64_t latents) {
+    progress_->advance(latents);
+    if (const auto why = session_.stop->reason(); !why.empty())
+      throw Error(
+          Exit::again,
+          fmt::format("stopped early ({}); what was finished is kept, the same command goes on", why));
+  }
+
+  Session& session_;
+  std::unique_ptr<interpret::Teacher> teacher_;
+  std::optional<console::Progress> progress_;  ///< of the dictionary at hand
+};
 
 }  // namespace
 
 void interpret(Session& session, bool again) {
   const auto pending = session.pending(deck::Stage::interpret, again);
+  Classroom classroom(session);
   for (std::size_t d = 0; d < pending.size(); ++d) {
     if (!pending[d]) continue;
     const auto& dictionary = session.study.dictionaries[d];
@@ -63,15 +127,9 @@ void interpret(Session& session, bool again) {
       sae = sae::read_saes(store::Reader(session.ledger->sae(d).path, "sae")).front();
     });
     const auto codes = encode_all(session, d, sae);
-    const auto& probes = session.study.probes;
-    const auto seed = session.deck.run.seed;
-    interpret::Labels labels;
-    parallel::together(session.world, "interpret", [&] {
-      const auto teacher = interpret::make_teacher(session.deck.interpret, probes, seed, session.threads);
-      labels = {teacher->name(), probes.subjects,
-                interpret::interpret_all(session.world, *teacher, probes, codes, sae, session.deck.interpret,
-                                         seed)};
-      interpret::write_labels(session.world, unit.path, session.header(unit), labels, probes);
+    const auto labels = classroom.label(d, codes, sae);
+    parallel::together(session.world, "writing the labels", [&] {
+      interpret::write_labels(session.world, unit.path, session.header(unit), labels, session.study.probes);
     });
     report(session, dictionary.name, labels.latents);
   }

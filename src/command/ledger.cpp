@@ -8,6 +8,8 @@
 
 #include "checkpoint/weights.hpp"
 #include "error.hpp"
+#include "interpret/prompts.hpp"
+#include "interpret/teacher.hpp"
 #include "match/matching.hpp"
 #include "store/hash.hpp"
 #include "store/reader.hpp"
@@ -34,15 +36,14 @@ class Maker {
   /// The fingerprint is over the stage, its keys, and what it read: the hash of each input's content and
   /// the fingerprints of the units before it. Paths do not count, so a folder may be moved.
   Unit make(Stage stage, const std::string& kind, const std::string& file, const std::string& anchor,
-            std::string extra, const std::vector<const Unit*>& from,
-            const std::vector<fs::path>& files) const {
+            std::string extra, const std::vector<const Unit*>& from, const std::vector<fs::path>& files,
+            const std::vector<store::Header::Input>& more = {}) const {
     Unit unit{stage, kind, deck_.run.output / file, {}, deck::keys_of(deck_, stage, anchor), {}, device_};
     std::string text = fmt::format("incipit {} 1\n{}\n{}\ndevice {}\n", kind, unit.keys, extra, device_);
     for (const auto* before : from) text += fmt::format("from {}\n", before->fingerprint);
-    for (const auto& path : files) {
-      unit.inputs.push_back({path.string(), hashes_.at(path.string())});
-      text += fmt::format("file {}\n", unit.inputs.back().sha256);
-    }
+    unit.inputs = more;
+    for (const auto& path : files) unit.inputs.push_back({path.string(), hashes_.at(path.string())});
+    for (const auto& input : unit.inputs) text += fmt::format("file {}\n", input.sha256);
     unit.fingerprint = store::sha256(text);
     return unit;
   }
@@ -83,6 +84,15 @@ std::vector<fs::path> files_of_match(const deck::Deck& deck) {
   auto files = match::encoder_files(deck.match);
   files.push_back(deck.match.subjects);
   return files;
+}
+
+/// Prompts that lie in no file but in the program.
+std::vector<store::Header::Input> bundled_prompts(const deck::Deck& deck) {
+  std::vector<store::Header::Input> inputs;
+  if (!interpret::reads(deck.interpret) || deck.interpret.prompts != interpret::bundled) return inputs;
+  for (const auto& file : interpret::prompt_files(interpret::bundled))
+    inputs.push_back({file.where, store::sha256(file.text)});
+  return inputs;
 }
 
 std::string describe_points(const Study& study, const Anchor& anchor) {
@@ -140,12 +150,14 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
   std::vector<const Unit*> all;
   std::string points;
   const auto match_files = files_of_match(deck);
+  const auto teacher_files = interpret::teacher_files(deck.interpret);
+  const auto prompts = bundled_prompts(deck);
   for (const auto& [name, anchor, where] : study.dictionaries) {
     const auto site = study.describe(where);
     const std::string file = name + ".h5";
     sae_.push_back(maker.make(Stage::train, "sae", "sae/" + file, anchor, site, {&activations(where)}, {}));
-    labels_.push_back(
-        maker.make(Stage::interpret, "labels", "labels/" + file, anchor, site, {&sae_.back()}, {}));
+    labels_.push_back(maker.make(Stage::interpret, "labels", "labels/" + file, anchor, site, {&sae_.back()},
+                                 teacher_files, prompts));
   }
   for (std::size_t a = 0; a < study.anchors.size(); ++a) {
     const auto& anchor = study.anchors[a];
@@ -210,7 +222,10 @@ std::vector<const Unit*> Ledger::of(Stage stage) const {
 
 std::vector<fs::path> input_files(const deck::Deck& deck, const Study& study) {
   std::vector<fs::path> files;
-  if (study.scope == Scope::curves) files = files_of_match(deck);
+  if (study.scope == Scope::curves) {
+    files = files_of_match(deck);
+    std::ranges::move(interpret::teacher_files(deck.interpret), std::back_inserter(files));
+  }
   files.push_back(deck.probes.path);
   for (const auto& text : study.texts) files.push_back(text.tokenizer);
   for (const auto& model : study.family.models) files.push_back(model.tokenizer);

@@ -81,7 +81,7 @@ std::string help();
 
 /// The whole deck as INI, every key in the table's order and canonical spelling. Paths are absolute, so it
 /// can be read back from anywhere: `resolved(load(resolved(deck))) == resolved(deck)`. Keys that change no
-/// result stand last in `[run]`, under a comment that says so.
+/// result stand last, under a comment that says so.
 std::string resolved(const Deck& deck);
 
 /// The deck as stored in every result: without the keys that change no result (those of
@@ -89,8 +89,8 @@ std::string resolved(const Deck& deck);
 /// two clones hold equal text.
 std::string resolved_science(const Deck& deck);
 
-/// The keys that change no result (output, memory, threads, max_time, part_after, redo, keep_activations,
-/// mpi_hints), as INI lines; for the `timing` group.
+/// The keys that change no result (how a teacher is reached; output, memory, threads, max_time, part_after,
+/// redo, keep_activations, mpi_hints), as INI; for the `timing` group.
 std::string resolved_operational(const Deck& deck);
 
 enum class Stage { extract, train, interpret, match, align, track, loss };

@@ -46,6 +46,16 @@ std::string science(const Deck& deck, Paths paths) {
   return text;
 }
 
+/// Every section that has operational keys, with them alone.
+std::string operational(const Deck& deck, Paths paths) {
+  std::string text;
+  for (const Section& section : sections()) {
+    const std::string lines = section_lines(deck, section.name, Kinds::operational, paths);
+    if (!lines.empty()) text += fmt::format("[{}]\n{}", section.name, lines);
+  }
+  return text;
+}
+
 bool reads(const std::vector<Stage>& stages, Stage stage) {
   return std::find(stages.begin(), stages.end(), stage) != stages.end();
 }
@@ -120,7 +130,7 @@ std::string resolved(const Deck& deck) {
   return "# The deck as Incipit read it, every key with its value; it can be run again as it is.\n" +
          science(deck, Paths::absolute) +
          "# The keys below change where, when and how fast, never a result.\n" +
-         section_lines(deck, "run", Kinds::operational, Paths::absolute);
+         operational(deck, Paths::absolute);
 }
 
 std::string resolved_science(const Deck& deck) {
@@ -128,7 +138,7 @@ std::string resolved_science(const Deck& deck) {
 }
 
 std::string resolved_operational(const Deck& deck) {
-  return "[run]\n" + section_lines(deck, "run", Kinds::operational, Paths::as_held);
+  return operational(deck, Paths::as_held);
 }
 
 std::string_view name_of(Stage stage) {

@@ -201,8 +201,18 @@ void add_interpret(std::vector<Key<Deck>>& keys) {
   Group<Deck, Options> interpret(keys, "interpret", {&Deck::interpret}, {Stage::interpret});
   interpret.add("teacher", "",
                 "Who labels latents and verifies the labels: lexical (terms of the firing probes, needs no "
-                "download).",
-                &Options::teacher, choice({"lexical"}, {"http", "neox", "cache"}));
+                "download); or cache: the answers that another teacher has left in the output folder.",
+                &Options::teacher, choice({"lexical", "cache"}, {"http", "neox"}));
+  interpret
+      .add("model", "", "Model of a teacher that reads; for cache: whose answers, where there are several's.",
+           &Options::model, free_text)
+      .shown_default = "none";
+  interpret
+      .add_path("prompts",
+                "Folder of label.txt and judge.txt, what a teacher that reads is asked; bundled: the "
+                "program's own, which inputs/prompts shows.",
+                &Options::prompts, "bundled")
+      .input_path = true;
   interpret.add("f1", "0..1", "F1 from which on a latent is interpretable.", &Options::f1, real(0, 1));
   interpret.add("min_support", "probes", "Firing verify probes below which a latent is unsupported.",
                 &Options::min_support, whole<std::int64_t>(0, many));
@@ -268,8 +278,32 @@ void add_run(std::vector<Key<Deck>>& keys) {
       .stages = {Stage::track};
 }
 
-void add_operational(std::vector<Key<Deck>>& keys) {
-  const std::size_t before = keys.size();
+/// How a teacher is reached.
+void add_teacher(std::vector<Key<Deck>>& keys) {
+  using Options = interpret::InterpretOptions;
+  Group<Deck, Options> interpret(keys, "interpret", {&Deck::interpret}, {});
+  interpret.add("server", "URL", "Server of teacher http, an OpenAI-compatible API, with or without /v1.",
+                &Options::server, server_url);
+  interpret
+      .add("key_env", "",
+           "Name of the environment variable that holds the server's key, which stands nowhere else.",
+           &Options::key_env, variable_name)
+      .shown_default = "none";
+  interpret.add("key_over_http", "yes/no", "Send the key to another machine without encryption all the same.",
+                &Options::key_over_http, yes_or_no);
+  interpret.add("concurrency", "requests", "Requests under way at once, over all ranks.",
+                &Options::concurrency, whole<std::int64_t>(1, 4096));
+  interpret.add("rate", "requests/min", "Most requests begun per minute, over all ranks; 0: no limit.",
+                &Options::rate, whole<std::int64_t>(0, many));
+  interpret.add("timeout", "time", "Time that one answer may take; 0: no limit.", &Options::timeout, duration,
+                spell_duration);
+  interpret.add("retries", "",
+                "How often a request is sent again after a failure that may pass: no connection, no answer "
+                "in time, a busy server, an answer that is no JSON.",
+                &Options::retries, whole<std::int64_t>(0, 1000));
+}
+
+void add_running(std::vector<Key<Deck>>& keys) {
   Group<Deck, RunOptions> run(keys, "run", {&Deck::run}, {});
   run.add_path("output", "Folder of all results, always relative to the working directory.",
                &RunOptions::output)
@@ -294,8 +328,13 @@ void add_operational(std::vector<Key<Deck>>& keys) {
   run.add("mpi_hints", "", "Hints for MPI-IO as name=value, between commas.", &RunOptions::mpi_hints,
           free_text)
       .shown_default = "none";
-  std::for_each(keys.begin() + static_cast<std::ptrdiff_t>(before), keys.end(),
-                [](Key<Deck>& key) { key.operational = true; });
+}
+
+void add_operational(std::vector<Key<Deck>>& keys) {
+  const auto before = static_cast<std::ptrdiff_t>(keys.size());
+  add_teacher(keys);
+  add_running(keys);
+  std::for_each(keys.begin() + before, keys.end(), [](Key<Deck>& key) { key.operational = true; });
 }
 
 std::vector<Key<Deck>> make_deck_keys() {

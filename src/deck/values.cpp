@@ -311,6 +311,33 @@ std::string split_shares(const Text& text) {
   return fmt::format("{}", fmt::join(shares, ":"));
 }
 
+std::string server_url(const Text& text) {
+  constexpr std::string_view expected = "a server such as http://localhost:8000 or https://host.org/v1";
+  std::string_view rest = text.value;
+  for (const std::string_view scheme : {"http://", "https://"})
+    if (rest.starts_with(scheme)) rest.remove_prefix(scheme.size());
+  if (rest.find('@') != std::string_view::npos)
+    refuse({text.key, "(not shown)", text.where, {}},
+           "no user or password in the URL; key_env names the environment variable of a key");
+  const bool plain = rest.find_first_of("?# \t\\") == std::string_view::npos;
+  if (rest.size() == text.value.size() || rest.empty() || rest.front() == '/' || rest.front() == ':' ||
+      !plain)
+    refuse(text, expected);
+  return text.value.substr(0, text.value.find_last_not_of('/') + 1);
+}
+
+std::string variable_name(const Text& text) {
+  const auto is_part = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  const bool is_name = std::all_of(text.value.begin(), text.value.end(), is_part);
+  if (!is_name || (!text.value.empty() && text.value.front() >= '0' && text.value.front() <= '9'))
+    refuse(
+        {text.key, "(not shown)", text.where, {}},
+        "the name of an environment variable such as OPENAI_API_KEY; the key itself has no place in a deck");
+  return text.value;
+}
+
 std::filesystem::path path_under_base(const Text& text) {
   if (text.value.empty()) refuse(text, "a path");
   std::filesystem::path path = (text.base / text.value).lexically_normal();

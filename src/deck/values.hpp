@@ -86,6 +86,13 @@ std::string anchor_layer(const Text& text);
 /// `none`, or fit:verify:judge as whole numbers from 1.
 std::string split_shares(const Text& text);
 
+/// An http or https URL of a server, in one spelling: without a slash at its end. One with a user's name or
+/// password in it is refused, and not shown.
+std::string server_url(const Text& text);
+
+/// The name of an environment variable, or nothing. What is none is not shown: it may be a key.
+std::string variable_name(const Text& text);
+
 /// A path joined to the text's base folder, tidied. Errors: an empty text.
 std::filesystem::path path_under_base(const Text& text);
 

@@ -196,6 +196,12 @@ void add_matches(Entries& entries, const std::string& path, const std::string& r
   tau.count("matched", {"tau", "subject"}, "number of matched latents");
 }
 
+std::vector<Schema::Attribute> label_attributes(const std::string& path) {
+  return {{path + "latents", "teacher", "who labelled and judged: kind, version, model"},
+          {path + "latents", "model", "model of a teacher that reads; empty for others"},
+          {path + "latents", "server", "where it ran; empty where there was none"}};
+}
+
 std::vector<Schema::Attribute> match_attributes(const std::string& path) {
   return {
       {path + "latents", "phrases", "max: the nearest phrase counts; mean: the mean of the phrases' vectors"},
@@ -265,7 +271,7 @@ Schema sae() {
 Schema labels() {
   Schema out{"labels", "interpret", "one anchor's labels and how they were verified", {}, {}};
   add_labels(out.entries, "", always);
-  out.attributes = {{"latents", "teacher", "who labelled and judged"}};
+  out.attributes = label_attributes("");
   return out;
 }
 
@@ -381,8 +387,8 @@ Schema emergence() {
   tau.real("probe_activation", {"tau", "point", "subject"},
            std::string(measure_meanings[0]) + ", on the rung raw");
   add_token_baseline(out.entries, anchor);
-  const std::string random = anchor + "/controls/random_weights/latents";
-  add_labels(out.entries, anchor + "/controls/random_weights/", random);
+  const std::string random_control = anchor + "/controls/random_weights";
+  add_labels(out.entries, random_control + "/", random_control + "/latents");
   // The other controls: first_step, random_weights, ceiling, random_latents, seeds, each curve by its name.
   add_curve(out.entries, anchor + "/controls/{control}/curves/{curve}",
             anchor + "/controls/{control}/curves/{curve}");
@@ -391,8 +397,8 @@ Schema emergence() {
   out.attributes.push_back({anchor, "model", "model of the anchor"});
   out.attributes.push_back({anchor, "step", "training step of the anchor"});
   out.attributes.push_back({anchor, "layer", "layer of the anchor"});
-  out.attributes.push_back({anchor + "/latents", "teacher", "who labelled and judged"});
-  out.attributes.push_back({random, "teacher", "who labelled and judged"});
+  for (const auto* where : {&anchor, &random_control})
+    for (const auto& attribute : label_attributes(*where + "/")) out.attributes.push_back(attribute);
   return out;
 }
 

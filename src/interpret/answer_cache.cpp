@@ -45,6 +45,11 @@ bool read_answer(std::string_view line, std::pair<std::string, Choice>& out) {
 }  // namespace
 
 AnswerCache::AnswerCache(fs::path folder) : folder_(std::move(folder)) {
+  reload();
+}
+
+void AnswerCache::reload() {
+  known_.clear();
   if (!fs::exists(folder_)) return;
   std::vector<fs::path> journals;
   for (const auto& entry : fs::directory_iterator(folder_))
@@ -108,10 +113,13 @@ void AnswerCache::add(const std::string& key, const Choice& answer) {
   if (::write(journal_, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
     journal_failed(folder_, "written");
   known_.emplace(key, answer);
-  if (const double now = console::monotonic_seconds(); now - synced_ > 1) {
-    if (::fsync(journal_) != 0) journal_failed(folder_, "flushed");
-    synced_ = now;
-  }
+  if (console::monotonic_seconds() - synced_ > 1) flush();
+}
+
+void AnswerCache::flush() {
+  if (journal_ < 0) return;
+  if (::fsync(journal_) != 0) journal_failed(folder_, "flushed");
+  synced_ = console::monotonic_seconds();
 }
 
 }  // namespace incipit::interpret

@@ -32,6 +32,12 @@ class AnswerCache {
   /// later at most, and at the end, it survives that of the machine too. Error io.
   void add(const std::string& key, const Choice& answer);
 
+  /// What was added survives the death of the machine, and other processes can read it. Error io.
+  void flush();
+
+  /// Reads all journals anew, those of other processes among them. Errors as the constructor's.
+  void reload();
+
   [[nodiscard]] std::size_t size() const { return known_.size(); }
 
  private:

@@ -220,17 +220,8 @@ std::vector<Example> examples_of(const Brief& brief) {
   return examples;
 }
 
-}  // namespace
-
-std::vector<LatentLabel> interpret(Teacher& teacher, const corpus::Probes& probes, const sae::Codes& codes,
-                                   const sae::Sae& sae, const InterpretOptions& options, uint64_t seed,
-                                   parallel::BlockRange range) {
-  const Scene scene{probes,
-                    sae,
-                    options,
-                    seed,
-                    FiringIndex(probes, corpus::Part::fit, codes, sae.h),
-                    FiringIndex(probes, corpus::Part::verify, codes, sae.h)};
+/// One call of the teacher.
+std::vector<LatentLabel> interpret_slice(Teacher& teacher, const Scene& scene, parallel::BlockRange range) {
   std::vector<LatentLabel> labels;
   std::vector<Brief> briefs;                 // of the latents that are not dead
   std::vector<std::size_t> place;            // of each brief in `labels`
@@ -253,7 +244,7 @@ std::vector<LatentLabel> interpret(Teacher& teacher, const corpus::Probes& probe
     out.examples = examples_of(briefs[b]);
     if (out.status == Status::unsupported) continue;
     choose_judged(scene, others[b], out);
-    questions.push_back(make_question(probes, briefs[b], out));
+    questions.push_back(make_question(scene.probes, briefs[b], out));
     asked.push_back(b);
   }
 
@@ -270,13 +261,46 @@ std::vector<LatentLabel> interpret(Teacher& teacher, const corpus::Probes& probe
   return labels;
 }
 
+}  // namespace
+
+std::vector<LatentLabel> interpret(Teacher& teacher, const corpus::Probes& probes, const sae::Codes& codes,
+                                   const sae::Sae& sae, const InterpretOptions& options, uint64_t seed,
+                                   parallel::BlockRange range, const Done& done) {
+  const Scene scene{probes,
+                    sae,
+                    options,
+                    seed,
+                    FiringIndex(probes, corpus::Part::fit, codes, sae.h),
+                    FiringIndex(probes, corpus::Part::verify, codes, sae.h)};
+  std::vector<LatentLabel> labels;
+  for (int64_t begin = range.begin; begin < range.end; begin += teacher.slice()) {
+    const parallel::BlockRange slice{begin, std::min(begin + teacher.slice(), range.end)};
+    for (LatentLabel& label : interpret_slice(teacher, scene, slice)) labels.push_back(std::move(label));
+    if (done) done(slice.size());
+  }
+  return labels;
+}
+
+parallel::BlockRange latents_of(const parallel::Communicator& comm, const InterpretOptions& options,
+                                int64_t latents) {
+  const int asking = asking_ranks(options, comm.size());
+  if (comm.rank() >= asking) return {latents, latents};
+  return parallel::block_of(latents, asking, comm.rank());
+}
+
 std::vector<LatentLabel> interpret_all(const parallel::Communicator& comm, Teacher& teacher,
                                        const corpus::Probes& probes, const sae::Codes& codes,
-                                       const sae::Sae& sae, const InterpretOptions& options, uint64_t seed) {
-  const parallel::BlockRange mine = parallel::block_of(sae.h, comm.size(), comm.rank());
+                                       const sae::Sae& sae, const InterpretOptions& options, uint64_t seed,
+                                       const Done& done) {
+  const parallel::BlockRange mine = latents_of(comm, options, sae.h);
+  std::vector<LatentLabel> labels;
+  parallel::together(comm, "interpret",
+                     [&] { labels = interpret(teacher, probes, codes, sae, options, seed, mine, done); });
   std::string packed;
   parallel::together(comm, "interpret", [&] {
-    packed = pack_labels(interpret(teacher, probes, codes, sae, options, seed, mine));
+    if (comm.size() > 1 && teacher.take_over())
+      labels = interpret(teacher, probes, codes, sae, options, seed, mine);
+    packed = pack_labels(labels);
   });
   std::vector<LatentLabel> all;
   for (const std::string& bytes : comm.all_gather(packed)) {

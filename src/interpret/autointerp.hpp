@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,17 +54,27 @@ struct LatentLabel {
   std::vector<Judgement> judgements;
 };
 
+/// Hears of the latents that are done, after each call of a teacher; what it throws ends the work.
+using Done = std::function<void(int64_t latents)>;
+
 /// Labels and verifies the latents `range` of an SAE, in order. `codes` are those of all probes in the deck's
 /// order, at the anchor. Random choices depend on (seed, latent) alone, so any split into ranges gives the
-/// same answers. Error numbers/defect as the teacher throws; Error defect when shapes disagree.
+/// same answers. Errors as the teacher's and those of `done`; Error defect when shapes disagree.
 std::vector<LatentLabel> interpret(Teacher& teacher, const corpus::Probes& probes, const sae::Codes& codes,
                                    const sae::Sae& sae, const InterpretOptions& options, uint64_t seed,
-                                   parallel::BlockRange range);
+                                   parallel::BlockRange range, const Done& done = {});
 
-/// All latents of an SAE, the work shared out over the ranks of `comm`; every rank returns all of them.
+/// This rank's share of the latents.
+[[nodiscard]] parallel::BlockRange latents_of(const parallel::Communicator& comm,
+                                              const InterpretOptions& options, int64_t latents);
+
+/// All latents of an SAE, the work shared out over the ranks of `comm`; every rank returns all of them. Two
+/// ranks may put the same question to a teacher whose answers are kept, and get two answers: what counts is
+/// what is kept, so that a replay gives the same labels.
 std::vector<LatentLabel> interpret_all(const parallel::Communicator& comm, Teacher& teacher,
                                        const corpus::Probes& probes, const sae::Codes& codes,
-                                       const sae::Sae& sae, const InterpretOptions& options, uint64_t seed);
+                                       const sae::Sae& sae, const InterpretOptions& options, uint64_t seed,
+                                       const Done& done = {});
 
 /// For handing labels from rank to rank.
 std::string pack_labels(std::span<const LatentLabel> labels);

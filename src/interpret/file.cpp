@@ -197,7 +197,10 @@ void write_label_group(store::Writer& writer, const std::string& group, const La
                        const corpus::Probes& probes) {
   const std::string latents = (group.empty() ? "" : group + "/") + "latents/";
   write_latents(writer, latents, labels);
-  writer.attribute(latents.substr(0, latents.size() - 1), "teacher", labels.teacher);
+  const std::string own = latents.substr(0, latents.size() - 1);
+  writer.attribute(own, "teacher", labels.teacher);
+  writer.attribute(own, "model", labels.model);
+  writer.attribute(own, "server", labels.server);
   write_examples(writer, latents + "examples/", example_rows(labels, probes));
   write_judgements(writer, latents + "judgements/", judgement_rows(labels));
   write_judged(writer, latents + "judged/", labels, probes);
@@ -216,6 +219,8 @@ Labels read_labels(const std::filesystem::path& path) {
   const store::Reader reader(path, "labels");
   Labels labels;
   labels.teacher = reader.attribute_string("latents", "teacher");
+  labels.model = reader.attribute_string("latents", "model");
+  labels.server = reader.attribute_string("latents", "server");
   labels.subjects = reader.strings("latents/subject");
   const std::vector<std::string> names = reader.strings("latents/label");
   const auto h = static_cast<int64_t>(names.size());

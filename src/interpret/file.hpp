@@ -17,6 +17,7 @@ struct Labels {
   std::string teacher;  ///< Teacher::name()
   std::vector<std::string> subjects;
   std::vector<LatentLabel> latents;
+  std::string model = {}, server = {};  ///< Teacher::model(), Teacher::server()
 };
 
 /// Collective over `comm`; every rank passes the same labels.

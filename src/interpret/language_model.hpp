@@ -13,6 +13,14 @@ struct Prompt {
   std::string user;
 };
 
+/// Who answers.
+struct Identity {
+  std::string name;    ///< all that decides answers: kind, its version, the model; part of every answer's key
+  std::string kind;    ///< http, neox
+  std::string model;   ///< as the deck or the server calls it
+  std::string server;  ///< its address; empty where there is none
+};
+
 /// How a model chose between yes and no.
 struct Choice {
   double log_odds;   ///< ln p(yes) − ln p(no); NaN where the model does not tell its probabilities
@@ -29,8 +37,8 @@ class LanguageModel {
   LanguageModel& operator=(const LanguageModel&) = delete;
   virtual ~LanguageModel() = default;
 
-  /// Recorded with the labels and part of every cached answer's key: kind, model, what else decides answers.
-  [[nodiscard]] virtual std::string name() const = 0;
+  /// Recorded with the labels.
+  [[nodiscard]] virtual Identity identity() const = 0;
 
   /// Called once per prompt, as soon as its answer is there, in any order, from the calling thread: what was
   /// answered before an error is kept.

@@ -8,6 +8,7 @@
 
 #include "corpus/utf8.hpp"
 #include "error.hpp"
+#include "interpret/bundled_prompts.hpp"
 #include "store/files.hpp"
 #include "text.hpp"
 
@@ -47,28 +48,27 @@ std::string filled(const std::string& text, const std::map<std::string, std::str
   return out;
 }
 
-[[noreturn]] void refuse_prompt(const std::filesystem::path& path, const std::string& found,
-                                const Names& names) {
+[[noreturn]] void refuse_prompt(const std::string& where, const std::string& found, const Names& names) {
   throw Error(Exit::data, fmt::format("{}: {}; expected what the model is told, a line ---, and a question "
                                       "with {{{}}}",
-                                      path.string(), found, fmt::join(names, "} and {")));
+                                      where, found, fmt::join(names, "} and {")));
 }
 
-Prompt read_prompt(const std::filesystem::path& path, const Names& names) {
-  const std::string read = "\n" + store::read_text(path) + "\n";
-  const std::string_view text = read;
+Prompt parse_prompt(const PromptFile& file, const Names& names) {
+  const std::string lines = "\n" + file.text + "\n";
+  const std::string_view text = lines;
   const auto rule = text.find("\n---\n");
-  if (rule == std::string::npos) refuse_prompt(path, "found no line ---", names);
+  if (rule == std::string::npos) refuse_prompt(file.where, "found no line ---", names);
   Prompt prompt{std::string(trimmed(text.substr(0, rule))), std::string(trimmed(text.substr(rule + 5)))};
   Names missing = names;
   walk(
       prompt.system + prompt.user, [](std::string_view) {},
       [&](const std::string& name) {
         if (std::find(names.begin(), names.end(), name) == names.end())
-          refuse_prompt(path, fmt::format("found {{{}}}", name), names);
+          refuse_prompt(file.where, fmt::format("found {{{}}}", name), names);
         missing.erase(std::remove(missing.begin(), missing.end(), name), missing.end());
       });
-  if (!missing.empty()) refuse_prompt(path, fmt::format("found no {{{}}}", missing.front()), names);
+  if (!missing.empty()) refuse_prompt(file.where, fmt::format("found no {{{}}}", missing.front()), names);
   return prompt;
 }
 
@@ -98,12 +98,20 @@ std::string shown_text(std::string_view text, std::size_t characters) {
   return begin == 0 ? line : "…" + line.substr(begin);
 }
 
-Prompts::Prompts(const std::filesystem::path& folder)
-    : label_(read_prompt(files(folder)[0], {"positives", "negatives"})),
-      judge_(read_prompt(files(folder)[1], {"label", "text"})) {}
+std::array<PromptFile, 2> prompt_files(const std::filesystem::path& folder) {
+  if (folder == bundled)
+    return {
+        {{"the bundled label.txt", bundled_label_prompt}, {"the bundled judge.txt", bundled_judge_prompt}}};
+  const auto read = [&](const char* name) {
+    return PromptFile{(folder / name).string(), store::read_text(folder / name)};
+  };
+  return {read("label.txt"), read("judge.txt")};
+}
 
-std::vector<std::filesystem::path> Prompts::files(const std::filesystem::path& folder) {
-  return {folder / "label.txt", folder / "judge.txt"};
+Prompts::Prompts(const std::filesystem::path& folder) {
+  const auto [label, judge] = prompt_files(folder);
+  label_ = parse_prompt(label, {"positives", "negatives"});
+  judge_ = parse_prompt(judge, {"label", "text"});
 }
 
 Prompt Prompts::label(const Brief& brief) const {

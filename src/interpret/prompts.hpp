@@ -1,7 +1,7 @@
 #pragma once
 
+#include <array>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,19 +15,29 @@ namespace incipit::interpret {
 /// is told beforehand, a line `---`, and the question; words in braces are filled in.
 class Prompts {
  public:
-  /// Reads FOLDER/label.txt, with {positives} and {negatives}, and FOLDER/judge.txt, with {label} and {text}.
-  /// Error io: a file cannot be read. Error data: no line `---`, or a placeholder that is missing or unknown.
+  /// Reads FOLDER/label.txt, with {positives} and {negatives}, and FOLDER/judge.txt, with {label} and {text};
+  /// `bundled` for the program's own. Error io: a file cannot be read. Error data: no line `---`, or a
+  /// placeholder that is missing or unknown.
   explicit Prompts(const std::filesystem::path& folder);
 
   [[nodiscard]] Prompt label(const Brief& brief) const;
   [[nodiscard]] Prompt judge(const std::string& label, const std::string& text) const;
 
-  /// The files below `folder`.
-  static std::vector<std::filesystem::path> files(const std::filesystem::path& folder);
-
  private:
   Prompt label_, judge_;
 };
+
+/// What `interpret.prompts` says instead of a folder.
+inline constexpr const char* bundled = "bundled";
+
+/// A file of prompts: where it lies, and what it says.
+struct PromptFile {
+  std::string where;
+  std::string text;
+};
+
+/// label.txt and judge.txt of `folder`, or of `bundled`. Error io.
+[[nodiscard]] std::array<PromptFile, 2> prompt_files(const std::filesystem::path& folder);
 
 /// A text on one line, runs of white space as one blank, of at most `characters` characters: of a longer one
 /// the end behind "…", since the vector that a latent fires on is the last token's.

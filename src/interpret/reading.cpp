@@ -64,30 +64,39 @@ Verdict parse_choice(const Choice& choice) {
   return {Answer::unparsed, nan};
 }
 
-ReadingTeacher::ReadingTeacher(std::string name, std::unique_ptr<LanguageModel> model, Prompts prompts,
-                               std::unique_ptr<AnswerCache> answers, std::function<std::string()> stop)
-    : name_(std::move(name)),
+ReadingTeacher::ReadingTeacher(Identity identity, std::unique_ptr<LanguageModel> model, Prompts prompts,
+                               std::unique_ptr<AnswerCache> answers, std::function<std::string()> stop,
+                               std::function<void(const std::string&)> note)
+    : identity_(std::move(identity)),
       model_(std::move(model)),
       prompts_(std::move(prompts)),
       answers_(std::move(answers)),
-      stop_(std::move(stop)) {}
-
-void ReadingTeacher::keep(const std::string& key, const Choice& choice) {
-  answers_->add(key, choice);
-  if (const std::string why = stop_(); !why.empty())
-    throw Error(Exit::again,
-                fmt::format("stopped early ({}); every answer is kept, the same command goes on", why));
-}
+      stop_(std::move(stop)),
+      note_(std::move(note)) {}
 
 void ReadingTeacher::ask(Kind kind, const std::vector<Prompt>& prompts,
                          const std::vector<std::string>& keys) {
+  std::size_t given = 0;
+  const auto keep = [&](std::size_t i, const Choice& choice) {
+    answers_->add(keys[i], choice);
+    note_(fmt::format("{} of {} {}", ++given, keys.size(), kind == Kind::label ? "labels" : "judgements"));
+    if (const std::string why = stop_(); !why.empty())
+      throw Error(Exit::again,
+                  fmt::format("stopped early ({}); every answer is kept, the same command goes on", why));
+  };
   if (kind == Kind::label) {
     model_->write(prompts, label_tokens, [&](std::size_t i, const std::string& text) {
-      keep(keys[i], {nan, text});
+      keep(i, {nan, text});
     });
   } else {
-    model_->choose(prompts, [&](std::size_t i, const Choice& choice) { keep(keys[i], choice); });
+    model_->choose(prompts, keep);
   }
+  answers_->flush();
+}
+
+bool ReadingTeacher::take_over() {
+  answers_->reload();
+  return true;
 }
 
 std::vector<Choice> ReadingTeacher::answer(Kind kind, const std::vector<Prompt>& prompts) {
@@ -95,7 +104,7 @@ std::vector<Choice> ReadingTeacher::answer(Kind kind, const std::vector<Prompt>&
   std::vector<Prompt> missing;
   std::set<std::string> seen;
   for (const Prompt& prompt : prompts) {
-    keys.push_back(AnswerCache::key(name_, kind == Kind::label ? "label" : "judge", prompt));
+    keys.push_back(AnswerCache::key(identity_.name, kind == Kind::label ? "label" : "judge", prompt));
     if (answers_->find(keys.back()) != nullptr || !seen.insert(keys.back()).second) continue;
     missing_keys.push_back(keys.back());
     missing.push_back(prompt);
@@ -104,13 +113,14 @@ std::vector<Choice> ReadingTeacher::answer(Kind kind, const std::vector<Prompt>&
     throw Error(Exit::unavailable,
                 fmt::format("interpret.teacher = cache: {} of {} answers of {} are missing; have the teacher "
                             "itself answer them first",
-                            missing.size(), prompts.size(), name_));
+                            missing.size(), prompts.size(), identity_.name));
   if (!missing.empty()) ask(kind, missing, missing_keys);
   std::vector<Choice> found;
   for (const std::string& key : keys) {
     const Choice* choice = answers_->find(key);
     if (choice == nullptr)
-      throw Error(Exit::defect, fmt::format("interpret: {} left a question without an answer", name_));
+      throw Error(Exit::defect,
+                  fmt::format("interpret: {} left a question without an answer", identity_.name));
     found.push_back(*choice);
   }
   return found;

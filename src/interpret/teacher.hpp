@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -57,22 +59,57 @@ class Teacher {
   Teacher& operator=(const Teacher&) = delete;
   virtual ~Teacher() = default;
 
-  /// What is recorded in labels/ANCHOR.h5 and enters the fingerprint: kind, model, version.
+  /// What is recorded in labels/ANCHOR.h5: kind, version, and the model where there is one.
   [[nodiscard]] virtual std::string name() const = 0;
+  /// The model that answers, and the server it runs at; empty where there is none.
+  [[nodiscard]] virtual std::string model() const { return {}; }
+  [[nodiscard]] virtual std::string server() const { return {}; }
+
+  /// How many latents to hand over in one call.
+  [[nodiscard]] virtual int64_t slice() const { return 32; }
 
   /// A short label per brief.
   [[nodiscard]] virtual std::vector<std::string> label(std::span<const Brief> briefs) = 0;
 
   /// One verdict per text of each question, in order.
   [[nodiscard]] virtual std::vector<std::vector<Verdict>> judge(std::span<const Question> questions) = 0;
+
+  /// Takes over what was answered on other ranks. True where that may change an answer of this one's: where
+  /// two ranks put one question, one of the answers counts for both.
+  virtual bool take_over() { return false; }
 };
 
-/// The teacher a deck asks for. `threads` bounds its OpenMP threads and never shows in an answer.
-/// Error usage when `options.teacher` names none there is.
-std::unique_ptr<Teacher> make_teacher(const InterpretOptions& options, const corpus::Probes& probes,
-                                      uint64_t seed, int threads);
+/// What a teacher is made from, and what it does while it works.
+struct TeacherContext {
+  const InterpretOptions& options;
+  const corpus::Probes& probes;  ///< must outlive the teacher
+  uint64_t seed = 1;
+  int threads = 1;                    ///< bounds its OpenMP threads; never shows in an answer
+  std::filesystem::path output = {};  ///< answers are kept in its folder `teacher`
+  int rank = 0, ranks = 1;            ///< those that share the work
+  /// Why to stop, empty where nothing asks for it; seen to behind every answer.
+  std::function<std::string()> stop = [] { return std::string(); };
+  /// Hears how far a call is, in words.
+  std::function<void(const std::string&)> note = [](const std::string&) {};
+};
+
+/// The teacher a deck asks for. Error usage when `options.teacher` names none there is, or answers of one
+/// that left none; otherwise as Prompts, AnswerCache and the model behind it.
+std::unique_ptr<Teacher> make_teacher(const TeacherContext& context);
+
+/// Refuses what is wrong with a teacher's options before hours are spent. Errors as make_teacher's.
+void check_teacher(const InterpretOptions& options);
 
 /// Names that `make_teacher` knows.
 std::vector<std::string> teacher_names();
+
+/// Whether the teacher is a language model, or the answers of one.
+[[nodiscard]] bool reads(const InterpretOptions& options);
+
+/// The files behind the answers, beside the probes.
+[[nodiscard]] std::vector<std::filesystem::path> teacher_files(const InterpretOptions& options);
+
+/// How many of `ranks` have latents to ask about; the others have none.
+[[nodiscard]] int asking_ranks(const InterpretOptions& options, int ranks);
 
 }  // namespace incipit::interpret

@@ -67,6 +67,10 @@ TEST_F(Echo, ReadsBackForRandomDecks) {
                                      {"run.redo", "yes", "off"},
                                      {"run.output", "o", "../o/", "/tmp/o"},
                                      {"run.mpi_hints", "", "a=b,c=d"},
+                                     {"interpret.prompts", "bundled", "asked/"},
+                                     {"interpret.server", "http://h:1", "https://h.org/v1/"},
+                                     {"interpret.key_env", "", "KEY"},
+                                     {"interpret.timeout", "0", "90s"},
                                      {"interpret.f1", "0", "1", "0.123456789012345678"}};
   std::mt19937 random(5);
   for (int round = 0; round < 200; ++round) {
@@ -88,7 +92,8 @@ TEST_F(Echo, ReadsBackForRandomDecks) {
 TEST_F(Echo, ScienceHoldsNothingOperational) {
   const Deck a = load_lines("");
   const Deck b =
-      load_lines("", {"--run.output=elsewhere", "--run.memory=3G", "--run.threads=5", "--run.max_time=8h",
+      load_lines("", {"--interpret.server=https://h.org", "--interpret.key_env=K", "--interpret.rate=5",
+                      "--run.output=elsewhere", "--run.memory=3G", "--run.threads=5", "--run.max_time=8h",
                       "--run.redo=yes", "--run.keep_activations=no", "--run.mpi_hints=x=y"});
   EXPECT_EQ(resolved_science(a), resolved_science(b));
   EXPECT_NE(resolved_operational(a), resolved_operational(b));
@@ -137,6 +142,11 @@ TEST_F(Echo, EachKeyBelongsToTheStagesThatReadIt) {
       {"sae.k=2", "train "},
       {"sae.latents=2", "train "},
       {"interpret.f1=0.5", "interpret "},
+      {"interpret.teacher=cache", "interpret "},
+      {"interpret.model=m", "interpret "},
+      {"interpret.prompts=asked", ""},
+      {"interpret.server=http://h:1", ""},
+      {"interpret.retries=9", ""},
       {"match.tau=0.5", "match "},
       {"match.phrases=mean", "match "},
       {"match.encoder=mpnet", ""},

@@ -21,6 +21,7 @@ TEST_F(Load, DefaultsAreThoseOfTheOptionStructs) {
   EXPECT_EQ(deck.sae.k, 1);
   EXPECT_EQ(deck.sae.steps, 3000);
   EXPECT_EQ(deck.interpret.f1, 0.9);
+  EXPECT_EQ(deck.interpret.prompts, "bundled");
   EXPECT_EQ(deck.match.tau, "auto");
   EXPECT_EQ(deck.match.encoder, "lexical");
   EXPECT_EQ(deck.match.phrases, "max");
@@ -52,7 +53,9 @@ TEST_F(Load, EveryKeyReachesItsField) {
       "[anchor.time]\nmodel = b\nstep = 1000\nlayer = 0.5\ncurves = scale, time\n"
       "[extract]\nlayers = 3,1\ndtype = float16\n"
       "[sae]\nlatents = 64\nk = 2\nsteps = 10\nbatch = 32\nseeds = 3\ninit = random\ndead_after = 99\n"
-      "[interpret]\nteacher = lexical\nf1 = 0.8\nmin_support = 4\n"
+      "[interpret]\nteacher = cache\nmodel = org/m\nprompts = asked\nf1 = 0.8\nmin_support = 4\n"
+      "server = https://h.org/v1/\nkey_env = KEY_1\nkey_over_http = yes\nconcurrency = 3\nrate = 60\n"
+      "timeout = 2m\nretries = 0\n"
       "[match]\nencoder = lexical\nsubjects = s.json\ntau = 0.3\n"
       "[track]\nbootstrap = 50\npermutations = 0\n"
       "[run]\noutput = out\ndevice = host\nprecision = fp32\npack_tokens = 100\nmemory = 2G\nthreads = "
@@ -81,8 +84,18 @@ TEST_F(Load, EveryKeyReachesItsField) {
   EXPECT_EQ(deck.sae.seeds, 3);
   EXPECT_EQ(deck.sae.init, "random");
   EXPECT_EQ(deck.sae.dead_after, 99);
+  EXPECT_EQ(deck.interpret.teacher, "cache");
+  EXPECT_EQ(deck.interpret.model, "org/m");
+  EXPECT_EQ(deck.interpret.prompts, folder_ / "asked");
   EXPECT_EQ(deck.interpret.f1, 0.8);
   EXPECT_EQ(deck.interpret.min_support, 4);
+  EXPECT_EQ(deck.interpret.server, "https://h.org/v1");
+  EXPECT_EQ(deck.interpret.key_env, "KEY_1");
+  EXPECT_TRUE(deck.interpret.key_over_http);
+  EXPECT_EQ(deck.interpret.concurrency, 3);
+  EXPECT_EQ(deck.interpret.rate, 60);
+  EXPECT_EQ(deck.interpret.timeout, 120);
+  EXPECT_EQ(deck.interpret.retries, 0);
   EXPECT_EQ(deck.match.subjects, folder_ / "s.json");
   EXPECT_EQ(deck.match.tau, "0.3");
   EXPECT_EQ(deck.track.bootstrap, 50);
@@ -98,6 +111,21 @@ TEST_F(Load, EveryKeyReachesItsField) {
   EXPECT_TRUE(deck.run.redo);
   EXPECT_FALSE(deck.run.keep_activations);
   EXPECT_EQ(deck.run.mpi_hints, "cb_nodes=4");
+}
+
+TEST_F(Load, SecretsAreRefusedAndNotRepeated) {
+  for (const char* word : {"--interpret.server=https://me:hunter2@h.org", "--interpret.key_env=sk-hunter2"}) {
+    const std::string message = usage_message([&] { (void)load_lines("", {word}); });
+    expect_holds(message, "not shown");
+    expect_holds(message, "key");
+    EXPECT_EQ(message.find("hunter2"), std::string::npos) << message;
+  }
+}
+
+TEST_F(Load, AServerHasASchemeAndAHost) {
+  for (const char* server : {"h.org", "ftp://h.org", "http://", "http:///v1", "https://h.org/?key=1"})
+    expect_holds(usage_message([&] { (void)load_lines("", {std::string("--interpret.server=") + server}); }),
+                 "http://localhost:8000");
 }
 
 TEST_F(Load, OverridesWin) {

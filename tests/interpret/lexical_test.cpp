@@ -76,7 +76,7 @@ TEST(Lexical, KnowsNoOtherTeacher) {
   InterpretOptions options;
   options.teacher = "lexicon";
   try {
-    make_teacher(options, scene.probes, 1, 1);
+    make_teacher({.options = options, .probes = scene.probes});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Exit::usage);

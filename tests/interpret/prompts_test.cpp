@@ -31,9 +31,12 @@ TEST_F(PromptFiles, NameTheFileAndWhatWasExpected) {
   expect_error(Exit::io, {"label.txt"}, [&] { Prompts(folder_ / "nowhere"); });
 }
 
-TEST(BundledPrompts, CanBeRead) {
-  const Prompts prompts(std::filesystem::path(INCIPIT_SOURCE_DIR) / "inputs" / "prompts");
+TEST(BundledPrompts, AreThoseOfTheInputs) {
+  const Prompts prompts(bundled);
   EXPECT_NE(prompts.judge("cells", "a text").user.find("a text"), std::string::npos);
+  const auto own = prompt_files(bundled);
+  const auto shown = prompt_files(std::filesystem::path(INCIPIT_SOURCE_DIR) / "inputs" / "prompts");
+  for (std::size_t i = 0; i < own.size(); ++i) EXPECT_EQ(own[i].text, shown[i].text) << own[i].where;
 }
 
 TEST(ShownText, KeepsTheEndInWholeCharacters) {

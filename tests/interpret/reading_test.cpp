@@ -12,7 +12,7 @@ namespace {
 class Counting : public LanguageModel {
  public:
   explicit Counting(int& asked) : asked_(asked) {}
-  std::string name() const override { return "counting"; }
+  Identity identity() const override { return {"counting 1 m", "counting", "m", ""}; }
   void write(std::span<const Prompt> prompts, int, const Keep<std::string>& keep) override {
     for (std::size_t i = prompts.size(); i-- > 0; ++asked_) keep(i, "Label: \"cells\"\nmore");
   }
@@ -30,12 +30,16 @@ class Reading : public test::FolderTest {
   ReadingTeacher teacher(bool has_model, const std::string& stop = "") {
     std::unique_ptr<LanguageModel> model;
     if (has_model) model = std::make_unique<Counting>(asked_);
-    return {"counting", std::move(model),
-            Prompts(std::filesystem::path(INCIPIT_SOURCE_DIR) / "inputs/prompts"),
-            std::make_unique<AnswerCache>(folder_ / "a"), [stop] { return stop; }};
+    return {{"counting 1 m", "counting", "m", ""},
+            std::move(model),
+            Prompts(bundled),
+            std::make_unique<AnswerCache>(folder_ / "a"),
+            [stop] { return stop; },
+            [this](const std::string& text) { noted_ = text; }};
   }
 
   int asked_ = 0;
+  std::string noted_;
   Brief brief_{0, {{1, "one", 1.0}}, {{2, "two", 0.0}}, {}, {}};
 };
 
@@ -49,6 +53,7 @@ TEST_F(Reading, AsksEachQuestionOnceAndReplaysWithoutAModel) {
     EXPECT_EQ(live.label(briefs), (std::vector<std::string>{"cells", "cells"}));
     first = live.judge(questions);
     EXPECT_EQ(asked_, 3);  // a label, and two different texts
+    EXPECT_EQ(noted_, "2 of 2 judgements");
   }
   ReadingTeacher replay = teacher(false);
   EXPECT_EQ(replay.label(briefs).size(), 2U);
