@@ -8,6 +8,7 @@
 #include "command/stages.hpp"
 #include "interpret/autointerp.hpp"
 #include "interpret/file.hpp"
+#include "interpret/nearest.hpp"
 #include "parallel/agree.hpp"
 #include "parallel/work.hpp"
 #include "sae/encode.hpp"
@@ -17,8 +18,10 @@
 namespace incipit::command {
 namespace {
 
-/// Codes of all probes at an anchor, in the deck's order; each rank encodes its share of whole blocks.
-sae::Codes encode_all(Session& session, std::size_t a, const sae::Sae& sae) {
+/// Codes of all probes at an anchor, in the deck's order; each rank encodes its share of whole blocks, and
+/// `nearest` sees it.
+sae::Codes encode_all(Session& session, std::size_t a, const sae::Sae& sae,
+                      interpret::NearestProbes& nearest) {
   const auto& world = session.world;
   const auto& anchor = session.study.anchors[a];
   const auto probes = static_cast<std::int64_t>(session.study.probes.all.size());
@@ -31,7 +34,13 @@ sae::Codes encode_all(Session& session, std::size_t a, const sae::Sae& sae) {
     const Activations activations(session.ledger->activations(anchor.site).path, probes);
     auto u = activations.rows(anchor.site.layer, block);
     sae::normalise(u, sae.mean, sae.scale, u);
-    mine = sae::encode(*session.device, sae, u, block.size());
+    std::vector<float> z;
+    mine = sae::encode(*session.device, sae, u, block.size(),
+                       [&](std::int64_t begin, std::int64_t rows, const float* on_device) {
+                         z.resize(static_cast<std::size_t>(rows * sae.h));
+                         session.device->download(z.data(), on_device, z.size() * sizeof(float));
+                         nearest.see(block.begin + begin, z);
+                       });
   });
   return {probes, sae.k, world.all_gather(mine.latent), world.all_gather(mine.activation)};
 }
@@ -61,15 +70,17 @@ void interpret(Session& session, bool again) {
     parallel::together(session.world, "reading the SAE", [&] {
       sae = sae::read_saes(store::Reader(session.ledger->sae(a).path, "sae")).front();
     });
-    const auto codes = encode_all(session, a, sae);
     const auto& probes = session.study.probes;
+    interpret::NearestProbes nearest(probes, sae.h, sae.k);
+    const auto codes = encode_all(session, a, sae, nearest);
     const auto seed = session.deck.run.seed;
     interpret::Labels labels;
     parallel::together(session.world, "interpret", [&] {
       const auto teacher = interpret::make_teacher(session.deck.interpret, probes, seed, session.threads);
-      labels = {teacher->name(), probes.subjects,
-                interpret::interpret_all(session.world, *teacher, probes, codes, sae, session.deck.interpret,
-                                         seed)};
+      labels = {
+          teacher->name(), probes.subjects,
+          interpret::interpret_all(session.world, *teacher, probes, codes, sae, session.deck.interpret, seed),
+          nearest.gather(session.world)};
       interpret::write_labels(session.world, unit.path, session.header(unit), labels, probes);
     });
     report(session, anchor.name, labels.latents);
