@@ -11,6 +11,7 @@
 #include "error.hpp"
 #include "interpret/autointerp.hpp"
 #include "interpret/file.hpp"
+#include "interpret/nearest.hpp"
 #include "interpret/summary.hpp"
 #include "interpret/teacher.hpp"
 #include "parallel/agree.hpp"
@@ -23,8 +24,9 @@ namespace incipit::command {
 namespace {
 
 /// Codes of all probes at a dictionary's site, in the deck's order; each rank encodes its share of whole
-/// blocks.
-sae::Codes encode_all(Session& session, std::size_t index, const sae::Sae& sae) {
+/// blocks, and `nearest` sees it.
+sae::Codes encode_all(Session& session, std::size_t index, const sae::Sae& sae,
+                      interpret::NearestProbes& nearest) {
   const auto& world = session.world;
   const auto& site = session.study.dictionaries[index].site;
   const auto probes = static_cast<std::int64_t>(session.study.probes.all.size());
@@ -37,7 +39,13 @@ sae::Codes encode_all(Session& session, std::size_t index, const sae::Sae& sae) 
     const Activations activations(session.ledger->activations(site).path, probes);
     auto u = activations.rows(site.layer, block);
     sae::normalise(u, sae.mean, sae.scale, u);
-    mine = sae::encode(*session.device, sae, u, block.size());
+    std::vector<float> z;
+    mine = sae::encode(*session.device, sae, u, block.size(),
+                       [&](std::int64_t begin, std::int64_t rows, const float* on_device) {
+                         z.resize(static_cast<std::size_t>(rows * sae.h));
+                         session.device->download(z.data(), on_device, z.size() * sizeof(float));
+                         nearest.see(block.begin + begin, z);
+                       });
   });
   return {probes, sae.k, world.all_gather(mine.latent), world.all_gather(mine.activation)};
 }
@@ -126,9 +134,11 @@ void interpret(Session& session, bool again) {
     parallel::together(session.world, "reading the SAE", [&] {
       sae = sae::read_saes(store::Reader(session.ledger->sae(d).path, "sae")).front();
     });
-    const auto codes = encode_all(session, d, sae);
-    const auto labels = classroom.label(d, codes, sae);
+    interpret::NearestProbes nearest(session.study.probes, sae.h, sae.k);
+    const auto codes = encode_all(session, d, sae, nearest);
+    auto labels = classroom.label(d, codes, sae);
     parallel::together(session.world, "writing the labels", [&] {
+      labels.nearest = nearest.gather(session.world);
       interpret::write_labels(session.world, unit.path, session.header(unit), labels, session.study.probes);
     });
     report(session, dictionary.name, labels.latents);

@@ -132,6 +132,23 @@ TEST(Matching, AutoLetsFivePercentOfDecoyPairsMatch) {
   }
 }
 
+TEST(Matching, TheSweepGoesPastTheTauThatIsUsed) {
+  Coordinates encoder;
+  const std::vector<std::string> labels = {"1 0"};
+  const std::vector<int8_t> interpretable = {1};
+  const auto ends = [&](const char* tau) {
+    MatchOptions options;
+    options.tau = tau;
+    const auto sweep = match_labels(encoder, labels, interpretable, two_subjects(), options).sweep;
+    return std::pair(sweep.tau.front(), sweep.tau.back());
+  };
+  EXPECT_EQ(ends("0.3"), std::pair(0.1, 0.6));
+  EXPECT_EQ(ends("0.55"), std::pair(0.1, 0.65));
+  EXPECT_EQ(ends("0.72"), std::pair(0.1, 0.85));
+  EXPECT_EQ(ends("0.98"), std::pair(0.1, 1.0));
+  EXPECT_EQ(ends("0.12"), std::pair(0.0, 0.6));
+}
+
 TEST(Matching, AutoNeverLetsMoreMatchWhereCosinesAreTied) {
   Coordinates encoder;
   const std::vector<std::string> labels(30, "1 0");
