@@ -104,22 +104,27 @@ def headline(emergence, curve):
 
 def latent_table(emergence, anchor, most=200):
     latents = emergence.latents(anchor)
+    shown = cards.interpretable(latents)[:most]
     rows = []
-    for j in cards.interpretable(latents)[:most]:
+    for j in shown:
         subjects = ", ".join(n for n, m in zip(emergence.subjects, latents["matched"][j]) if m)
         rows.append([latents["label"][j], str(j), f"{latents['f1'][j]:.2f}", f"{latents['f1_low'][j]:.2f}", str(latents["support"][j]),
                      f"{100 * latents['fire_rate'][j]:.1f}", subjects or "–"])
     counts = np.bincount(latents["status"], minlength=4)
     text = (f"{counts[0]} latents are interpretable, {counts[1]} are not, {counts[2]} have too little support, {counts[3]} are dead.")
-    return f"<h3>Interpretable latents</h3><p>{text}</p>" + table(["label", "latent", "F1", "F1 low", "support", "fires %", "matched"], rows)
+    return f"<h3>Interpretable latents</h3><p>{text}</p>" + table(["label", "latent", "F1", "F1 low", "support", "fires %", "matched"], rows, links=[cards.name(anchor, j) for j in shown])
 
 
-def table(names, rows, emergence=None):
+def table(names, rows, emergence=None, links=None):
+    """`links`: for each row, the id that its first cell leads to."""
     never = set() if emergence is None else {s for s, r in zip(emergence.subjects, emergence.read) if not r}
     lines = ["<div class=wide><table><tr>", *(f"<th>{html.escape(n)}" for n in names), "</tr>"]
-    for row in rows:
+    for r, row in enumerate(rows):
         lines.append("<tr class=never>" if row[0] in never else "<tr>")
-        lines.extend(f"<td>{html.escape(cell)}" for cell in row)
+        cells = [html.escape(cell) for cell in row]
+        if links:
+            cells[0] = f"<a href='#{html.escape(links[r])}'>{cells[0]}</a>"
+        lines.extend(f"<td>{cell}" for cell in cells)
         lines.append("</tr>")
     return "".join(lines) + "</table></div>"
 

@@ -55,7 +55,7 @@ void report(Session& session, const std::string& name, const std::vector<interpr
   const auto& counts = summary.latents;
   auto& console = session.console;
   console.line("labels {}: {} interpretable, {} not, {} unsupported, {} dead of {} latents (F1 >= {})",
-               anchor, counts[0], counts[1], counts[2], counts[3], labels.size(), session.deck.interpret.f1);
+               name, counts[0], counts[1], counts[2], counts[3], labels.size(), session.deck.interpret.f1);
   if (summary.judged == 0) return;
   console.line(
       "  mean F1 {:.2f} over {} judged; always yes would give {:.2f}, a coin {:.2f}; {:.0f} % of {} answers "

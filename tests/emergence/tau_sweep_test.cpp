@@ -18,7 +18,7 @@ TauSweep sweep() {
   out.latents = {9, 9, 8, 6, 1};
   out.curves = {{"time", {"0", "10"}, {}}};
   for (const double last : {1.0, 0.9, 0.7, 0.6, 0.0})
-    for (const double share : {0.0, 0.0, 0.0, 0.8, last, 0.1})
+    for (const double share : {0.0, 0.0, 0.0, 0.8, last, 0.04})
       out.curves[0].probe_activation.push_back(share);
   for (const std::size_t gone : {4U, 3U})  // the third subject has nothing at the last two thresholds
     for (const std::size_t point : {0U, 1U}) out.curves[0].probe_activation[(gone * 2 + point) * 3 + 2] = nan;
@@ -37,7 +37,7 @@ TEST(TauSweep, NamesWhatHangsOnIt) {
   EXPECT_EQ(found[0].low, 0.6);
   EXPECT_EQ(found[1].subject, 2U);
   EXPECT_EQ(found[1].fewest, 0);
-  EXPECT_TRUE(found[1].curve.empty());  // a tenth is no other story
+  EXPECT_TRUE(found[1].curve.empty());  // so little is no other story
 }
 
 TEST(TauSweep, NamesACurveThatLosesHalfOfItself) {

@@ -117,10 +117,10 @@ TEST(Matching, AutoLetsFivePercentOfDecoyPairsMatch) {
   EXPECT_TRUE(m.tau_auto);
   EXPECT_EQ(m.pairs, 2400);
   EXPECT_NEAR(m.decoy_rate, 0.05, 1e-9);
-  ASSERT_EQ(m.sweep.tau.size(), 11U);
+  ASSERT_EQ(m.sweep.tau.size(), 14U);  // on to 0.1 beyond tau
   EXPECT_DOUBLE_EQ(m.sweep.tau.front(), 0.1);
-  EXPECT_DOUBLE_EQ(m.sweep.tau.back(), 0.6);
-  for (std::size_t t = 0; t < 11; ++t) {
+  EXPECT_DOUBLE_EQ(m.sweep.tau.back(), 0.75);
+  for (std::size_t t = 0; t < m.sweep.tau.size(); ++t) {
     if (t > 0) {
       EXPECT_LE(m.sweep.decoy_rate[t], m.sweep.decoy_rate[t - 1]);
     }

@@ -167,8 +167,8 @@ def test_match_counts_the_curves_at_other_thresholds_as_track_did(done, tmp_path
                 assert table[subject.decode()] == expected
     assert last_points(match(done, tmp_path / "out", "--match.tau=0.2", ranks=3).out) == tables
     # Under the table of a run stands the same verdict.
-    for verdict in re.findall(r"^Anchor \w+: .*hangs? on tau.*$", result.out, re.M):
-        assert verdict in done.log
+    verdicts = re.findall(r"^Anchor \w+: .*hangs? on tau.*$", result.out, re.M)
+    assert len(verdicts) == 3 and all(verdict in done.log for verdict in verdicts)
 
 
 def test_match_alone_tells_of_other_phrases_and_thresholds(done, tmp_path):
@@ -194,6 +194,7 @@ def test_the_report_shows_a_card_for_each(done, tmp_path):
     text = page.read_text(encoding="utf-8")
     cards = sum(len(interpretable(done, anchor)) for anchor in ("time", "space", "scale"))
     assert text.count("<article class=card") == cards > 3
+    assert set(re.findall(r"href='#(latent-[^']*)'", text)) == set(re.findall(r"<article class=card id='([^']*)'", text))
     assert "<script" not in text and "\x1b" not in text
     if missing := browser.missing():
         pytest.skip(f"the page was not opened: no {', '.join(missing)} here")
