@@ -18,21 +18,23 @@ template <Number T>
 struct Sections {
   T* out[3] = {};
   bool rotated[3] = {};
+  bool placed[3] = {};  ///< keys and values, whose rows may lie elsewhere
   int count = 0;
 
-  void add(T* where, bool turns) {
+  void add(T* where, bool turns, bool lies_elsewhere) {
     if (where == nullptr) return;
     out[count] = where;
-    rotated[count++] = turns;
+    rotated[count] = turns;
+    placed[count++] = lies_elsewhere;
   }
 };
 
 template <Number T>
 Sections<T> sections_of(const RotarySplit<T>& op) {
   Sections<T> sections;
-  sections.add(op.q, true);
-  sections.add(op.k, true);
-  sections.add(op.v, false);
+  sections.add(op.q, true, false);
+  sections.add(op.k, true, true);
+  sections.add(op.v, false, true);
   return sections;
 }
 
@@ -80,7 +82,10 @@ __global__ void __launch_bounds__(row_threads)
       const int partner = j < half ? column + half : column - half;
       x = turned<width>(op, row, j, x, biased<width>(op, columns, row, partner));
     }
-    store_rounded(sections.out[section], (head * op.rows + row) * op.head_size + j, x);
+    const bool placed = sections.placed[section];
+    const std::int64_t rows = placed && op.key_rows != 0 ? op.key_rows : op.rows;
+    const std::int64_t to = placed && op.place != nullptr ? op.place[row] : row;
+    store_rounded(sections.out[section], (head * rows + to) * op.head_size + j, x);
   });
 }
 

@@ -14,6 +14,7 @@
 #include "interpret/nearest.hpp"
 #include "interpret/summary.hpp"
 #include "interpret/teacher.hpp"
+#include "model/precision.hpp"
 #include "parallel/agree.hpp"
 #include "parallel/work.hpp"
 #include "sae/encode.hpp"
@@ -92,15 +93,20 @@ class Classroom {
 
  private:
   std::unique_ptr<interpret::Teacher> make() {
-    return interpret::make_teacher({.options = session_.deck.interpret,
-                                    .probes = session_.study.probes,
-                                    .seed = session_.deck.run.seed,
-                                    .threads = session_.threads,
-                                    .output = session_.deck.run.output,
-                                    .rank = session_.world.rank(),
-                                    .ranks = session_.world.size(),
-                                    .stop = [this] { return session_.stop->reason(); },
-                                    .note = [this](const std::string& text) { progress_->note(text); }});
+    return interpret::make_teacher(
+        {.options = session_.deck.interpret,
+         .probes = session_.study.probes,
+         .seed = session_.deck.run.seed,
+         .threads = session_.threads,
+         .device = session_.device.get(),
+         .precision = model::precision_of(session_.deck.run.precision),
+         .memory = session_.memory,
+         .output = session_.deck.run.output,
+         .rank = session_.world.rank(),
+         .ranks = session_.world.size(),
+         .stop = [this] { return session_.stop->reason(); },
+         .note = [this](const std::string& text) { progress_->note(text); },
+         .warn = [this](const std::string& text) { session_.console.warn("{}", text); }});
   }
 
   void done(std::int64_t latents) {

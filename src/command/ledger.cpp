@@ -90,8 +90,11 @@ std::vector<fs::path> files_of_match(const deck::Deck& deck) {
 std::vector<store::Header::Input> bundled_prompts(const deck::Deck& deck) {
   std::vector<store::Header::Input> inputs;
   if (!interpret::reads(deck.interpret) || deck.interpret.prompts != interpret::bundled) return inputs;
-  for (const auto& file : interpret::prompt_files(interpret::bundled))
+  const auto add = [&](const interpret::PromptFile& file) {
     inputs.push_back({file.where, store::sha256(file.text)});
+  };
+  for (const auto& file : interpret::prompt_files(interpret::bundled)) add(file);
+  if (deck.interpret.teacher == "neox") add(interpret::frame_file(interpret::bundled));
   return inputs;
 }
 

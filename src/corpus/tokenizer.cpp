@@ -48,8 +48,8 @@ const std::array<std::string, 256>& byte_alphabet() {
   return alphabet;
 }
 
-/// The bytes a vocabulary entry stands for, or the entry itself where they are no text of their own.
-std::string readable(const std::string& entry) {
+/// The bytes a vocabulary entry stands for; the entry itself where it has a character that stands for none.
+std::string bytes_of(const std::string& entry) {
   static const auto byte_of = [] {
     std::unordered_map<std::string_view, char> table;
     for (unsigned byte = 0; byte < 256; ++byte) table[byte_alphabet()[byte]] = static_cast<char>(byte);
@@ -63,6 +63,12 @@ std::string readable(const std::string& entry) {
     bytes += byte->second;
     rest.remove_prefix(character.size());
   }
+  return bytes;
+}
+
+/// The text a vocabulary entry stands for, or the entry itself where its bytes are no text of their own.
+std::string readable(const std::string& entry) {
+  std::string bytes = bytes_of(entry);
   return first_invalid_utf8(bytes) == std::string_view::npos ? bytes : entry;
 }
 
@@ -166,8 +172,14 @@ class Tokenizer::Implementation {
                                  byte_alphabet()[byte] + "')");
       }
     }
-    for (const auto& [entry, id] : vocabulary_) texts_[id] = readable(entry);
-    for (const AddedToken& token : added_) texts_[token.id] = token.content;
+    for (const auto& [entry, id] : vocabulary_) {
+      texts_[id] = readable(entry);
+      bytes_[id] = bytes_of(entry);
+    }
+    for (const AddedToken& token : added_) {
+      texts_[token.id] = token.content;
+      bytes_[token.id] = bytes_of(token.content);  // as the library does
+    }
     for (const auto& [id, text] : texts_) size_ = std::max<int64_t>(size_, id + int64_t{1});
   }
 
@@ -192,6 +204,15 @@ class Tokenizer::Implementation {
       }
     }
     return ids;
+  }
+
+  [[nodiscard]] std::string decode(std::span<const int32_t> ids) const {
+    std::string bytes;
+    for (const int32_t id : ids) {
+      const auto it = bytes_.find(id);
+      if (it != bytes_.end()) bytes += it->second;
+    }
+    return repaired_utf8(bytes);
   }
 
   [[nodiscard]] const std::string* text(int32_t id) const {
@@ -241,7 +262,7 @@ class Tokenizer::Implementation {
   std::vector<AddedToken> added_;
   AddedTokenFinder raw_finder_, normal_finder_;
   std::array<int32_t, 256> byte_token_{};
-  std::unordered_map<int32_t, std::string> texts_;
+  std::unordered_map<int32_t, std::string> texts_, bytes_;
   int64_t size_ = 0;
 };
 
@@ -260,6 +281,10 @@ std::vector<int32_t> Tokenizer::encode(std::string_view utf8) const {
   return implementation_->encode(utf8);
 }
 
+std::string Tokenizer::decode(std::span<const int32_t> ids) const {
+  return implementation_->decode(ids);
+}
+
 std::string Tokenizer::token(int32_t id) const {
   const std::string* const text = implementation_->text(id);
   if (text == nullptr) throw Error(Exit::data, "the tokenizer has no token " + std::to_string(id));
@@ -268,6 +293,12 @@ std::string Tokenizer::token(int32_t id) const {
 
 int64_t Tokenizer::vocab_size() const {
   return implementation_->size();
+}
+
+bool Tokenizer::is_special(int32_t id) const {
+  const std::vector<AddedToken>& added = implementation_->added();
+  return std::any_of(added.begin(), added.end(),
+                     [&](const AddedToken& token) { return token.special && token.id == id; });
 }
 
 std::optional<int32_t> Tokenizer::bos() const {

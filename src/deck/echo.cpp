@@ -164,7 +164,8 @@ std::string_view name_of(Stage stage) {
 std::string keys_of(const Deck& deck, Stage stage, std::string_view anchor) {
   std::string lines;
   for (const auto& key : deck_keys()) {
-    if (key.input_path || !reads(key.stages, stage)) continue;
+    const bool input = key.input_path || (key.names_input && key.names_input(deck));
+    if (input || !reads(key.stages, stage)) continue;
     lines += line(key.full_name(), key.get(deck, Paths::as_held));
   }
   for (const Anchor& each : deck.anchors) {

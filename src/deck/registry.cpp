@@ -84,6 +84,21 @@ class Group {
     return add_raw(name, "path", help, set, get);
   }
 
+  /// A path where `is_path` says so of the section's other keys, else words; both readings are held.
+  Key<Owner>& add_words_or_path(const std::string& name, const std::string& help, std::string Options::*words,
+                                std::filesystem::path Options::*path, bool (*is_path)(const Options&)) {
+    const auto set = [words, path](Options& options, const Text& text) {
+      options.*words = free_text(text);
+      options.*path = text.value.empty() ? std::filesystem::path() : path_under_base(text);
+    };
+    const auto get = [words, path, is_path](const Options& options, Paths paths) {
+      return is_path(options) ? spell_path(options.*path, paths) : options.*words;
+    };
+    auto& key = add_raw(name, "", help, set, get);
+    key.names_input = [reach = reach_, is_path](const Owner& owner) { return is_path(reach(owner)); };
+    return key;
+  }
+
  private:
   template <class Set, class Get>
   Key<Owner>& add_raw(const std::string& name, const std::string& unit, const std::string& help, Set set,
@@ -199,18 +214,25 @@ void add_sae(std::vector<Key<Deck>>& keys) {
 void add_interpret(std::vector<Key<Deck>>& keys) {
   using Options = interpret::InterpretOptions;
   Group<Deck, Options> interpret(keys, "interpret", {&Deck::interpret}, {Stage::interpret});
-  interpret.add("teacher", "",
-                "Who labels latents and verifies the labels: lexical (terms of the firing probes, needs no "
-                "download); or cache: the answers that another teacher has left in the output folder.",
-                &Options::teacher, choice({"lexical", "cache"}, {"http", "neox"}));
+  interpret.add(
+      "teacher", "",
+      "Who labels latents and verifies the labels: lexical (terms of the firing probes, needs no "
+      "download); neox (a GPT-NeoX instruction model such as Dolly-v2, run in this job); or cache: the "
+      "answers that another teacher has left in the output folder.",
+      &Options::teacher, choice({"lexical", "neox", "cache"}, {"http"}));
   interpret
-      .add("model", "", "Model of a teacher that reads; for cache: whose answers, where there are several's.",
-           &Options::model, free_text)
+      .add_words_or_path(
+          "model",
+          "Model of a teacher that reads; for neox: its folder, with config.json, tokenizer.json and "
+          "weights; for cache: whose answers, where there are several's.",
+          &Options::model, &Options::model_path,
+          [](const Options& options) { return options.teacher == "neox"; })
       .shown_default = "none";
   interpret
       .add_path("prompts",
-                "Folder of label.txt and judge.txt, what a teacher that reads is asked; bundled: the "
-                "program's own, which inputs/prompts shows.",
+                "Folder of label.txt and judge.txt, what a teacher that reads is asked, and for neox of "
+                "neox.txt, what "
+                "stands around it; bundled: the program's own, which inputs/prompts shows.",
                 &Options::prompts, "bundled")
       .input_path = true;
   interpret.add("f1", "0..1", "F1 from which on a latent is interpretable.", &Options::f1, real(0, 1));

@@ -25,9 +25,11 @@ struct Key {
   std::vector<Stage> stages = {};  ///< whose results it changes
   std::function<void(Owner&, const Text&)> set;
   std::function<std::string(const Owner&, Paths)> get;
-  bool required = false;           ///< has no default
-  bool operational = false;        ///< changes where, when and how fast, never a result
-  bool input_path = false;         ///< names an input, whose content counts instead
+  bool required = false;     ///< has no default
+  bool operational = false;  ///< changes where, when and how fast, never a result
+  bool input_path = false;   ///< names an input, whose content counts instead
+  /// Whether it names an input in this deck, where that hangs on other keys; null: it does not.
+  std::function<bool(const Owner&)> names_input = {};
   std::string shown_default = {};  ///< what help shows where the default's text would not tell
 
   [[nodiscard]] std::string full_name() const { return section + "." + name; }

@@ -16,7 +16,8 @@ namespace incipit::device {
 ///     out[j]     = in[j] · cos[p, j] − in[j + r] · sin[p, j]        j < r, p = position[row]
 ///     out[j + r] = in[j + r] · cos[p, j] + in[j] · sin[p, j]
 ///
-/// All in fp32, then rounded to T.
+/// All in fp32, then rounded to T. Keys and values may go to rows of their own choice, as those that stay
+/// while a text is written token by token do.
 template <Number T>
 struct RotarySplit {
   std::int64_t rows = 0;
@@ -29,8 +30,10 @@ struct RotarySplit {
   const float* cos = nullptr;              ///< [positions, rotary_dims / 2]
   const float* sin = nullptr;              ///< [positions, rotary_dims / 2]
   T* q = nullptr;                          ///< [heads, rows, head_size] or null
-  T* k = nullptr;                          ///< [heads, rows, head_size] or null
-  T* v = nullptr;                          ///< [heads, rows, head_size] or null
+  T* k = nullptr;                          ///< [heads, key_rows, head_size] or null
+  T* v = nullptr;                          ///< [heads, key_rows, head_size] or null
+  std::int64_t key_rows = 0;               ///< 0: as many as of `in`
+  const std::int32_t* place = nullptr;     ///< [rows] each one's row in k and v, all different; null: its own
 };
 
 }  // namespace incipit::device

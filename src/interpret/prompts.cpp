@@ -108,6 +108,11 @@ std::array<PromptFile, 2> prompt_files(const std::filesystem::path& folder) {
   return {read("label.txt"), read("judge.txt")};
 }
 
+PromptFile frame_file(const std::filesystem::path& folder) {
+  if (folder == bundled) return {"the bundled neox.txt", bundled_neox_prompt};
+  return {(folder / "neox.txt").string(), store::read_text(folder / "neox.txt")};
+}
+
 Prompts::Prompts(const std::filesystem::path& folder) {
   const auto [label, judge] = prompt_files(folder);
   label_ = parse_prompt(label, {"positives", "negatives"});

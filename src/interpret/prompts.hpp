@@ -39,6 +39,9 @@ struct PromptFile {
 /// label.txt and judge.txt of `folder`, or of `bundled`. Error io.
 [[nodiscard]] std::array<PromptFile, 2> prompt_files(const std::filesystem::path& folder);
 
+/// neox.txt likewise: what stands around a question to an instruction model that knows no roles. Error io.
+[[nodiscard]] PromptFile frame_file(const std::filesystem::path& folder);
+
 /// A text on one line, runs of white space as one blank, of at most `characters` characters: of a longer one
 /// the end behind "…", since the vector that a latent fires on is the last token's.
 [[nodiscard]] std::string shown_text(std::string_view text, std::size_t characters);

@@ -7,12 +7,28 @@
 
 #include "error.hpp"
 #include "interpret/cached_teacher.hpp"
+#include "interpret/instruct_model.hpp"
 #include "interpret/lexical.hpp"
 #include "interpret/prompts.hpp"
 #include "interpret/reading.hpp"
 
 namespace incipit::interpret {
 namespace {
+
+const std::filesystem::path& folder_of(const InterpretOptions& options) {
+  if (options.model_path.empty())
+    throw Error(Exit::usage,
+                "interpret.teacher = neox needs interpret.model, the folder of a GPT-NeoX instruction "
+                "model such as Dolly-v2");
+  return options.model_path;
+}
+
+std::unique_ptr<LanguageModel> instruct_model(const TeacherContext& context) {
+  if (context.device == nullptr) throw Error(Exit::defect, "interpret.teacher = neox without a device");
+  return std::make_unique<InstructModel>(
+      *context.device, folder_of(context.options), frame_file(context.options.prompts),
+      InstructModel::Options{context.precision, context.memory, context.warn});
+}
 
 /// A teacher that shows texts to `model`, or without one replays what `identity` has answered.
 std::unique_ptr<Teacher> reading_teacher(const TeacherContext& context, const Identity& identity,
@@ -26,13 +42,18 @@ std::unique_ptr<Teacher> reading_teacher(const TeacherContext& context, const Id
 }  // namespace
 
 std::vector<std::string> teacher_names() {
-  return {"lexical", "cache"};
+  return {"lexical", "neox", "cache"};
 }
 
 std::unique_ptr<Teacher> make_teacher(const TeacherContext& context) {
   const std::string& wanted = context.options.teacher;
   if (wanted == "lexical")
     return std::make_unique<LexicalTeacher>(context.probes, context.seed, context.threads);
+  if (wanted == "neox") {
+    auto model = instruct_model(context);
+    const Identity identity = model->identity();
+    return reading_teacher(context, identity, std::move(model));
+  }
   if (wanted == "cache")
     return reading_teacher(context, find_cached(context.output, context.options.model), nullptr);
   throw Error(Exit::usage, fmt::format("interpret.teacher = {}: there is no such teacher; expected {}",
@@ -45,12 +66,23 @@ bool reads(const InterpretOptions& options) {
 
 void check_teacher(const InterpretOptions& options) {
   if (reads(options)) (void)Prompts(options.prompts);
+  if (options.teacher == "neox") {
+    (void)InstructFrame(frame_file(options.prompts));
+    (void)InstructFolder(folder_of(options));
+  }
 }
 
 std::vector<std::filesystem::path> teacher_files(const InterpretOptions& options) {
   std::vector<std::filesystem::path> files;
-  if (reads(options) && options.prompts != bundled)
+  const bool neox = options.teacher == "neox";
+  if (reads(options) && options.prompts != bundled) {
     for (const PromptFile& file : prompt_files(options.prompts)) files.emplace_back(file.where);
+    if (neox) files.emplace_back(frame_file(options.prompts).where);
+  }
+  if (neox) {
+    const auto more = InstructFolder(folder_of(options)).files();
+    files.insert(files.end(), more.begin(), more.end());
+  }
   return files;
 }
 

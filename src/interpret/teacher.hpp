@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -8,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "device/device.hpp"
+#include "device/upload_numbers.hpp"
 #include "interpret/options.hpp"
 
 namespace incipit::corpus {
@@ -84,13 +87,18 @@ struct TeacherContext {
   const InterpretOptions& options;
   const corpus::Probes& probes;  ///< must outlive the teacher
   uint64_t seed = 1;
-  int threads = 1;                    ///< bounds its OpenMP threads; never shows in an answer
-  std::filesystem::path output = {};  ///< answers are kept in its folder `teacher`
-  int rank = 0, ranks = 1;            ///< those that share the work
+  int threads = 1;                   ///< bounds its OpenMP threads; never shows in an answer
+  device::Device* device = nullptr;  ///< what a teacher of our own forward pass runs on, which needs one
+  device::NumberType precision = device::NumberType::f32;  ///< of that forward pass
+  std::size_t memory = 0;                                  ///< bytes of the device that it may use
+  std::filesystem::path output = {};                       ///< answers are kept in its folder `teacher`
+  int rank = 0, ranks = 1;                                 ///< those that share the work
   /// Why to stop, empty where nothing asks for it; seen to behind every answer.
   std::function<std::string()> stop = [] { return std::string(); };
   /// Hears how far a call is, in words.
   std::function<void(const std::string&)> note = [](const std::string&) {};
+  /// Hears what the user should know.
+  std::function<void(const std::string&)> warn = [](const std::string&) {};
 };
 
 /// The teacher a deck asks for. Error usage when `options.teacher` names none there is, or answers of one

@@ -5,66 +5,12 @@
 #include <string>
 
 #include "error.hpp"
+#include "model/head.hpp"
 #include "model/precision.hpp"
 #include "model/wave.hpp"
 
 namespace incipit::model {
 namespace {
-
-/// Rows of the unembedding on the device at once. Fixed, as the last bits of a product may hang on its shape.
-constexpr std::int64_t vocabulary_block = 1536;
-
-/// The final layer norm, and the unembedding in blocks of rows.
-template <device::Number T>
-class Head {
- public:
-  Head(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config)
-      : weights_(weights),
-        config_(config),
-        stream_(device, weights),
-        norm_(device, static_cast<std::size_t>(config.d)),
-        norm_bias_(device, static_cast<std::size_t>(config.d)),
-        matrix_(weights.at(config.tied_embeddings ? "gpt_neox.embed_in.weight" : "embed_out.weight")),
-        rows_(device, block(device), block(device), blocks(), [this](device::Buffer<T>& to, std::int64_t b) {
-          stream_.read(matrix_, first(b), columns(b), to.data());
-        }) {}
-
-  [[nodiscard]] std::int64_t blocks() const {
-    return (config_.vocab + vocabulary_block - 1) / vocabulary_block;
-  }
-  /// First entry and number of entries of a block.
-  [[nodiscard]] static std::int64_t first(std::int64_t block) { return block * vocabulary_block; }
-  [[nodiscard]] std::int64_t columns(std::int64_t block) const {
-    return std::min(vocabulary_block, config_.vocab - first(block));
-  }
-  /// [columns, d], in order from block 0, valid until the next call.
-  [[nodiscard]] const T* rows(std::int64_t block) { return rows_.next(block).data(); }
-
-  /// Fills the norm's weights.
-  void read_norm(device::Device& device) {
-    TensorStream stream(device, weights_);  // the other one is the reading thread's
-    stream.read(weights_.at("gpt_neox.final_layer_norm.weight"), 0, config_.d, norm_.data());
-    stream.read(weights_.at("gpt_neox.final_layer_norm.bias"), 0, config_.d, norm_bias_.data());
-  }
-  /// logits[tokens, columns(block)] of a pack. The norm is taken anew for each block: it costs next to
-  /// nothing beside the product, and no pack has to keep it.
-  void logits(PackRun<T>& run, const T* rows, std::int64_t block, Workspace<T>& workspace, float* logits) {
-    run.norm_all(norm_.data(), norm_bias_.data(), workspace);
-    run.project(rows, columns(block), workspace, logits);
-  }
-
- private:
-  [[nodiscard]] device::Buffer<T> block(device::Device& device) const {
-    return {device, static_cast<std::size_t>(std::min(vocabulary_block, config_.vocab) * config_.d)};
-  }
-
-  const checkpoint::Weights& weights_;
-  const checkpoint::Config& config_;
-  TensorStream stream_;
-  device::Buffer<float> norm_, norm_bias_;  ///< [d]
-  const checkpoint::Tensor& matrix_;
-  Prefetch<device::Buffer<T>> rows_;
-};
 
 /// The running losses of a pack's tokens.
 class PackLosses {
@@ -140,12 +86,6 @@ class PackLosses {
   device::Buffer<float> target_logit_;   ///< [tokens]
 };
 
-std::size_t most_tokens(std::span<const corpus::Pack> packs) {
-  std::size_t most = 0;
-  for (const corpus::Pack& pack : packs) most = std::max(most, pack.tokens.size());
-  return most;
-}
-
 }  // namespace
 
 NextToken::NextToken(device::Device& device, const checkpoint::Weights& weights,
@@ -169,16 +109,19 @@ void NextToken::forward_in(std::span<const corpus::Pack> packs, Take&& take) {
     for (PackRun<T>& run : wave.runs()) run.run(weights, wave.rotary(), wave.workspace());
   }
 
-  Head<T> head(device_, weights_, config_);
-  head.read_norm(device_);
-  device::Buffer<float> logits(device_, most_tokens(packs) * static_cast<std::size_t>(vocabulary_block));
-  for (std::int64_t b = 0; b < head.blocks(); ++b) {
-    const T* rows = head.rows(b);
+  Head<T> head(device_, weights_, config_, TensorStream(device_, weights_), Residence::streamed);
+  Workspace<T>& workspace = wave.workspace();
+  device::Buffer<float> logits(device_, static_cast<std::size_t>(most_tokens(packs) * Head<T>::block_rows));
+  head.pass([&](std::int64_t b, const T* rows) {
     for (std::size_t p = 0; p < packs.size(); ++p) {
-      head.logits(wave.runs()[p], rows, b, wave.workspace(), logits.data());
-      take(p, head.first(b), head.columns(b), logits.data());
+      // The norm is taken anew for each block: it costs next to nothing beside the product, and no pack has
+      // to keep it.
+      PackRun<T>& run = wave.runs()[p];
+      run.norm_all(head.norm(), head.norm_bias(), workspace);
+      project(device_, run.tokens(), head.rows(b), config_.d, workspace.a.data(), rows, logits.data(), 0.0F);
+      take(p, head.first(b), head.rows(b), logits.data());
     }
-  }
+  });
 }
 
 std::vector<NextToken::Loss> NextToken::run(std::span<const corpus::Pack> packs) {
@@ -208,11 +151,11 @@ std::vector<float> NextToken::logits(const corpus::Pack& pack) {
 
 std::size_t NextToken::bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens,
                                    device::NumberType precision) {
-  const auto head = static_cast<std::size_t>(2 * vocabulary_block * config.d) * device::bytes_of(precision);
-  const auto numbers = static_cast<std::size_t>(vocabulary_block * pack_tokens + 2 * config.d);
-  const auto wave =
-      with_numbers(precision, [&]<device::Number T>() { return Wave<T>::bytes_fixed(config, pack_tokens); });
-  return wave + head + numbers * sizeof(float) + 2 * TensorStream::bytes(config.d);
+  const auto logits = static_cast<std::size_t>(Head<float>::block_rows * pack_tokens) * sizeof(float);
+  const auto weights = with_numbers(precision, [&]<device::Number T>() {
+    return Wave<T>::bytes_fixed(config, pack_tokens) + Head<T>::bytes(config, Residence::streamed);
+  });
+  return weights + logits + 2 * TensorStream::bytes(config.d);
 }
 
 std::size_t NextToken::bytes_per_wave(const checkpoint::Config& config, std::span<const corpus::Pack> packs,

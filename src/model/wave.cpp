@@ -25,7 +25,7 @@ Wave<T>::Wave(device::Device& device, const checkpoint::Weights& weights, const 
       blocks_(device, BlockWeights<T>(device, config), BlockWeights<T>(device, config), blocks,
               [this](BlockWeights<T>& to, std::int64_t block) { to.read(block_stream_, weights_, block); }),
       rotary_(device, config, longest_text(packs)),
-      workspace_(device, config, packs) {
+      workspace_(device, config, most_tokens(packs)) {
   runs_.reserve(packs.size());
   for (const corpus::Pack& pack : packs) runs_.emplace_back(device, config, pack);
 }

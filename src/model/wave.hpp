@@ -8,6 +8,7 @@
 #include "checkpoint/weights.hpp"
 #include "corpus/packs.hpp"
 #include "device/device.hpp"
+#include "model/block_pass.hpp"
 #include "model/block_weights.hpp"
 #include "model/pack_run.hpp"
 #include "model/prefetch.hpp"

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "../support.hpp"
+#include "corpus/normalization.hpp"
 #include "random_text.hpp"
 #include "store/files.hpp"
 #include "store/hash.hpp"
@@ -24,6 +25,13 @@ void expect_cases(const Tokenizer& tokenizer, const Json& cases) {
   for (const Json& entry : cases) {
     EXPECT_EQ(tokenizer.encode(entry["text"].get<std::string>()), entry["ids"].get<std::vector<int32_t>>())
         << entry["text"];
+  }
+}
+
+void expect_texts(const Tokenizer& tokenizer, const Json& cases) {
+  for (const Json& entry : cases) {
+    EXPECT_EQ(tokenizer.decode(entry["ids"].get<std::vector<int32_t>>()), entry["text"].get<std::string>())
+        << entry["ids"];
   }
 }
 
@@ -61,6 +69,35 @@ TEST_F(TokenizerTest, GivesTheIdsOfTheReferenceUnderEveryFlag) {
   }
 }
 
+TEST_F(TokenizerTest, GivesTheTextsOfTheReference) {
+  const Json golden = read_json(source / "tests/corpus/golden/nano.json");
+  const Json description = read_json(nano_);
+  ASSERT_GE(golden["decoded"].size(), 100u);
+  expect_texts(Tokenizer::load(nano_), golden["decoded"]);
+  for (const Json& variant : golden["variants"]) {
+    Json patched = description;
+    patched.merge_patch(variant["patch"]);
+    ASSERT_GE(variant["decoded"].size(), 10u);
+    expect_texts(load(patched), variant["decoded"]);
+  }
+}
+
+TEST_F(TokenizerTest, GivesEveryTextBack) {
+  const Tokenizer tokenizer = Tokenizer::load(nano_);
+  for (uint64_t i = 0; i < 500; ++i) {
+    Random random(4, Purpose::test, i);
+    const std::string text = random_text(random);
+    EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), nfc(text));
+  }
+}
+
+TEST_F(TokenizerTest, KnowsWhichTokensAreNoText) {
+  const Tokenizer tokenizer = Tokenizer::load(nano_);
+  EXPECT_TRUE(tokenizer.is_special(0));
+  EXPECT_FALSE(tokenizer.is_special(tokenizer.encode("a").front()));
+  EXPECT_FALSE(tokenizer.is_special(4096));
+}
+
 TEST_F(TokenizerTest, GivesTheIdsOfTheReferenceForPythia) {
   const fs::path shared = test::shared_folder();
   if (shared.empty()) GTEST_SKIP() << "Pythia's tokenizer is not here: set INCIPIT_SHARED";
@@ -69,6 +106,7 @@ TEST_F(TokenizerTest, GivesTheIdsOfTheReferenceForPythia) {
   ASSERT_EQ(store::sha256_file(pythia), golden["sha256"].get<std::string>());
   const Tokenizer tokenizer = Tokenizer::load(pythia);
   expect_cases(tokenizer, golden["cases"]);
+  expect_texts(tokenizer, golden["decoded"]);
   EXPECT_EQ(tokenizer.vocab_size(), 50277);
   EXPECT_EQ(tokenizer.token(50276), "  ");
   EXPECT_EQ(tokenizer.bos(), 0);

@@ -67,6 +67,8 @@ TEST_F(Echo, ReadsBackForRandomDecks) {
                                      {"run.redo", "yes", "off"},
                                      {"run.output", "o", "../o/", "/tmp/o"},
                                      {"run.mpi_hints", "", "a=b,c=d"},
+                                     {"interpret.teacher", "neox", "cache"},
+                                     {"interpret.model", "", "m", "x/../y/"},
                                      {"interpret.prompts", "bundled", "asked/"},
                                      {"interpret.server", "http://h:1", "https://h.org/v1/"},
                                      {"interpret.key_env", "", "KEY"},
@@ -158,6 +160,17 @@ TEST_F(Echo, EachKeyBelongsToTheStagesThatReadIt) {
   for (const auto& [override, stages] : cases) {
     EXPECT_EQ(changed_stages(base, load_lines("[anchor.time]\n", {"--" + override})), stages) << override;
   }
+}
+
+TEST_F(Echo, ATeachersModelIsAFolderForNeoxAlone) {
+  const Deck words = load_lines("[interpret]\nteacher = cache\nmodel = m/../n/\n");
+  EXPECT_EQ(words.interpret.model, "m/../n/");
+  expect_holds(resolved(words), "model = m/../n/\n");
+  expect_holds(keys_of(words, Stage::interpret), "interpret.model = m/../n/\n");
+  const Deck folder = load_lines("[interpret]\nmodel = m/../n/\nteacher = neox\n");
+  EXPECT_EQ(folder.interpret.model_path, folder_ / "n");
+  expect_holds(resolved(folder), "model = " + (folder_ / "n").string() + "\n");
+  EXPECT_EQ(keys_of(folder, Stage::interpret).find("interpret.model"), std::string::npos);
 }
 
 TEST_F(Echo, AnAnchorsStageReadsOnlyItsOwnLines) {

@@ -1,5 +1,6 @@
 #include "device/rotary_split.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "error.hpp"
@@ -124,6 +125,64 @@ TEST_P(RotarySplitOn, AgreesWithPlainLoops) {
         expect_near(run<T>(*device_, problem), reference(problem), allowed<T>(1e-6));
       });
     }
+  }
+}
+
+// As when a token is added to each of several texts whose keys and values stay.
+TEST_P(RotarySplitOn, LaysKeysAndValuesWhereTheyAreWanted) {
+  for (const Case& shape : {Case{5, 3, 16, 4}, Case{7, 2, 5, 2}}) {
+    for_every_number([&]<Number T>() {
+      Problem problem(shape);
+      problem.in = held<T>(problem.in);
+      const std::vector<float> in_order = run<T>(*device_, problem);
+      const std::int64_t key_rows = 3 * shape.rows + 1;
+      std::vector<std::int32_t> place;
+      for (std::int64_t row = 0; row < shape.rows; ++row)
+        place.push_back(static_cast<std::int32_t>(key_rows - 1 - 3 * row));
+
+      const Buffer<T> in = to_device<T>(*device_, problem.in);
+      const Buffer<float> bias(*device_, std::span<const float>(problem.bias));
+      const Buffer<float> cos(*device_, std::span<const float>(problem.cos));
+      const Buffer<float> sin(*device_, std::span<const float>(problem.sin));
+      const Buffer<std::int32_t> position(*device_, std::span<const std::int32_t>(problem.position));
+      const Buffer<std::int32_t> places(*device_, std::span<const std::int32_t>(place));
+      const std::int64_t width = shape.heads * shape.head_size;
+      const std::vector<float> nines(static_cast<std::size_t>(width * key_rows), 9.0F);
+      Buffer<T> q(*device_, static_cast<std::size_t>(width * shape.rows));
+      Buffer<T> k = to_device<T>(*device_, nines);
+      Buffer<T> v = to_device<T>(*device_, nines);
+      device_->rotary_split(RotarySplit<T>{.rows = shape.rows,
+                                           .heads = shape.heads,
+                                           .head_size = shape.head_size,
+                                           .rotary_dims = shape.rotary_dims,
+                                           .in = in.data(),
+                                           .bias = bias.data(),
+                                           .position = position.data(),
+                                           .cos = cos.data(),
+                                           .sin = sin.data(),
+                                           .q = q.data(),
+                                           .k = k.data(),
+                                           .v = v.data(),
+                                           .key_rows = key_rows,
+                                           .place = places.data()});
+
+      std::vector<float> expected_k = nines;
+      std::vector<float> expected_v = nines;
+      const auto at = [&](std::int64_t head, std::int64_t row, std::int64_t rows) {
+        return (head * rows + row) * shape.head_size;
+      };
+      for (std::int64_t head = 0; head < shape.heads; ++head) {
+        for (std::int64_t row = 0; row < shape.rows; ++row) {
+          const auto from = in_order.begin() + shape.rows * width + at(head, row, shape.rows);
+          const std::int64_t to = at(head, place[static_cast<std::size_t>(row)], key_rows);
+          std::copy_n(from, shape.head_size, expected_k.begin() + to);
+          std::copy_n(from + shape.rows * width, shape.head_size, expected_v.begin() + to);
+        }
+      }
+      EXPECT_EQ(from_device(q), std::vector<float>(in_order.begin(), in_order.begin() + shape.rows * width));
+      EXPECT_EQ(from_device(k), expected_k);
+      EXPECT_EQ(from_device(v), expected_v);
+    });
   }
 }
 

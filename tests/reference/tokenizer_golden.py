@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Token ids against the Hugging Face library `tokenizers`.
+"""Token ids, and texts of token ids, against the Hugging Face library `tokenizers`.
 
     pip install tokenizers
     tests/reference/tokenizer_golden.py inputs/nano/tokenizer.json tests/corpus/golden/nano.json --variants
@@ -90,6 +90,16 @@ def random_texts(generator, count, extra):
 def cases(description, texts):
     tokenizer = tokenizers.Tokenizer.from_str(json.dumps(description))
     return [{"text": text, "ids": tokenizer.encode(text).ids} for text in texts]
+
+
+def decoded(description, generator, count):
+    """Texts of random ids, some of which are not there: most of them are no text by themselves."""
+    tokenizer = tokenizers.Tokenizer.from_str(json.dumps(description))
+    size = tokenizer.get_vocab_size()
+    for _ in range(count):
+        limits = generator.choices([260, size, size + 5], weights=[6, 3, 1], k=generator.randrange(1, 12))
+        ids = [generator.randrange(limit) for limit in limits]
+        yield {"ids": ids, "text": tokenizer.decode(ids, skip_special_tokens=False)}
 
 
 def added_tokens(description):
@@ -250,9 +260,13 @@ def write_golden(options):
         "cases": cases(description, PLAIN + list(random_texts(generator, 120, []))),
         "variants": list(variants(description, generator)) if options.variants else [],
     }
+    own = random.Random(SEED + 2)
+    golden["decoded"] = list(decoded(description, own, 120))
+    for variant in golden["variants"]:
+        variant["decoded"] = list(decoded(patched(description, variant["patch"]), own, 10))
     golden["cases"] += cases(description, list(random_texts(generator, 100, MARKS)))
     golden["invalid"] = [{"hex": text.hex(), "byte": offset} for text, offset in invalid_texts(generator, 60)]
-    lists = ("cases", "variants", "invalid")
+    lists = ("cases", "variants", "invalid", "decoded")
     with open(options.output, "w", encoding="ascii") as file:
         rows = {key: json.dumps(value) for key, value in golden.items() if key not in lists}
         for key in lists:
