@@ -72,12 +72,14 @@ std::string along(const CurveView& curve) {
   return table.text();
 }
 
-/// "61 of 128 latents interpretable (48 %)", of the labels below a group.
+/// "35 of 128 latents interpretable, 67 % of the 52 judged": of the labels below a group.
 std::string interpretable(const store::Reader& file, const std::string& group) {
+  using interpret::Status;
   const auto status = file.read<std::int8_t>(group + "/latents/status");
-  const auto good = std::ranges::count(status, static_cast<std::int8_t>(interpret::Status::interpretable));
-  return fmt::format("{} of {} latents interpretable ({:.0f} %)", good, status.size(),
-                     100 * static_cast<double>(good) / static_cast<double>(status.size()));
+  const auto good = std::ranges::count(status, static_cast<std::int8_t>(Status::interpretable));
+  const auto judged = good + std::ranges::count(status, static_cast<std::int8_t>(Status::uninterpretable));
+  return fmt::format("{} of {} latents interpretable, {} % of the {} judged", good, status.size(),
+                     percent(static_cast<double>(good) / static_cast<double>(judged)), judged);
 }
 
 /// How many labels hold, and how many do that are made of a model which never learned.
