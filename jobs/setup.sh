@@ -7,7 +7,7 @@ setup_build_packages=(
   cmake ninja-build g++ git ca-certificates
   libopenmpi-dev openmpi-bin libhdf5-openmpi-dev
   libboost-program-options-dev libfmt-dev nlohmann-json3-dev
-  libopenblas-dev liblapack-dev libicu-dev zlib1g-dev libssl-dev
+  libopenblas-dev liblapack-dev libicu-dev zlib1g-dev libssl-dev libcurl4-openssl-dev
 )
 setup_report_packages=(python3-numpy python3-h5py python3-matplotlib python3-xarray python3-h5netcdf)
 setup_test_packages=(libgtest-dev clang clang-format clang-tidy libclang-rt-dev libomp-dev hdf5-tools procps)

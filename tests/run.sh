@@ -98,7 +98,7 @@ python_tests() {
     [ ! -d "$folder" ] || folders+=("$folder")
   done
   local marks=()
-  [ "$all" = yes ] || marks=(-m "not long")
+  [ "$all" = yes ] || marks=(-m "not long and not server")
   INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_SHIM_BIN=$root/build/dev/tests/shim/incipit-shim "$PYTHON" -m pytest -q -p no:cacheprovider -n "$cores" "${marks[@]}" "${folders[@]}"
 }
 
@@ -119,7 +119,7 @@ encoders() {
 
 unit_tests() {
   local labels=()
-  [ "$all" = yes ] || labels=(-LE long)
+  [ "$all" = yes ] || labels=(-LE "long|server")
   ctest --preset dev -j "$cores" "${labels[@]}"
 }
 

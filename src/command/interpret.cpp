@@ -8,7 +8,6 @@
 #include "command/claim.hpp"
 #include "command/stages.hpp"
 #include "console/progress.hpp"
-#include "error.hpp"
 #include "interpret/autointerp.hpp"
 #include "interpret/file.hpp"
 #include "interpret/nearest.hpp"
@@ -55,8 +54,8 @@ void report(Session& session, const std::string& name, const std::vector<interpr
   const auto summary = interpret::summarize(labels);
   const auto& counts = summary.latents;
   auto& console = session.console;
-  console.line("labels {}: {} interpretable, {} not, {} unsupported, {} dead of {} latents (F1 >= {})",
-               name, counts[0], counts[1], counts[2], counts[3], labels.size(), session.deck.interpret.f1);
+  console.line("labels {}: {} interpretable, {} not, {} unsupported, {} dead of {} latents (F1 >= {})", name,
+               counts[0], counts[1], counts[2], counts[3], labels.size(), session.deck.interpret.f1);
   if (summary.judged == 0) return;
   console.line(
       "  mean F1 {:.2f} over {} judged; always yes would give {:.2f}, a coin {:.2f}; {:.0f} % of {} answers "
@@ -71,15 +70,15 @@ class Classroom {
  public:
   explicit Classroom(Session& session) : session_(session) {}
 
-  interpret::Labels label(std::size_t d, const sae::Codes& codes, const sae::Sae& sae) {
+  interpret::Labels label(const sae::Codes& codes, const sae::Sae& sae) {
     const auto& world = session_.world;
     const auto& probes = session_.study.probes;
     const auto& options = session_.deck.interpret;
     interpret::Labels labels;
-    parallel::together(world, "interpret", [&] {
+    parallel::together(world, "", [&] {
       if (!teacher_) teacher_ = make();
       const auto mine = interpret::latents_of(world, options, sae.h).size();
-      progress_.emplace(session_.console, "label " + session_.study.dictionaries[d].name, mine,
+      progress_.emplace(session_.console, "interpret", mine,
                         world.size() == 1 ? "latents" : "latents of rank 0");
       labels = {
           teacher_->name(), probes.subjects,
@@ -111,10 +110,7 @@ class Classroom {
 
   void done(std::int64_t latents) {
     progress_->advance(latents);
-    if (const auto why = session_.stop->reason(); !why.empty())
-      throw Error(
-          Exit::again,
-          fmt::format("stopped early ({}); what was finished is kept, the same command goes on", why));
+    interpret::leave_if_asked([this] { return session_.stop->reason(); });
   }
 
   Session& session_;
@@ -142,7 +138,7 @@ void interpret(Session& session, bool again) {
     });
     interpret::NearestProbes nearest(session.study.probes, sae.h, sae.k);
     const auto codes = encode_all(session, d, sae, nearest);
-    auto labels = classroom.label(d, codes, sae);
+    auto labels = classroom.label(codes, sae);
     parallel::together(session.world, "writing the labels", [&] {
       labels.nearest = nearest.gather(session.world);
       interpret::write_labels(session.world, unit.path, session.header(unit), labels, session.study.probes);

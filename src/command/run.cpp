@@ -1,9 +1,13 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "command/command.hpp"
 #include "command/deck_command.hpp"
 #include "command/results.hpp"
 #include "command/stages.hpp"
+#include "interpret/teacher.hpp"
+#include "parallel/agree.hpp"
 
 namespace incipit::command {
 namespace {
@@ -15,6 +19,15 @@ void refuse_stale(const Session& session) {
   for (auto stage :
        {Stage::extract, Stage::train, Stage::interpret, Stage::match, Stage::align, Stage::track})
     static_cast<void>(session.pending(stage, session.deck.run.redo));
+}
+
+/// A teacher that cannot be had is missed hours later.
+void refuse_teacher(const Session& session) {
+  const auto pending = session.pending(Stage::interpret, true);
+  if (std::ranges::find(pending, true) == pending.end()) return;
+  parallel::together(session.world, "", [&] {
+    if (session.world.root()) interpret::check_teacher(session.deck.interpret, session.deck.run.output);
+  });
 }
 
 void drop_activations(const Session& session) {
@@ -32,6 +45,7 @@ void run(const parallel::Communicator& world, const std::vector<std::string>& wo
   const bool again = deck->run.redo;
   refuse_stale(*session);  // stage by stage, so that the first that differs is named
   if (session->pending(Stage::track, again).front()) {
+    refuse_teacher(*session);
     extract(*session, again);
     train(*session, again);
     interpret(*session, again);

@@ -85,6 +85,14 @@ void check_k(const Deck& deck, const Given& given) {
                   deck.sae.k, source(given, "sae.k"), deck.sae.latents, source(given, "sae.latents")));
 }
 
+void check_model(const Deck& deck, const Given& given) {
+  if (deck.interpret.teacher != "http" || !deck.interpret.model.empty()) return;
+  throw Error(Exit::usage,
+              fmt::format("interpret.teacher = http ({}) needs interpret.model: what {} calls the model; "
+                          "servers list theirs at /v1/models",
+                          source(given, "interpret.teacher"), deck.interpret.server));
+}
+
 }  // namespace
 
 Words part_words(const std::vector<std::string>& words) {
@@ -146,6 +154,7 @@ Deck load(const std::filesystem::path& path, const std::vector<std::string>& ove
     }
   }
   check_k(deck, given);
+  check_model(deck, given);
   for (const std::string& name : given.anchors()) deck.anchors.push_back(make_anchor(name, given));
   if (deck.anchors.empty()) deck.anchors.push_back(make_anchor("time", given));
   return deck;

@@ -217,14 +217,16 @@ void add_interpret(std::vector<Key<Deck>>& keys) {
   interpret.add(
       "teacher", "",
       "Who labels latents and verifies the labels: lexical (terms of the firing probes, needs no "
-      "download); neox (a GPT-NeoX instruction model such as Dolly-v2, run in this job); or cache: the "
-      "answers that another teacher has left in the output folder.",
-      &Options::teacher, choice({"lexical", "neox", "cache"}, {"http"}));
+      "download); http (an instruction model behind an OpenAI-compatible server); neox (a GPT-NeoX "
+      "instruction "
+      "model such as Dolly-v2, run in this job); or cache: the answers that another teacher has left in the "
+      "output folder.",
+      &Options::teacher, choice({"lexical", "http", "neox", "cache"}));
   interpret
       .add_words_or_path(
           "model",
-          "Model of a teacher that reads; for neox: its folder, with config.json, tokenizer.json and "
-          "weights; for cache: whose answers, where there are several's.",
+          "Model of a teacher that reads, as its server calls it; for neox: its folder, with config.json, "
+          "tokenizer.json and weights; for cache: whose answers, where there are several's.",
           &Options::model, &Options::model_path,
           [](const Options& options) { return options.teacher == "neox"; })
       .shown_default = "none";

@@ -16,6 +16,8 @@ namespace {
 
 using Body = nlohmann::json;
 
+constexpr int most_alternatives = 20;  // servers refuse more
+
 /// A member, or null where there is no such thing.
 const Body& member(const Body& value, const char* name) {
   static const Body none;
@@ -61,13 +63,36 @@ std::string completions_url(std::string_view server) {
   return std::string(server) + (server.ends_with("/v1") ? "/chat/completions" : "/v1/chat/completions");
 }
 
-std::optional<Choice> parse_completion(std::string_view body) {
-  const Body choice = first_of(member(Body::parse(body, nullptr, false), "choices"));
+std::string request_body(const std::string& model, const Prompt& prompt, const Request& request) {
+  const auto message = [](const char* role, const std::string& text) {
+    return Body{{"role", role}, {"content", text}};
+  };
+  Body messages = Body::array();
+  if (request.extras.system) {
+    messages = {message("system", prompt.system), message("user", prompt.user)};
+  } else {
+    messages = {message("user", prompt.system + "\n\n" + prompt.user)};
+  }
+  Body body = {{"model", model}, {"messages", messages}, {"temperature", 0}, {"max_tokens", request.tokens}};
+  if (request.extras.seed) body["seed"] = 1;
+  if (request.alternatives && request.extras.logprobs) {
+    body["logprobs"] = true;
+    body["top_logprobs"] = most_alternatives;
+  }
+  return body.dump(-1, ' ', false, Body::error_handler_t::replace);
+}
+
+Parsed parse_completion(std::string_view body) {
+  const Body value = Body::parse(body, nullptr, false);
+  if (value.is_discarded() || !member(value, "error").is_null()) return {Parsed::Kind::broken, {nan, ""}};
+  const Body& choice = first_of(member(value, "choices"));
   const Body& message = member(choice, "message");
   const Body& content = member(message, "content");
-  if (!message.is_object() || !(content.is_string() || content.is_null())) return std::nullopt;
+  if (!message.is_object() || !(content.is_string() || content.is_null()))
+    return {Parsed::Kind::other, {nan, ""}};
   const Body& top = member(first_of(member(member(choice, "logprobs"), "content")), "top_logprobs");
-  return Choice{log_odds_of(top), content.is_string() ? content.get<std::string>() : std::string()};
+  return {Parsed::Kind::answer,
+          {log_odds_of(top), content.is_string() ? content.get<std::string>() : std::string()}};
 }
 
 std::optional<double> retry_after(std::string_view value, double now) {

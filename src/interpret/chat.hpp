@@ -12,11 +12,40 @@ namespace incipit::interpret {
 /// Where to post for a server given as `http://host:port`, with or without `/v1`.
 [[nodiscard]] std::string completions_url(std::string_view server);
 
+/// What not every server takes.
+struct Extras {
+  bool logprobs = true, seed = true;
+  bool system = true;  ///< the system role; without it the user says both
+  friend bool operator==(const Extras&, const Extras&) = default;
+};
+
+/// How a prompt is put.
+struct Request {
+  int tokens;         ///< most to be written
+  bool alternatives;  ///< asks for the most likely first tokens too
+  Extras extras;
+};
+
+/// The JSON to post: temperature 0, a fixed seed.
+[[nodiscard]] std::string request_body(const std::string& model, const Prompt& prompt,
+                                       const Request& request);
+
+/// What a body says.
+struct Parsed {
+  enum class Kind {
+    answer,  ///< a choice
+    other,   ///< JSON of another shape: an answer that says nothing
+    broken,  ///< no JSON, or a server's error: to be asked again
+  };
+  Kind kind;
+  Choice choice;
+};
+
 /// The first choice of an answer's body. `log_odds` compares the probabilities of the first token's spellings
 /// of yes and no ("Yes", " YES", …), each summed over `top_logprobs`; a word that is not among these has at
 /// most the rest of the probability, and at most that of the least likely of them. NaN where neither is there
-/// or the server gives none. Nothing where the body is no JSON or has another shape.
-[[nodiscard]] std::optional<Choice> parse_completion(std::string_view body);
+/// or the server gives none, or another shape.
+[[nodiscard]] Parsed parse_completion(std::string_view body);
 
 /// Seconds of a Retry-After header in seconds or as an HTTP date, from `now` (s since 1970), not below 0;
 /// nothing where it is neither.

@@ -19,7 +19,7 @@ struct Labels {
   std::string teacher;  ///< Teacher::name()
   std::vector<std::string> subjects;
   std::vector<LatentLabel> latents;
-  std::string model = {}, server = {};  ///< Teacher::model(), Teacher::server()
+  std::string model = {}, server = {};             ///< Teacher::model(), Teacher::server()
   std::vector<std::vector<Nearest>> nearest = {};  ///< [latent]; nothing in files from before it was kept
 };
 

@@ -80,9 +80,7 @@ void ReadingTeacher::ask(Kind kind, const std::vector<Prompt>& prompts,
   const auto keep = [&](std::size_t i, const Choice& choice) {
     answers_->add(keys[i], choice);
     note_(fmt::format("{} of {} {}", ++given, keys.size(), kind == Kind::label ? "labels" : "judgements"));
-    if (const std::string why = stop_(); !why.empty())
-      throw Error(Exit::again,
-                  fmt::format("stopped early ({}); every answer is kept, the same command goes on", why));
+    leave_if_asked(stop_);
   };
   if (kind == Kind::label) {
     model_->write(prompts, label_tokens, [&](std::size_t i, const std::string& text) {

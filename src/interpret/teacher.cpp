@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "error.hpp"
 #include "interpret/cached_teacher.hpp"
+#include "interpret/http.hpp"
 #include "interpret/instruct_model.hpp"
 #include "interpret/lexical.hpp"
 #include "interpret/prompts.hpp"
@@ -21,6 +23,12 @@ const std::filesystem::path& folder_of(const InterpretOptions& options) {
                 "interpret.teacher = neox needs interpret.model, the folder of a GPT-NeoX instruction "
                 "model such as Dolly-v2");
   return options.model_path;
+}
+
+std::unique_ptr<LanguageModel> http_model(const TeacherContext& context) {
+  const int asking = asking_ranks(context.options, context.ranks);
+  return std::make_unique<HttpModel>(context.options, share_of_server(context.options, context.rank, asking),
+                                     context.stop);
 }
 
 std::unique_ptr<LanguageModel> instruct_model(const TeacherContext& context) {
@@ -39,21 +47,29 @@ std::unique_ptr<Teacher> reading_teacher(const TeacherContext& context, const Id
                                           std::make_unique<AnswerCache>(folder), context.stop, context.note);
 }
 
+std::unique_ptr<Teacher> asking_teacher(const TeacherContext& context, std::unique_ptr<LanguageModel> model) {
+  const Identity identity = model->identity();
+  return reading_teacher(context, identity, std::move(model));
+}
+
 }  // namespace
 
 std::vector<std::string> teacher_names() {
-  return {"lexical", "neox", "cache"};
+  return {"lexical", "http", "neox", "cache"};
+}
+
+void leave_if_asked(const std::function<std::string()>& stop) {
+  if (const std::string why = stop(); !why.empty())
+    throw Error(Exit::again,
+                fmt::format("stopped early ({}); what was done is kept, the same command goes on", why));
 }
 
 std::unique_ptr<Teacher> make_teacher(const TeacherContext& context) {
   const std::string& wanted = context.options.teacher;
   if (wanted == "lexical")
     return std::make_unique<LexicalTeacher>(context.probes, context.seed, context.threads);
-  if (wanted == "neox") {
-    auto model = instruct_model(context);
-    const Identity identity = model->identity();
-    return reading_teacher(context, identity, std::move(model));
-  }
+  if (wanted == "http") return asking_teacher(context, http_model(context));
+  if (wanted == "neox") return asking_teacher(context, instruct_model(context));
   if (wanted == "cache")
     return reading_teacher(context, find_cached(context.output, context.options.model), nullptr);
   throw Error(Exit::usage, fmt::format("interpret.teacher = {}: there is no such teacher; expected {}",
@@ -64,12 +80,14 @@ bool reads(const InterpretOptions& options) {
   return options.teacher != "lexical";
 }
 
-void check_teacher(const InterpretOptions& options) {
+void check_teacher(const InterpretOptions& options, const std::filesystem::path& output) {
   if (reads(options)) (void)Prompts(options.prompts);
   if (options.teacher == "neox") {
     (void)InstructFrame(frame_file(options.prompts));
     (void)InstructFolder(folder_of(options));
   }
+  if (options.teacher == "http") check_server(options);
+  if (options.teacher == "cache") (void)find_cached(output, options.model);
 }
 
 std::vector<std::filesystem::path> teacher_files(const InterpretOptions& options) {
@@ -86,8 +104,9 @@ std::vector<std::filesystem::path> teacher_files(const InterpretOptions& options
   return files;
 }
 
-int asking_ranks(const InterpretOptions&, int ranks) {
-  return ranks;
+int asking_ranks(const InterpretOptions& options, int ranks) {
+  if (options.teacher != "http") return ranks;
+  return static_cast<int>(std::min<int64_t>(ranks, options.concurrency));
 }
 
 }  // namespace incipit::interpret

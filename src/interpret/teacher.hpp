@@ -101,12 +101,15 @@ struct TeacherContext {
   std::function<void(const std::string&)> warn = [](const std::string&) {};
 };
 
+/// Error again where `stop` gives a reason to.
+void leave_if_asked(const std::function<std::string()>& stop);
+
 /// The teacher a deck asks for. Error usage when `options.teacher` names none there is, or answers of one
 /// that left none; otherwise as Prompts, AnswerCache and the model behind it.
 std::unique_ptr<Teacher> make_teacher(const TeacherContext& context);
 
 /// Refuses what is wrong with a teacher's options before hours are spent. Errors as make_teacher's.
-void check_teacher(const InterpretOptions& options);
+void check_teacher(const InterpretOptions& options, const std::filesystem::path& output);
 
 /// Names that `make_teacher` knows.
 std::vector<std::string> teacher_names();

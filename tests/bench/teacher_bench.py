@@ -1,110 +1,132 @@
-"""Judgements and written tokens per second of a GPT-NeoX teacher, and of transformers, by turns on the same cores.
+"""How fast teachers answer: one behind a server with a fixed delay, at several concurrencies, and the lexical one.
 
     python3 tests/bench/teacher_bench.py --build build/bench
 
-The model is a random checkpoint in the shape of Pythia-160M, which is written first; prompts are random tokens, as long
-as questions to a teacher are. A judgement compares the logits of two tokens behind a prompt; transformers gets the
-prompts one by one, for the last token's logits alone, which is faster on a processor than padding them together. Writing
-is greedy; transformers is given the prompts padded, sixteen at a time. All times are without reading the weights. Ratios
-are of processor time, which others on the machine disturb less than the wall's.
+The server is a process of its own that answers every request after the delay and refuses all but the first ROUNDS x
+concurrency; what counts is the time from the first request's arrival to the last answer. The lexical teacher labels one anchor
+of 512 latents of the bundled family, 8 of which fire on each of its 10,368 probes, with one thread and with two.
 """
 
 import argparse
+import asyncio
+import json
+import multiprocessing
+import os
 import pathlib
 import re
-import statistics
+import shutil
 import subprocess
 import tempfile
 import time
 
-import numpy as np
-import torch
-import transformers
-
-LANES = 16
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ANSWER = {"choices": [{"message": {"role": "assistant", "content": "Yes"},
+                       "logprobs": {"content": [{"token": "Yes", "top_logprobs": [{"token": "Yes", "logprob": -0.1}, {"token": "No", "logprob": -2.5}]}]}}]}
 
 
-def load(folder):
-    model = transformers.GPTNeoXForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return model.eval()
+def packed(status, body):
+    content = json.dumps(body).encode()
+    return f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
 
 
-@torch.no_grad()
-def judged(model, prompts):
-    return [model(torch.tensor([prompt]), logits_to_keep=1, use_cache=False).logits[0, -1, [2, 3]].tolist() for prompt in prompts]
+async def serve(limit, delay, port, times):
+    begun = 0
+
+    async def connection(reader, writer):
+        nonlocal begun
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            await reader.readexactly(int(re.search(rb"(?i)content-length: (\d+)", head)[1]))
+            begun += 1
+            number = begun
+            if number == 1:
+                times[0] = time.monotonic()
+            if number <= limit:
+                await asyncio.sleep(delay)
+            writer.write(packed("200 OK", ANSWER) if number <= limit else packed("401 Unauthorized", {}))
+            if number == limit:
+                times[1] = time.monotonic()
+            await writer.drain()
+
+    async def quiet(reader, writer):
+        try:
+            await connection(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(quiet, "127.0.0.1", 0, backlog=512)
+    port.value = server.sockets[0].getsockname()[1]
+    await server.serve_forever()
 
 
-@torch.no_grad()
-def written(model, prompts, count):
-    texts = []
-    for at in range(0, len(prompts), LANES):
-        batch = prompts[at : at + LANES]
-        longest = max(map(len, batch))
-        ids = torch.tensor([[0] * (longest - len(p)) + p for p in batch])
-        mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in batch])
-        done = model.generate(ids, attention_mask=mask, max_new_tokens=count, do_sample=False, eos_token_id=None, pad_token_id=0)
-        texts += done[:, longest:].tolist()
-    return texts
+def run_server(*arguments):
+    asyncio.run(serve(*arguments))
 
 
-def timed(work):
-    wall, processor = time.monotonic(), time.process_time()
-    answers = work()
-    return time.monotonic() - wall, time.process_time() - processor, answers
+def small_deck(folder):
+    """nano.ini with one anchor at the embedding, so that one checkpoint is read."""
+    text = (ROOT / "inputs/nano.ini").read_text()
+    text = re.sub(r"\[anchor\.time\].*?(?=\[anchor\.space\])", "", text, flags=re.S)
+    text = re.sub(r"\[anchor\.scale\].*?(?=\[sae\])", "", text, flags=re.S)
+    for name in ("nano", "probes/terms.jsonl", "subjects.json"):
+        text = re.sub(rf"(= ){re.escape(name)}$", rf"\g<1>{ROOT}/inputs/{name}", text, flags=re.M)
+    path = folder / "bench.ini"
+    path.write_text(text)
+    return path
 
 
-def ours(options, folder, prompts, count, threads):
-    with tempfile.TemporaryDirectory() as place:
-        tokens, answers = (pathlib.Path(place) / name for name in ("tokens", "answers"))
-        tokens.write_text("".join(" ".join(map(str, prompt)) + "\n" for prompt in prompts))
-        done = subprocess.run([options.build / "tests/model/teacher_bench", f"--checkpoint={folder}", f"--tokens={tokens}",
-                               f"--answers={answers}", f"--write={count}", f"--threads={threads}"],
-                              check=True, capture_output=True, text=True)
-        read = float if count == 0 else int
-        given = [[read(word) for word in line.split()] for line in answers.read_text().splitlines()]
-    return [float(re.search(rf"{name} ([0-9.]+)", done.stdout).group(1)) for name in ("seconds", "processor")] + [given]
+def stage(options, name, deck, output, *words):
+    env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    words = [options.build / "src/incipit", name, deck, f"--run.output={output}", "--sae.latents=512", "--sae.k=8", "--sae.steps=600", *words]
+    return subprocess.run(words, env=env, capture_output=True, text=True)
 
 
-def compare(options, model, folder, name, prompts, count, threads):
-    torch.set_num_threads(threads)
-    rounds = []
-    for _ in range(options.rounds):
-        theirs = timed(lambda: judged(model, prompts) if count == 0 else written(model, prompts, count))
-        rounds.append((theirs, ours(options, folder, prompts, count, threads)))
-    median = [[statistics.median(of[who][which] for of in rounds) for which in (0, 1)] for who in (0, 1)]
-    if count == 0:
-        agree = f"largest difference of a logit {np.abs(np.subtract(rounds[0][0][2], rounds[0][1][2])).max():.1e}"
-    else:
-        agree = f"{sum(a == b for a, b in zip(rounds[0][0][2], rounds[0][1][2]))} of {len(prompts)} texts alike"
-    things = len(prompts) * max(1, count)
-    print(f"{name:10} {len(prompts):3} prompts of {sum(map(len, prompts)) / len(prompts):5.1f} tokens, {threads} threads: transformers "
-          f"{things / median[0][0]:7.2f}/s, {things / median[0][1]:7.2f} per core; incipit {things / median[1][0]:7.2f}/s, "
-          f"{things / median[1][1]:7.2f} per core; ratio {median[0][1] / median[1][1]:.2f}; {agree}", flush=True)
+def lexical(options, deck, output, threads):
+    shutil.rmtree(output / "labels", ignore_errors=True)
+    done = stage(options, "interpret", deck, output, f"--run.threads={threads}")
+    assert done.returncode == 0, done.stderr
+    answers = int(re.search(r"% of (\d+) answers", done.stdout)[1])
+    judged = int(re.search(r"over (\d+) judged", done.stdout)[1])
+    seconds = float(re.search(r"^interpret +[\d.]+ +([\d.]+)", done.stdout, re.M)[1])
+    print(f"lexical, {threads} threads: {judged} latents judged of 512, {answers} judgements in {seconds:.1f} s: "
+          f"{answers / seconds / threads:.0f} judgements/s for each core", flush=True)
+
+
+def http(options, deck, output, concurrency):
+    shutil.rmtree(output / "labels", ignore_errors=True)
+    shutil.rmtree(output / "teacher", ignore_errors=True)
+    limit = options.rounds * concurrency
+    port, times = multiprocessing.Value("i", 0), multiprocessing.Array("d", 2)
+    server = multiprocessing.Process(target=run_server, args=(limit, options.delay, port, times), daemon=True)
+    server.start()
+    while not port.value:
+        time.sleep(0.01)
+    done = stage(options, "interpret", deck, output, "--interpret.teacher=http", "--interpret.model=fixed",
+                 f"--interpret.server=http://127.0.0.1:{port.value}", f"--interpret.concurrency={concurrency}")
+    server.terminate()
+    server.join()
+    assert done.returncode == 69 and "401" in done.stderr, done.stderr
+    rate, most = limit / (times[1] - times[0]), concurrency / options.delay
+    print(f"http, {options.delay} s delay, concurrency {concurrency:3}: {limit:5} answers, {rate:7.1f}/s of {most:7.1f}/s, ratio {rate / most:.3f}", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, required=True)
-    parser.add_argument("--judgements", type=int, default=32)
-    parser.add_argument("--texts", type=int, default=16)
-    parser.add_argument("--write", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--delay", type=float, default=0.25, help="seconds that each answer takes")
+    parser.add_argument("--rounds", type=int, default=60, help="requests for each of those under way at once")
+    parser.add_argument("--concurrency", default="1,4,16,64")
     options = parser.parse_args()
-    print(f"transformers {transformers.__version__}, torch {torch.__version__}", flush=True)
-    random = np.random.default_rng(1)
-
-    def prompts(count, shortest, longest):
-        return [random.integers(0, 50000, random.integers(shortest, longest)).tolist() for _ in range(count)]
-
-    with tempfile.TemporaryDirectory() as place:
-        folder = pathlib.Path(place) / "pythia-160m"
-        subprocess.run([options.build / "tests/model/make_random_checkpoint", folder, "--d=768", "--layers=12", "--heads=12",
-                        "--vocab=50304", "--context=2048"], check=True)
-        model = load(folder)
-        for threads in map(int, options.threads.split(",")):
-            compare(options, model, folder, "judgements", prompts(options.judgements, 80, 220), 0, threads)
-            compare(options, model, folder, "writing", prompts(options.texts, 400, 900), options.write, threads)
+    options.build = options.build.resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        deck, output = small_deck(folder), folder / "out"
+        for name in ("extract", "train"):
+            done = stage(options, name, deck, output)
+            assert done.returncode == 0, done.stderr
+        for threads in (1, 2):
+            lexical(options, deck, output, threads)
+        for concurrency in map(int, options.concurrency.split(",")):
+            http(options, deck, output, concurrency)
 
 
 if __name__ == "__main__":

@@ -122,6 +122,11 @@ TEST_F(Load, SecretsAreRefusedAndNotRepeated) {
   }
 }
 
+TEST_F(Load, ATeacherBehindAServerNeedsItsModel) {
+  expect_holds(usage_message([&] { (void)load_lines("[interpret]\nteacher = http\n"); }), "interpret.model");
+  EXPECT_EQ(load_lines("[interpret]\nteacher = http\nmodel = m\n").interpret.model, "m");
+}
+
 TEST_F(Load, AServerHasASchemeAndAHost) {
   for (const char* server : {"h.org", "ftp://h.org", "http://", "http:///v1", "https://h.org/?key=1"})
     expect_holds(usage_message([&] { (void)load_lines("", {std::string("--interpret.server=") + server}); }),

@@ -13,6 +13,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("INCIPIT_BIN", ROOT / "build" / "dev" / "src" / "incipit"))
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: too long for every run of the tests")
+    config.addinivalue_line("markers", "server: asks a real server, where one is installed")
+
+
 class Result:
     def __init__(self, done):
         self.code = done.returncode
