@@ -46,9 +46,9 @@ def command(*words, ranks=None):
     return [*launcher, str(BIN), *map(str, words)]
 
 
-def incipit(*words, ranks=None, cwd=None, timeout=300):
+def incipit(*words, ranks=None, cwd=None, timeout=300, env=None):
     done = subprocess.run(
-        command(*words, ranks=ranks), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=timeout
+        command(*words, ranks=ranks), cwd=cwd, env=environment() | (env or {}), capture_output=True, text=True, timeout=timeout
     )
     return Result(done)
 
