@@ -218,9 +218,8 @@ void add_interpret(std::vector<Key<Deck>>& keys) {
       "teacher", "",
       "Who labels latents and verifies the labels: lexical (terms of the firing probes, needs no "
       "download); http (an instruction model behind an OpenAI-compatible server); neox (a GPT-NeoX "
-      "instruction "
-      "model such as Dolly-v2, run in this job); or cache: the answers that another teacher has left in the "
-      "output folder.",
+      "instruction model such as Dolly-v2, run in this job); or cache: the answers that another teacher has "
+      "left in the output folder.",
       &Options::teacher, choice({"lexical", "http", "neox", "cache"}));
   interpret
       .add_words_or_path(

@@ -147,7 +147,8 @@ class Chain : public Instruct {
     weights.read(weights.at("gpt_neox.embed_in.weight"), before, 1, row);
     float mean = 0, square = 0;
     for (const float x : row) mean += x / 16;
-    for (float& x : row) square += (x -= mean) * x;
+    for (float& x : row) x -= mean;
+    for (const float x : row) square += x * x;
     for (float& x : row) x /= std::sqrt(square);
     put("embed_out.weight", std::int64_t{behind} * 16, row);
   }

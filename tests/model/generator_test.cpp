@@ -108,7 +108,7 @@ class GeneratorGolden : public test::FolderTest, public testing::WithParamInterf
 TEST_P(GeneratorGolden, WritesWhatTheReferenceWrites) {
   const auto expected = recorded().read<std::int32_t>(path("written"));
   const std::size_t most = expected.size() / prompts_.size();
-  ASSERT_GE(prompts_.size(), 8U);
+  ASSERT_GE(prompts_.size(), 6U);
   for (const device::Candidate& candidate : device::every_device()) {
     SCOPED_TRACE(candidate.name);
     Generator::Tokens found;
@@ -333,7 +333,7 @@ TEST_F(GeneratorTest, StopsWhereItIsToldTo) {
 }
 
 TEST_F(GeneratorTest, NamesWhatIsNotFinite) {
-  const Prompts texts = prompts(2);
+  const Prompts texts = prompts(1);
   poke("gpt_neox.final_layer_norm.weight", 3, 3e38F);
   poke("gpt_neox.final_layer_norm.bias", 3, 3e38F);
   poke("embed_out.weight", 5 * 48 + 3, 3e38F);

@@ -28,7 +28,7 @@ struct Arguments {
 
 Arguments parse(int argc, char** argv) {
   Arguments a;
-  options::options_description known("instruct_bench [options]");
+  options::options_description known("generator_bench [options]");
   known.add_options()("help", "this text")("checkpoint", options::value(&a.checkpoint)->required(),
                                            "folder with config.json and weights")(
       "tokens", options::value(&a.tokens)->required(), "a prompt a line: its token ids")(
@@ -106,6 +106,6 @@ int main(int argc, char** argv) try {
   }
   return 0;
 } catch (const std::exception& error) {
-  std::cerr << "instruct_bench: " << error.what() << "\n";
+  std::cerr << "generator_bench: " << error.what() << "\n";
   return 70;
 }

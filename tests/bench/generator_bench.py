@@ -1,6 +1,6 @@
 """Judgements and written tokens per second of a GPT-NeoX teacher, and of transformers, by turns on the same cores.
 
-    python3 tests/bench/instruct_bench.py --build build/bench
+    python3 tests/bench/generator_bench.py --build build/bench
 
 The model is a random checkpoint in the shape of Pythia-160M, which is written first; prompts are random tokens, as long
 as questions to a teacher are. A judgement compares the logits of two tokens behind a prompt; transformers gets the
@@ -57,7 +57,7 @@ def ours(options, folder, prompts, count, threads):
     with tempfile.TemporaryDirectory() as place:
         tokens, answers = (pathlib.Path(place) / name for name in ("tokens", "answers"))
         tokens.write_text("".join(" ".join(map(str, prompt)) + "\n" for prompt in prompts))
-        done = subprocess.run([options.build / "tests/model/instruct_bench", f"--checkpoint={folder}", f"--tokens={tokens}",
+        done = subprocess.run([options.build / "tests/model/generator_bench", f"--checkpoint={folder}", f"--tokens={tokens}",
                                f"--answers={answers}", f"--write={count}", f"--threads={threads}"],
                               check=True, capture_output=True, text=True)
         read = float if count == 0 else int
