@@ -82,17 +82,13 @@ std::string request_body(const std::string& model, const Prompt& prompt, const R
   return body.dump(-1, ' ', false, Body::error_handler_t::replace);
 }
 
-Parsed parse_completion(std::string_view body) {
+std::optional<Choice> parse_completion(std::string_view body) {
   const Body value = Body::parse(body, nullptr, false);
-  if (value.is_discarded() || !member(value, "error").is_null()) return {Parsed::Kind::broken, {nan, ""}};
+  if (value.is_discarded() || !member(value, "error").is_null()) return std::nullopt;
   const Body& choice = first_of(member(value, "choices"));
-  const Body& message = member(choice, "message");
-  const Body& content = member(message, "content");
-  if (!message.is_object() || !(content.is_string() || content.is_null()))
-    return {Parsed::Kind::other, {nan, ""}};
+  const Body& content = member(member(choice, "message"), "content");
   const Body& top = member(first_of(member(member(choice, "logprobs"), "content")), "top_logprobs");
-  return {Parsed::Kind::answer,
-          {log_odds_of(top), content.is_string() ? content.get<std::string>() : std::string()}};
+  return Choice{log_odds_of(top), content.is_string() ? content.get<std::string>() : std::string()};
 }
 
 std::optional<double> retry_after(std::string_view value, double now) {

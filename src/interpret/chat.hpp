@@ -30,22 +30,12 @@ struct Request {
 [[nodiscard]] std::string request_body(const std::string& model, const Prompt& prompt,
                                        const Request& request);
 
-/// What a body says.
-struct Parsed {
-  enum class Kind {
-    answer,  ///< a choice
-    other,   ///< JSON of another shape: an answer that says nothing
-    broken,  ///< no JSON, or a server's error: to be asked again
-  };
-  Kind kind;
-  Choice choice;
-};
-
-/// The first choice of an answer's body. `log_odds` compares the probabilities of the first token's spellings
-/// of yes and no ("Yes", " YES", …), each summed over `top_logprobs`; a word that is not among these has at
-/// most the rest of the probability, and at most that of the least likely of them. NaN where neither is there
-/// or the server gives none, or another shape.
-[[nodiscard]] Parsed parse_completion(std::string_view body);
+/// The first choice of an answer's body; nothing where the body is no JSON or tells of an error, so that it
+/// is to be asked for again. `log_odds` compares the probabilities of the first token's spellings of yes and
+/// no ("Yes", " YES", …), each summed over `top_logprobs`; a word that is not among these has at most the
+/// rest of the probability, and at most that of the least likely of them. NaN where neither is there or the
+/// server gives none. JSON of another shape is a choice that says nothing.
+[[nodiscard]] std::optional<Choice> parse_completion(std::string_view body);
 
 /// Seconds of a Retry-After header in seconds or as an HTTP date, from `now` (s since 1970), not below 0;
 /// nothing where it is neither.

@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <ctime>
 #include <deque>
+#include <optional>
 #include <random>
 #include <utility>
 #include <vector>
@@ -138,8 +140,11 @@ std::string excerpt(const std::string& body, const std::string& key) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < ' ' || byte == 127 || (byte > 127 && !readable)) c = ' ';
   }
-  for (auto at = text.find(key); !key.empty() && at != std::string::npos; at = text.find(key))
-    text.replace(at, key.size(), "(key)");
+  constexpr std::string_view instead = "(key)";
+  for (std::size_t at = 0; !key.empty() && (at = text.find(key, at)) != std::string::npos;) {
+    text.replace(at, key.size(), instead);
+    at += instead.size();
+  }
   const auto begun = corpus::first_characters(text, excerpt_characters);
   return begun.empty() ? "nothing" : fmt::format("'{}'{}", begun, begun.size() < text.size() ? "…" : "");
 }
@@ -179,7 +184,7 @@ bool may_pass(long status) {
 
 /// Seconds since 1970, for Retry-After as a date.
 double wall_seconds() {
-  return static_cast<double>(::time(nullptr));
+  return static_cast<double>(std::time(nullptr));
 }
 
 }  // namespace
@@ -342,12 +347,12 @@ bool HttpModel::State::drop_refused(const Slot& slot, long status) {
 
 void HttpModel::State::finish_status(Slot& slot, long status, const Heard& heard) {
   if (status == 200) {
-    const Parsed parsed = parse_completion(slot.answer);
-    if (parsed.kind == Parsed::Kind::broken)
+    const std::optional<Choice> choice = parse_completion(slot.answer);
+    if (!choice)
       return try_again(slot,
                        fmt::format("gives an answer that cannot be read: {}", excerpt(slot.answer, key)));
     if (slot.job.bare) extras.logprobs = extras.seed = false;
-    return heard(slot.job.prompt, parsed.choice);
+    return heard(slot.job.prompt, *choice);
   }
   if (drop_refused(slot, status)) return;
   const std::string what = why_status(status, slot.answer);

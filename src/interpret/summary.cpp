@@ -46,8 +46,9 @@ std::vector<std::string> warnings(const Summary& summary) {
                                 100 * (1 - summary.yes), useless));
   if (ratio(static_cast<double>(summary.unparsed), summary.answers) > most)
     found.push_back(
-        fmt::format("{} of {} answers were neither yes nor no, and count as wrong: the teacher does "
-                    "not follow the prompts, or answers in another language",
+        fmt::format("{} of {} answers were neither yes nor no, and count as wrong: the teacher "
+                    "does not follow the prompts, or answers in another language, or is no chat "
+                    "model; remove its answers below teacher/ to ask again",
                     summary.unparsed, summary.answers));
   return found;
 }

@@ -14,27 +14,28 @@ TEST(Chat, KnowsWhereToPost) {
 }
 
 TEST(Chat, SumsTheSpellingsOfYesAndNo) {
-  const Parsed parsed = parse_completion(
+  const auto choice = parse_completion(
       R"({"choices":[{"message":{"content":"Yes"},"logprobs":{"content":[{"token":"Yes","top_logprobs":[
       {"token":"Yes","logprob":-1.0},{"token":" yes","logprob":-1.0},{"token":"NO","logprob":-2.0}]}]}}]})");
-  ASSERT_EQ(parsed.kind, Parsed::Kind::answer);
-  EXPECT_NEAR(parsed.choice.log_odds, 1 + std::log(2), 1e-12);
-  EXPECT_EQ(parsed.choice.text, "Yes");
+  ASSERT_TRUE(choice);
+  EXPECT_NEAR(choice->log_odds, 1 + std::log(2), 1e-12);
+  EXPECT_EQ(choice->text, "Yes");
 }
 
-TEST(Chat, TellsAnswersFromOtherShapesAndFromWhatIsBroken) {
-  const Parsed plain = parse_completion(R"({"choices":[{"message":{"content":"No."},"logprobs":null}]})");
-  ASSERT_EQ(plain.kind, Parsed::Kind::answer);
-  EXPECT_TRUE(std::isnan(plain.choice.log_odds));
+TEST(Chat, TellsAnswersThatSayNothingFromWhatIsBroken) {
+  const auto plain = parse_completion(R"({"choices":[{"message":{"content":"No."},"logprobs":null}]})");
+  ASSERT_TRUE(plain);
+  EXPECT_TRUE(std::isnan(plain->log_odds));
+  EXPECT_EQ(plain->text, "No.");
   for (const char* body : {"[]", "{}", "3", R"({"choices":[]})", R"({"choices":[{"message":"x"}]})",
                            R"({"choices":[{"message":{"content":3}}]})"}) {
-    const Parsed parsed = parse_completion(body);
-    EXPECT_EQ(parsed.kind, Parsed::Kind::other) << body;
-    EXPECT_EQ(parsed.choice.text, "");
+    const auto choice = parse_completion(body);
+    ASSERT_TRUE(choice) << body;
+    EXPECT_TRUE(choice->text.empty() && std::isnan(choice->log_odds)) << body;
   }
   for (const char* body : {"", "{", "<html>", R"({"choices":[{"message":{"content":"Ye)",
                            R"({"error":{"message":"overloaded"}})"})
-    EXPECT_EQ(parse_completion(body).kind, Parsed::Kind::broken) << body;
+    EXPECT_FALSE(parse_completion(body)) << body;
 }
 
 TEST(Chat, AsksTheSameWayEachTime) {
