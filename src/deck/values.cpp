@@ -163,11 +163,8 @@ bool yes_or_no(const Text& text) {
   return false;
 }
 
-Reader<std::string> choice(std::vector<std::string> words, std::vector<std::string> later) {
-  return [words = std::move(words), later = std::move(later)](const Text& text) {
-    if (holds(later, text.value)) {
-      refuse(text, fmt::format("{}: this version cannot do '{}' yet", joined_choices(words), text.value));
-    }
+Reader<std::string> choice(std::vector<std::string> words) {
+  return [words = std::move(words)](const Text& text) {
     if (!holds(words, text.value)) refuse(text, expecting_one_of(words, text.value));
     return text.value;
   };

@@ -39,8 +39,8 @@ Reader<double> real(double least, double most);
 /// yes or no; true, false, on, off, 1 and 0 are understood.
 bool yes_or_no(const Text& text);
 
-/// One of `words`. Those in `later` are known words that this version cannot serve; the message says so.
-Reader<std::string> choice(std::vector<std::string> words, std::vector<std::string> later = {});
+/// One of `words`.
+Reader<std::string> choice(std::vector<std::string> words);
 
 /// Bytes: a number with K, M, G, T or KiB, MiB, GiB, TiB (powers of 1024), KB, MB, GB, TB (powers of 1000),
 /// or B. A unit is asked for: a bare 8 is more likely a slip than eight bytes.
