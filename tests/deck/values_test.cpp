@@ -47,7 +47,7 @@ TEST(YesOrNo, UnderstandsUsualSpellings) {
   expect_refused(yes_or_no, {"", "Yes", "y", "2", "maybe"});
 }
 
-TEST(Choice, NamesTheNearestAndWhatIsNotThereYet) {
+TEST(Choice, NamesTheNearest) {
   const auto read = choice({"drop", "left", "error"});
   EXPECT_EQ(read(text("left")), "left");
   expect_refused(read, {"", "Drop", "drop,left", "right"});
