@@ -122,7 +122,7 @@ std::string read_key(const InterpretOptions& options) {
   const char* const value = std::getenv(options.key_env.c_str());
   if (value == nullptr || *value == '\0')
     refuse_key(options, "this environment variable is not set; it holds the server's key");
-  const std::string key = value;
+  std::string key = value;
   if (!std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 127; }))
     refuse_key(options, "this environment variable holds blanks or other characters that no key has");
   if (options.server.starts_with("http://") && !is_loopback(options.server) && !options.key_over_http)

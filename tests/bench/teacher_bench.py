@@ -20,8 +20,13 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ANSWER = {"choices": [{"message": {"role": "assistant", "content": "Yes"},
-                       "logprobs": {"content": [{"token": "Yes", "top_logprobs": [{"token": "Yes", "logprob": -0.1}, {"token": "No", "logprob": -2.5}]}]}}]}
+
+
+def answer(number):
+    """No two alike, so that every latent has its own label and no question is put twice."""
+    top = [{"token": "Yes", "logprob": -0.1}, {"token": "No", "logprob": -2.5}]
+    content = [{"token": "Yes", "top_logprobs": top}]
+    return {"choices": [{"message": {"role": "assistant", "content": f"Yes {number}"}, "logprobs": {"content": content}}]}
 
 
 def packed(status, body):
@@ -42,7 +47,7 @@ async def serve(limit, delay, port, times):
                 times[0] = time.monotonic()
             if number <= limit:
                 await asyncio.sleep(delay)
-            writer.write(packed("200 OK", ANSWER) if number <= limit else packed("401 Unauthorized", {}))
+            writer.write(packed("200 OK", answer(number)) if number <= limit else packed("401 Unauthorized", {}))
             if number == limit:
                 times[1] = time.monotonic()
             await writer.drain()
@@ -63,7 +68,7 @@ def run_server(*arguments):
 
 
 def small_deck(folder):
-    """nano.ini with one anchor at the embedding, so that one checkpoint is read."""
+    """nano.ini with one anchor along the layers, so that one checkpoint is read."""
     text = (ROOT / "inputs/nano.ini").read_text()
     text = re.sub(r"\[anchor\.time\].*?(?=\[anchor\.space\])", "", text, flags=re.S)
     text = re.sub(r"\[anchor\.scale\].*?(?=\[sae\])", "", text, flags=re.S)
@@ -76,7 +81,8 @@ def small_deck(folder):
 
 def stage(options, name, deck, output, *words):
     env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-    words = [options.build / "src/incipit", name, deck, f"--run.output={output}", "--sae.latents=512", "--sae.k=8", "--sae.steps=600", *words]
+    words = [options.build / "src/incipit", name, deck, f"--run.output={output}", "--sae.latents=512", "--sae.k=8", "--sae.steps=600",
+             "--anchor.space.layer=last", *words]
     return subprocess.run(words, env=env, capture_output=True, text=True)
 
 
