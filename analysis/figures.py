@@ -157,6 +157,25 @@ def linear_probe(emergence, curve):
     return figure
 
 
+def tau_sweep(emergence, curve):
+    """What each subject's curve would show at other thresholds of matching; shaded: as near as makes no difference."""
+    sweep = curve.tau
+    figure, axes = grid(len(emergence.subjects), height=1.45)
+    hanging = sweep.hanging
+    for s, ax in enumerate(axes):
+        ax.axvspan(sweep.used - sweep.NEARBY, sweep.used + sweep.NEARBY, color="#eeeeee", lw=0)
+        ax.axvline(sweep.used, color=GREY, lw=0.8)
+        for place, colour, style in zip(sweep.PLACES, (GREEN, BLUE, ORANGE), ("--", "-", "-")):
+            ax.plot(sweep.tau, 100 * sweep.places[place][:, s], color=colour, ls=style, lw=1.8 if place == "largest" else 1.1, label=f"{place} point" if place != "largest" else "largest")
+        ax.set_ylim(-4, 104)
+        ax.set_title(emergence.subjects[s] + (" (hangs on τ)" if hanging[s] else ""), color=RED if hanging[s] else "black", pad=3)
+    figure.supxlabel("threshold of matching, τ", fontsize=8)
+    figure.supylabel("fires, %", fontsize=8)
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=3, frameon=False, fontsize=7)
+    return figure
+
+
 def alignment(curve):
     """How far each site can be turned into the anchor's space, and whether to believe it."""
     positions, labels, name = axis(curve)
@@ -193,4 +212,6 @@ def of_curve(emergence, curve):
     if curve.name != "grid":
         yield ("auc", f"Linear probe and matched latents ({where}): where the probe stays high and the latents fall, the concept "
                "is still there but not in this dictionary.", linear_probe(emergence, curve))
+        yield ("tau", f"How often a subject's probes fire its latents at other thresholds of matching ({where}). The line is the threshold used; within "
+               "the grey band another would be as good, so what changes there (red) is no conclusion.", tau_sweep(emergence, curve))
         yield "alignment", f"Procrustes alignment of each site with the anchor ({where}).", alignment(curve)

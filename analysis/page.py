@@ -7,7 +7,7 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 
-from . import figures
+from . import cards, figures
 from .read import Emergence
 
 STYLE = """
@@ -26,7 +26,7 @@ def write(path, output, figure_folder=None):
     with Emergence(path) as emergence:
         body = "".join([head(emergence), *(anchor_part(emergence, a, figure_folder) for a in emergence.anchors), tail(emergence)])
     text = ("<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-            f"<title>Incipit: {html.escape(str(path))}</title><style>{STYLE}</style><body>{body}</body></html>\n")
+            f"<title>Incipit: {html.escape(str(path))}</title><style>{STYLE}{cards.STYLE}</style><body>{body}</body></html>\n")
     temporary = output.with_name(f".{output.name}.tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(output)
@@ -63,6 +63,7 @@ def anchor_part(emergence, anchor, figure_folder):
             parts.append(f"<figure>{svg(figure, f'{anchor}-{curve.name}-{name}')}<figcaption>{html.escape(caption)}</figcaption></figure>")
             plt.close(figure)
     parts.append(latent_table(emergence, anchor))
+    parts.append(cards.section(emergence, anchor))
     return "".join(parts)
 
 
@@ -103,23 +104,27 @@ def headline(emergence, curve):
 
 def latent_table(emergence, anchor, most=200):
     latents = emergence.latents(anchor)
-    order = [j for j in np.argsort(-np.nan_to_num(np.asarray(latents["f1"]), nan=-1.0), kind="stable") if latents["status"][j] == 0]
+    shown = cards.interpretable(latents)[:most]
     rows = []
-    for j in order[:most]:
+    for j in shown:
         subjects = ", ".join(n for n, m in zip(emergence.subjects, latents["matched"][j]) if m)
         rows.append([latents["label"][j], str(j), f"{latents['f1'][j]:.2f}", f"{latents['f1_low'][j]:.2f}", str(latents["support"][j]),
                      f"{100 * latents['fire_rate'][j]:.1f}", subjects or "–"])
     counts = np.bincount(latents["status"], minlength=4)
     text = (f"{counts[0]} latents are interpretable, {counts[1]} are not, {counts[2]} have too little support, {counts[3]} are dead.")
-    return f"<h3>Interpretable latents</h3><p>{text}</p>" + table(["label", "latent", "F1", "F1 low", "support", "fires %", "matched"], rows)
+    return f"<h3>Interpretable latents</h3><p>{text}</p>" + table(["label", "latent", "F1", "F1 low", "support", "fires %", "matched"], rows, links=[cards.name(anchor, j) for j in shown])
 
 
-def table(names, rows, emergence=None):
+def table(names, rows, emergence=None, links=None):
+    """`links`: for each row, the id that its first cell leads to."""
     never = set() if emergence is None else {s for s, r in zip(emergence.subjects, emergence.read) if not r}
     lines = ["<div class=wide><table><tr>", *(f"<th>{html.escape(n)}" for n in names), "</tr>"]
-    for row in rows:
+    for r, row in enumerate(rows):
         lines.append("<tr class=never>" if row[0] in never else "<tr>")
-        lines.extend(f"<td>{html.escape(cell)}" for cell in row)
+        cells = [html.escape(cell) for cell in row]
+        if links:
+            cells[0] = f"<a href='#{html.escape(links[r])}'>{cells[0]}</a>"
+        lines.extend(f"<td>{cell}" for cell in cells)
         lines.append("</tr>")
     return "".join(lines) + "</table></div>"
 

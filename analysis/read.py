@@ -68,6 +68,20 @@ class Emergence:
                 found[name] = texts(item) if item.dtype.kind == "S" else np.asarray(item)
         return found
 
+    def nearest(self, anchor):
+        """{latent: {side: [{"activation", "margin", "text"}, …]}} with side 0 for the texts on which a latent fires most strongly, 1
+        for those on which it hardly does, 2 for silent ones; None for a file from before they were kept."""
+        path = f"anchors/{anchor}/latents/nearest"
+        if path not in self.file:
+            return None
+        group, found = self.file[path], {}
+        text_of = dict(zip(np.asarray(group["texts/probe"]).tolist(), texts(group["texts/text"])))
+        columns = (np.asarray(group[name]).tolist() for name in ("latent", "side", "probe", "activation", "margin"))
+        for latent, side, probe, activation, margin in zip(*columns):
+            row = {"activation": activation, "margin": margin, "text": text_of[probe]}
+            found.setdefault(latent, {}).setdefault(side, []).append(row)
+        return found
+
     def token_baseline(self, anchor):
         """{"last_word": {"contrast": [subject], "auc": [subject]}, "bag_of_words": …}"""
         group = self.file[f"anchors/{anchor}/controls/token_baseline"]
@@ -124,9 +138,46 @@ class Curve:
         """[point] whether the audit left the point's checkpoint out."""
         return (self["status"] == 4).all(axis=(0, 2))
 
+    @property
+    def tau(self):
+        """What the curve would be at other thresholds of matching."""
+        return Tau(self)
+
     def measure(self, name, rung=None):
         """[point, subject] of a measure at a rung."""
         return self[name][self.shown if rung is None else rung]
+
+
+class Tau:
+    """A curve at each threshold of matching, and which subjects' numbers hang on it (docs: `incipit match`)."""
+
+    NEARBY = 0.1  # thresholds as near as this are as good
+    STEP, HALF = 0.2, 0.05  # a curve that moves by more, or by more than this and half of itself, tells another story
+    PLACES = ("first", "last", "largest")
+
+    def __init__(self, curve):
+        file, anchor = curve.emergence.file, f"anchors/{curve.anchor}"
+        self.used = float(file[f"{anchor}/latents"].attrs["tau"])
+        self.tau = np.asarray(file[f"{anchor}/tau/tau"])
+        self.matched = np.asarray(file[f"{anchor}/tau/matched"])
+        values = np.nan_to_num(np.asarray(file[f"{anchor}/tau/{curve.name}/probe_activation"]))  # what nothing matches does not fire
+        self.places = {"first": values[:, 0], "last": values[:, -1], "largest": values.max(axis=1)}  # [tau, subject] each
+
+    @property
+    def nearby(self):
+        return np.flatnonzero(np.abs(self.tau - self.used) <= self.NEARBY + 1e-9)
+
+    @property
+    def hanging(self):
+        """[subject] whether the subject loses its latents nearby, or its curve tells another story there."""
+        if not self.nearby.size:
+            return np.zeros(self.matched.shape[1], dtype=bool)
+        low, high = self.nearby[0], self.nearby[-1]
+        found = (self.matched[low] > 0) & (self.matched[high] == 0)
+        for values in self.places.values():
+            move = values[low] - values[high]
+            found |= (move > self.STEP + 1e-9) | ((move > self.HALF + 1e-9) & (values[high] < values[low] / 2))
+        return found
 
 
 def dataset(path, group):

@@ -32,17 +32,17 @@ def test_page_is_self_contained_and_holds_every_curve(file, tmp_path):
         assert (tmp_path / "figures" / f"{anchor}-{anchor}-contrast.png").stat().st_size > 1000
     assert "law &amp; order" in text and "never read" in text
     assert "label &lt;0&gt;" in text and "seed = 1 &lt;b&gt;" in text
-    assert text.count("<figure>") == 12
+    assert text.count("<figure>") == 15
 
 
 def test_inline_figures_are_well_formed_and_share_no_id(file, tmp_path):
     page.write(file, tmp_path / "report.html")
-    figures_found = re.findall(r"<svg.*?</svg>", (tmp_path / "report.html").read_text(), re.S)
+    figures_found = re.findall(r"<figure>(<svg.*?</svg>)", (tmp_path / "report.html").read_text(), re.S)
     ids = []
     for figure in figures_found:
         xml.etree.ElementTree.fromstring(figure)
         ids += re.findall(r'\bid="([^"]*)"', figure)
-    assert len(figures_found) == 12 and len(ids) == len(set(ids))
+    assert len(figures_found) == 15 and len(ids) == len(set(ids))
 
 
 def test_a_headline_percentage_never_stands_alone(file):

@@ -27,6 +27,7 @@ def write(path, subjects=("biology", "law & order", "math"), read=(1, 0, 1), ste
             group = file.create_group(f"anchors/{anchor}", track_order=True)
             group.attrs.update(model="nano-550k", step=steps[-1], layer=layers if anchor != "space" else 0)
             latents(group, s, rng)
+            nearest(group)
             group["controls/token_baseline/contrast"] = rng.uniform(0, 0.3, (2, s))
             group["controls/token_baseline/auc"] = rng.uniform(0.5, 0.8, (2, s))
             if anchor == "time":
@@ -37,6 +38,7 @@ def write(path, subjects=("biology", "law & order", "math"), read=(1, 0, 1), ste
                 points = [(f"nano-{k}", 10**k, steps[-1], layers) for k in (4, 5, 6, 7)]
                 points[2] = ("nano-550k", 10**6, steps[-1], layers)
             curve(group.create_group(f"curves/{anchor}", track_order=True), points, s, rng, missing, dropped if anchor == "time" else ())
+            tau(group, anchor, len(points), s)
         if dropped:
             file["audit/model"] = strings(["nano-550k"] * len(steps))
             file["audit/step"] = np.array(steps, dtype="i8")
@@ -48,10 +50,34 @@ def write(path, subjects=("biology", "law & order", "math"), read=(1, 0, 1), ste
 def latents(group, s, rng, h=6):
     group["latents/label"] = strings([f"label <{j}>" for j in range(h)])
     group["latents/status"] = np.array([0, 0, 1, 2, 3, 0], dtype="i1")
-    for name in ("f1", "f1_low", "fire_rate"):
+    for name in ("f1", "f1_low", "f1_always_yes", "f1_coin", "fire_rate"):
         group[f"latents/{name}"] = rng.uniform(0.5, 1, h)
     group["latents/support"] = np.arange(h)
     group["latents/matched"] = (rng.uniform(size=(h, s)) < 0.4).astype("i1")
+    group["latents/similarity"] = rng.uniform(size=(h, s)).astype("f4")
+    group["latents"].attrs["tau"] = 0.3
+
+
+def nearest(group, texts=("a <b>bold</b> & \x1b[31mred</article> text", "שלום, a second text", "third " + "word " * 200)):
+    """Latent 0 has texts on all sides, latent 1 on one."""
+    rows = [(0, 0, 0, 3.25, 1.5), (0, 1, 2, 0.5, 0.125), (0, 2, 1, 0.0, -0.25), (1, 0, 1, 2.0, 1.0)]
+    for name, column, kind in zip(("latent", "side", "probe", "activation", "margin"), zip(*rows), ("i8", "i1", "i8", "f8", "f8")):
+        group[f"latents/nearest/{name}"] = np.array(column, dtype=kind)
+    group["latents/nearest/texts/probe"] = np.arange(len(texts))
+    group["latents/nearest/texts/text"] = strings(texts)
+
+
+def tau(group, name, points, s):
+    """The first subject holds still, the second falls away about the threshold used, the third has no latents from 0.35 on."""
+    taus = np.arange(10, 61, 5) / 100
+    value = np.full((len(taus), points, s), 0.6)
+    value[:, :, 1] = np.clip(1.4 - 2.5 * taus, 0, 1)[:, None]
+    value[:, :, 2] = 0.1
+    matched = np.full((len(taus), s), 4)
+    matched[taus > 0.32, 2] = 0
+    value[:, :, 2][taus > 0.32] = np.nan
+    group["tau/tau"], group["tau/matched"], group["tau/decoy_rate"] = taus, matched, 1 - taus
+    group[f"tau/{name}/probe_activation"] = value
 
 
 def curve(group, points, s, rng, missing, dropped=()):
@@ -75,6 +101,9 @@ def curve(group, points, s, rng, missing, dropped=()):
     status[:, :, list(missing)] = 2
     status[:, list(dropped), :] = 4
     group["status"] = status
+    rates = rng.uniform(0, 0.2, (3, n, 6)).astype("f4")
+    rates[:, list(dropped)] = np.nan
+    group["fire_rate"] = rates
     group["probe_auc"] = rng.uniform(0.5, 1, (n, s))
     for name in ("residual", "residual_floor", "residual_shuffled", "retrieval", "cka", "cosine_correlation"):
         group["alignment_" + name] = rng.uniform(0, 1, n)

@@ -238,6 +238,20 @@ Weights Weights::open(const fs::path& folder) {
   return weights;
 }
 
+Weights Weights::drawn(const std::string& what, std::span<const ExpectedTensor> tensors, Draw draw) {
+  Weights weights;
+  weights.folder_ = what;
+  weights.format_ = "drawn";
+  weights.files_ = {what};
+  weights.draw_ = std::move(draw);
+  for (const ExpectedTensor& expected : tensors) {
+    Tensor tensor{.name = expected.name, .dtype = Dtype::f32, .dtype_name = "F32", .shape = expected.shape};
+    tensor.bytes = static_cast<uint64_t>(tensor.size()) * size_of(tensor.dtype);
+    weights.tensors_.emplace(expected.name, std::move(tensor));
+  }
+  return weights;
+}
+
 const Tensor* Weights::find(std::string_view name) const {
   const auto it = tensors_.find(name);
   return it == tensors_.end() ? nullptr : &it->second;
@@ -268,6 +282,7 @@ void Weights::read(const Tensor& tensor, int64_t first_row, int64_t rows, std::s
                                   std::to_string(first_row + rows) + " of '" + tensor.name + "' " +
                                   shown(tensor.shape) + " into " + std::to_string(out.size()) + " numbers");
   }
+  if (draw_) return draw_(tensor, first_row, rows, out);
   if (!tensor.stride.empty()) return gather(tensor, first_row, rows, out);
   uint64_t offset = static_cast<uint64_t>(first_row * tensor.row_size()) * element;
   if (tensor.dtype == Dtype::f32) return read_raw(tensor, offset, std::as_writable_bytes(out));
@@ -331,8 +346,8 @@ void Weights::gather(const Tensor& tensor, int64_t first_row, int64_t rows, std:
 }
 
 void Weights::read_raw(const Tensor& tensor, uint64_t byte_offset, std::span<std::byte> out) const {
-  if (!tensor.stride.empty()) {
-    throw Error(Exit::defect, "Weights::read_raw: '" + tensor.name + "' is not contiguous");
+  if (draw_ || !tensor.stride.empty()) {
+    throw Error(Exit::defect, "Weights::read_raw: '" + tensor.name + "' does not lie in a file in one piece");
   }
   if (byte_offset > tensor.bytes || out.size() > tensor.bytes - byte_offset) {
     throw Error(Exit::defect, "Weights::read_raw: bytes beyond the end of '" + tensor.name + "'");

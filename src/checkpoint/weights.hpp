@@ -45,6 +45,12 @@ struct Tensor {
   [[nodiscard]] int64_t size() const { return rows() * row_size(); }
 };
 
+/// A tensor that a model of some shape must have.
+struct ExpectedTensor {
+  std::string name;
+  std::vector<int64_t> shape;
+};
+
 /// The weights of one checkpoint folder: an index of its tensors, and reads by offset. Nothing is mapped
 /// into memory, so that a file that shrinks under us is an error and not a signal.
 /// All const members may be called from several threads at once.
@@ -54,6 +60,14 @@ class Weights {
   /// pytorch_model.bin, and pytorch_model.bin.index.json with its shards. Error io when a file cannot be
   /// read; Error data when there is none, when it is truncated, or when it is malformed.
   [[nodiscard]] static Weights open(const std::filesystem::path& folder);
+
+  /// Makes rows [first_row, first_row + rows) of a tensor; any thread may ask for any rows.
+  using Draw =
+      std::function<void(const Tensor& tensor, int64_t first_row, int64_t rows, std::span<float> out)>;
+  /// Weights that lie in no file: these tensors in fp32, their numbers made as they are read. `what` stands
+  /// in messages where a file would.
+  [[nodiscard]] static Weights drawn(const std::string& what, std::span<const ExpectedTensor> tensors,
+                                     Draw draw);
 
   Weights(Weights&&) noexcept;
   Weights& operator=(Weights&&) noexcept;
@@ -79,7 +93,8 @@ class Weights {
   void read(const Tensor& tensor, int64_t first_row, int64_t rows, std::span<float> out) const;
   /// The whole tensor as fp32.
   [[nodiscard]] std::vector<float> read(const Tensor& tensor) const;
-  /// Bytes of a contiguous tensor as they lie in the file, from byte_offset within the tensor.
+  /// Bytes of a contiguous tensor as they lie in the file, from byte_offset within the tensor. Not of drawn
+  /// weights.
   void read_raw(const Tensor& tensor, uint64_t byte_offset, std::span<std::byte> out) const;
 
  private:
@@ -94,12 +109,7 @@ class Weights {
   std::vector<std::filesystem::path> files_;
   std::vector<std::unique_ptr<File>> opened_;
   std::map<std::string, Tensor, std::less<>> tensors_;
-};
-
-/// A tensor that a model of some shape must have.
-struct ExpectedTensor {
-  std::string name;
-  std::vector<int64_t> shape;
+  Draw draw_;  ///< empty where the weights lie in files
 };
 
 /// Which names something is said of.

@@ -24,8 +24,8 @@ void models(const parallel::Communicator& world, const std::vector<std::string>&
 /// `incipit audit FAMILY`: whether every checkpoint is what its name says. Error data when one is not.
 void audit(const parallel::Communicator& world, const std::vector<std::string>& words);
 
-/// `incipit inspect FILE [--validate]`: what is in a file of ours, and whether it holds what docs/schema.md
-/// says.
+/// `incipit inspect FILE [--validate | --latent ANCHOR:LATENT]`: what is in a file of ours, whether it holds
+/// what docs/schema.md says, or all that it says of one latent.
 void inspect(const parallel::Communicator& world, const std::vector<std::string>& words);
 
 /// `incipit sheet EMERGENCE.h5`: a blinded sheet on which people judge labels, and its key.

@@ -41,7 +41,8 @@ const std::vector<Subcommand>& subcommands() {
       {"train", "DECK: a sparse autoencoder on every anchor", stage("train", train)},
       {"interpret", "DECK: a label for every latent, verified on probes it was not made from",
        stage("interpret", interpret)},
-      {"match", "DECK: labels matched to subjects", stage("match", match)},
+      {"match", "DECK: labels matched to subjects, and what hangs on the threshold",
+       stage("match", match_and_sweep)},
       {"align", "DECK: every site of the curves aligned with its anchor by Procrustes",
        stage("align", align)},
       {"track", "DECK: concepts followed along the curves, into emergence.h5", stage("track", track)},
@@ -50,7 +51,8 @@ const std::vector<Subcommand>& subcommands() {
       {"audit", "FAMILY [--output=FOLDER]: whether every checkpoint is what its name says", audit},
       {"sheet", "EMERGENCE.h5 [--latents=30]: a blinded sheet on which people judge labels", sheet},
       {"agree", "KEY.h5 FILLED.csv ...: how far people and the teacher agree", agree},
-      {"inspect", "FILE [--validate]: what is in a file of results", inspect},
+      {"inspect", "FILE [--validate | --latent time:37]: what is in a file of results, or known of a latent",
+       inspect},
   };
   return table;
 }

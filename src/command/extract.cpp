@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "checkpoint/random_weights.hpp"
 #include "checkpoint/weights.hpp"
 #include "command/harvest.hpp"
 #include "command/parts.hpp"
@@ -50,8 +51,7 @@ class Extraction {
         model_(session.study.model(checkpoint_)),
         text_(text_of(session.study, checkpoint_)),
         harvest_(text_.packs, checkpoint_.layers, model_.config.d),
-        parts_(session.deck.run.output / "parts" / model_.name / fmt::format("step{}", checkpoint_.step),
-               unit_),
+        parts_(session.deck.run.output / "parts" / model_.name / checkpoint_.name(), unit_),
         cost_(extraction_cost(session.study, checkpoint_, session.deck.run)),
         progress_(progress) {}
 
@@ -73,7 +73,9 @@ class Extraction {
 
   /// Runs the packs that no part file holds, shared out over the team; false when a stop was asked for.
   bool forward(bool in_parts, const std::vector<PackRange>& there) {
-    const auto weights = checkpoint::Weights::open(checkpoint_.folder);
+    const auto weights = checkpoint_.random()
+                             ? checkpoint::random_weights(model_.config, session_.deck.run.seed)
+                             : checkpoint::Weights::open(checkpoint_.folder);
     model::Neox neox(*session_.device, weights, model_.config,
                      model::precision_of(session_.deck.run.precision));
     held_ = share_packs(text_.packs, team_.size());

@@ -1,7 +1,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <optional>
+
 #include "command/command.hpp"
+#include "command/latent.hpp"
+#include "command/option.hpp"
 #include "command/results.hpp"
 #include "emergence/schema.hpp"
 #include "error.hpp"
@@ -9,6 +13,14 @@
 
 namespace incipit::command {
 namespace {
+
+constexpr const char* inspect_usage =
+    "usage: incipit inspect FILE [--validate | --latent ANCHOR:LATENT]\n\n"
+    "What is in a file of results. --validate checks it against docs/schema.md. --latent shows one latent of "
+    "an "
+    "emergence.h5:\n"
+    "its label and how it was verified, the subjects it matches, the texts nearest to it, and how often it "
+    "fires along the curves.\n";
 
 void list(const store::Reader& file, const std::string& group, int depth) {
   for (const auto& name : file.children(group)) {
@@ -44,20 +56,27 @@ void print_root(const store::Reader& file) {
 void inspect(const parallel::Communicator& world, const std::vector<std::string>& words) {
   if (!world.root()) return;  // reading one file is one rank's work
   bool validate = false;
+  std::optional<std::string> latent;
   std::vector<std::string> files;
-  for (const auto& word : words) {
-    if (word == "--validate") {
+  for (auto word = words.begin(); word != words.end(); ++word) {
+    if (*word == "--validate") {
       validate = true;
-    } else if (word == "--help" || word == "-h") {
-      fmt::print("usage: incipit inspect FILE [--validate]\n");
+    } else if (const auto value = value_of(*word, "--latent=")) {
+      latent = *value;
+    } else if (*word == "--latent" && word + 1 != words.end()) {
+      latent = *++word;
+    } else if (*word == "--help" || *word == "-h") {
+      fmt::print("{}", inspect_usage);
       return;
-    } else if (word.starts_with("-")) {
-      throw Error(Exit::usage, fmt::format("inspect: no option '{}'; there is --validate", word));
+    } else if (word->starts_with("-")) {
+      throw Error(Exit::usage,
+                  fmt::format("inspect: '{}' is no option, or lacks its value\n{}", *word, inspect_usage));
     } else {
-      files.push_back(word);
+      files.push_back(*word);
     }
   }
-  if (files.size() != 1) throw Error(Exit::usage, "inspect: name one file");
+  if (files.size() != 1) throw Error(Exit::usage, fmt::format("inspect: name one file\n{}", inspect_usage));
+  if (latent) return print_latent(files.front(), *latent);
   const store::Reader file(files.front());
   if (validate) {
     const auto faults = emergence::validate(files.front());

@@ -10,6 +10,7 @@
 #include "console/progress.hpp"
 #include "interpret/autointerp.hpp"
 #include "interpret/file.hpp"
+#include "interpret/nearest.hpp"
 #include "interpret/summary.hpp"
 #include "interpret/teacher.hpp"
 #include "model/precision.hpp"
@@ -22,10 +23,12 @@
 namespace incipit::command {
 namespace {
 
-/// Codes of all probes at an anchor, in the deck's order; each rank encodes its share of whole blocks.
-sae::Codes encode_all(Session& session, std::size_t a, const sae::Sae& sae) {
+/// Codes of all probes at a dictionary's site, in the deck's order; each rank encodes its share of whole
+/// blocks, and `nearest` sees it.
+sae::Codes encode_all(Session& session, std::size_t index, const sae::Sae& sae,
+                      interpret::NearestProbes& nearest) {
   const auto& world = session.world;
-  const auto& anchor = session.study.anchors[a];
+  const auto& site = session.study.dictionaries[index].site;
   const auto probes = static_cast<std::int64_t>(session.study.probes.all.size());
   const auto blocks =
       parallel::block_of((probes + sae::encode_block - 1) / sae::encode_block, world.size(), world.rank());
@@ -33,30 +36,36 @@ sae::Codes encode_all(Session& session, std::size_t a, const sae::Sae& sae) {
                                    std::min(probes, blocks.end * sae::encode_block)};
   sae::Codes mine;
   parallel::together(world, "encode", [&] {
-    const Activations activations(session.ledger->activations(anchor.site).path, probes);
-    auto u = activations.rows(anchor.site.layer, block);
+    const Activations activations(session.ledger->activations(site).path, probes);
+    auto u = activations.rows(site.layer, block);
     sae::normalise(u, sae.mean, sae.scale, u);
-    mine = sae::encode(*session.device, sae, u, block.size());
+    std::vector<float> z;
+    mine = sae::encode(*session.device, sae, u, block.size(),
+                       [&](std::int64_t begin, std::int64_t rows, const float* on_device) {
+                         z.resize(static_cast<std::size_t>(rows * sae.h));
+                         session.device->download(z.data(), on_device, z.size() * sizeof(float));
+                         nearest.see(block.begin + begin, z);
+                       });
   });
   return {probes, sae.k, world.all_gather(mine.latent), world.all_gather(mine.activation)};
 }
 
-void report(Session& session, const std::string& anchor, const std::vector<interpret::LatentLabel>& labels) {
+void report(Session& session, const std::string& name, const std::vector<interpret::LatentLabel>& labels) {
   const auto summary = interpret::summarize(labels);
   const auto& counts = summary.latents;
   auto& console = session.console;
-  console.line("labels {}: {} interpretable, {} not, {} unsupported, {} dead of {} latents (F1 >= {})",
-               anchor, counts[0], counts[1], counts[2], counts[3], labels.size(), session.deck.interpret.f1);
+  console.line("labels {}: {} interpretable, {} not, {} unsupported, {} dead of {} latents (F1 >= {})", name,
+               counts[0], counts[1], counts[2], counts[3], labels.size(), session.deck.interpret.f1);
   if (summary.judged == 0) return;
   console.line(
       "  mean F1 {:.2f} over {} judged; always yes would give {:.2f}, a coin {:.2f}; {:.0f} % of {} answers "
       "yes, {} unparsed",
       summary.f1, summary.judged, summary.f1_always_yes, summary.f1_coin, 100 * summary.yes, summary.answers,
       summary.unparsed);
-  for (const auto& warning : interpret::warnings(summary)) console.warn("labels {}: {}", anchor, warning);
+  for (const auto& warning : interpret::warnings(summary)) console.warn("labels {}: {}", name, warning);
 }
 
-/// The teacher of all anchors, made when the first of them needs it.
+/// The teacher of all dictionaries, made when the first of them needs it.
 class Classroom {
  public:
   explicit Classroom(Session& session) : session_(session) {}
@@ -106,7 +115,7 @@ class Classroom {
 
   Session& session_;
   std::unique_ptr<interpret::Teacher> teacher_;
-  std::optional<console::Progress> progress_;  ///< of the anchor at hand
+  std::optional<console::Progress> progress_;  ///< of the dictionary at hand
 };
 
 }  // namespace
@@ -114,25 +123,27 @@ class Classroom {
 void interpret(Session& session, bool again) {
   const auto pending = session.pending(deck::Stage::interpret, again);
   Classroom classroom(session);
-  for (std::size_t a = 0; a < pending.size(); ++a) {
-    if (!pending[a]) continue;
-    const auto& anchor = session.study.anchors[a];
-    session.require({&session.ledger->sae(a), &session.ledger->activations(anchor.site)});
-    const auto& unit = session.ledger->labels(a);
+  for (std::size_t d = 0; d < pending.size(); ++d) {
+    if (!pending[d]) continue;
+    const auto& dictionary = session.study.dictionaries[d];
+    session.require({&session.ledger->sae(d), &session.ledger->activations(dictionary.site)});
+    const auto& unit = session.ledger->labels(d);
     const auto claimed = claim(session.world, unit, *session.stop);
     session.leave_if_asked();
     if (!claimed) continue;
     const auto timer = session.timing.phase("interpret");
     sae::Sae sae;
     parallel::together(session.world, "reading the SAE", [&] {
-      sae = sae::read_saes(store::Reader(session.ledger->sae(a).path, "sae")).front();
+      sae = sae::read_saes(store::Reader(session.ledger->sae(d).path, "sae")).front();
     });
-    const auto codes = encode_all(session, a, sae);
-    const auto labels = classroom.label(codes, sae);
+    interpret::NearestProbes nearest(session.study.probes, sae.h, sae.k);
+    const auto codes = encode_all(session, d, sae, nearest);
+    auto labels = classroom.label(codes, sae);
     parallel::together(session.world, "writing the labels", [&] {
+      labels.nearest = nearest.gather(session.world);
       interpret::write_labels(session.world, unit.path, session.header(unit), labels, session.study.probes);
     });
-    report(session, anchor.name, labels.latents);
+    report(session, dictionary.name, labels.latents);
   }
 }
 

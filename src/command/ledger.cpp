@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 using deck::Stage;
 
 std::vector<fs::path> checkpoint_files(const Checkpoint& checkpoint) {
-  std::vector<fs::path> files = checkpoint::Weights::open(checkpoint.folder).files();
+  std::vector<fs::path> files;
+  if (!checkpoint.random()) files = checkpoint::Weights::open(checkpoint.folder).files();
   files.push_back(checkpoint.folder / "config.json");
   return files;
 }
@@ -48,8 +49,9 @@ class Maker {
   }
 
   Unit activations(const Checkpoint& checkpoint) const {
-    return make(Stage::extract, "activations", file_of("activations", checkpoint), {},
-                fmt::format("layers {}\ndropped {}", fmt::join(checkpoint.layers, ","), study_.dropped), {},
+    auto extra = fmt::format("layers {}\ndropped {}", fmt::join(checkpoint.layers, ","), study_.dropped);
+    if (checkpoint.random()) extra += fmt::format("\nrandom weights of seed {}", deck_.run.seed);
+    return make(Stage::extract, "activations", file_of("activations", checkpoint), {}, extra, {},
                 forward_files(checkpoint));
   }
 
@@ -60,7 +62,7 @@ class Maker {
 
  private:
   std::string file_of(const std::string& kind, const Checkpoint& checkpoint) const {
-    return fmt::format("{}/{}/step{}.h5", kind, study_.model(checkpoint).name, checkpoint.step);
+    return fmt::format("{}/{}/{}.h5", kind, study_.model(checkpoint).name, checkpoint.name());
   }
 
   /// What a forward pass reads.
@@ -153,15 +155,19 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
   const auto match_files = files_of_match(deck);
   const auto teacher_files = interpret::teacher_files(deck.interpret);
   const auto prompts = bundled_prompts(deck);
-  for (const auto& anchor : study.anchors) {
+  for (const auto& [name, anchor, where] : study.dictionaries) {
+    const auto site = study.describe(where);
+    const std::string file = name + ".h5";
+    sae_.push_back(maker.make(Stage::train, "sae", "sae/" + file, anchor, site, {&activations(where)}, {}));
+    labels_.push_back(maker.make(Stage::interpret, "labels", "labels/" + file, anchor, site, {&sae_.back()},
+                                 teacher_files, prompts));
+  }
+  for (std::size_t a = 0; a < study.anchors.size(); ++a) {
+    const auto& anchor = study.anchors[a];
     const auto site = study.describe(anchor.site);
     const std::string file = anchor.name + ".h5";
-    sae_.push_back(
-        maker.make(Stage::train, "sae", "sae/" + file, anchor.name, site, {&activations(anchor.site)}, {}));
-    labels_.push_back(maker.make(Stage::interpret, "labels", "labels/" + file, anchor.name, site,
-                                 {&sae_.back()}, teacher_files, prompts));
-    match_.push_back(maker.make(Stage::match, "match", "match/" + file, anchor.name, site, {&labels_.back()},
-                                match_files));
+    match_.push_back(
+        maker.make(Stage::match, "match", "match/" + file, anchor.name, site, {&labels_[a]}, match_files));
     std::vector<const Unit*> sites{&activations(anchor.site)};
     for (const auto& curve : anchor.curves)
       for (const auto& point : curve.points)
@@ -172,7 +178,7 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
         maker.make(Stage::align, "align", "align/" + file, anchor.name, site + "\n" + path, sites, {}));
     points += path;
   }
-  for (const auto* units : {&sae_, &match_, &align_})
+  for (const auto* units : {&sae_, &labels_, &match_, &align_})
     for (const auto& unit : *units) all.push_back(&unit);
   for (const auto& unit : activations_) all.push_back(&unit);
   emergence_ =

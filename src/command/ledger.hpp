@@ -36,8 +36,8 @@ class Ledger {
   /// The activations of the checkpoint a site lies in.
   [[nodiscard]] const Unit& activations(const Site& site) const;
   [[nodiscard]] const Unit& loss(std::size_t checkpoint) const { return loss_[checkpoint]; }
-  [[nodiscard]] const Unit& sae(std::size_t anchor) const { return sae_[anchor]; }
-  [[nodiscard]] const Unit& labels(std::size_t anchor) const { return labels_[anchor]; }
+  [[nodiscard]] const Unit& sae(std::size_t dictionary) const { return sae_[dictionary]; }
+  [[nodiscard]] const Unit& labels(std::size_t dictionary) const { return labels_[dictionary]; }
   [[nodiscard]] const Unit& match(std::size_t anchor) const { return match_[anchor]; }
   [[nodiscard]] const Unit& align(std::size_t anchor) const { return align_[anchor]; }
   [[nodiscard]] const Unit& emergence() const { return emergence_; }

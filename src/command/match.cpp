@@ -5,6 +5,7 @@
 
 #include "command/claim.hpp"
 #include "command/stages.hpp"
+#include "command/tau.hpp"
 #include "interpret/file.hpp"
 #include "match/embedded.hpp"
 #include "match/encoder.hpp"
@@ -91,6 +92,15 @@ void match(Session& session, bool again) {
     });
     report(session, session.study.anchors[a].name, file);
   }
+}
+
+void match_and_sweep(Session& session, bool again) {
+  match(session, again);
+  for (std::size_t a = 0; a < session.study.anchors.size(); ++a) {
+    const auto sweep = sweep_tau(session, a);
+    if (session.world.root()) session.console.block(tau_table(sweep));
+  }
+  session.console.block(tau_legend());
 }
 
 }  // namespace incipit::command

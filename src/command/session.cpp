@@ -69,6 +69,8 @@ void greet(Session& session) {
       curves.push_back(fmt::format("{} ({} points)", curve.name, curve.points.size()));
     console.line("anchor    {}: {}; {}", anchor.name, study.describe(anchor.site), fmt::join(curves, ", "));
   }
+  for (std::size_t d = study.anchors.size(); d < study.dictionaries.size(); ++d)
+    console.line("control   {}: {}", study.dictionaries[d].name, study.describe(study.dictionaries[d].site));
   console.line("output    {}", session.deck.run.output.string());
 }
 
@@ -206,6 +208,7 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
     if (scope == Scope::curves && world.root()) (void)match::encoder_files(deck.match);
   });
   audit_study(*session);
+  add_controls(session->study, deck);
   const auto timer = session->timing.phase("set up");
   std::vector<std::filesystem::path> files;
   parallel::together(world, "listing the inputs", [&] { files = input_files(deck, session->study); });

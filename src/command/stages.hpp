@@ -11,6 +11,8 @@ void extract(Session& session, bool again);
 void train(Session& session, bool again);
 void interpret(Session& session, bool again);
 void match(Session& session, bool again);
+/// `match`, and then how the curves move with match.tau where what they are counted from is there.
+void match_and_sweep(Session& session, bool again);
 void align(Session& session, bool again);
 void track(Session& session, bool again);
 

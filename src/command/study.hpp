@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,10 +14,13 @@
 
 namespace incipit::command {
 
+/// The step of a model with random weights, which no training made (science §6).
+inline constexpr std::int64_t random_weights = -1;
+
 /// Where a residual stream is looked at. `model` is an index into the study's family.
 struct Site {
   int model;
-  std::int64_t step;
+  std::int64_t step;  ///< of training; or `random_weights`
   int layer;
   friend auto operator<=>(const Site&, const Site&) = default;
 };
@@ -35,13 +39,25 @@ struct Anchor {
   std::vector<Site> left_out = {};  ///< points of the curves whose checkpoint the audit dropped
 };
 
+/// A site whose activations train an SAE, and whose latents are labelled: an anchor's, or that of one of its
+/// controls.
+struct Dictionary {
+  std::string name;    ///< of files: the anchor's; with a control's behind it, "time.random_weights"
+  std::string anchor;  ///< whose keys of the deck it goes by
+  Site site;
+};
+
 /// One (model, step) of the scope, with the layers needed there, ascending.
 struct Checkpoint {
   int model;
   std::int64_t step;
-  std::filesystem::path folder;
+  std::filesystem::path folder;  ///< of random weights: of the checkpoint whose shape they have
   std::vector<int> layers;
   bool anchor;  ///< an SAE waits for this one: it goes first
+
+  [[nodiscard]] bool random() const { return step == random_weights; }
+  /// Of files: "step4000", "random_weights".
+  [[nodiscard]] std::string name() const;
 };
 
 /// Which checkpoints a command is about.
@@ -64,10 +80,11 @@ struct Study {
   checkpoint::Family family;
   corpus::Probes probes;  ///< those that fit every model's context (`probes.long`)
   std::int64_t dropped = 0;
-  std::vector<Text> texts;              ///< one for each different tokenizer
-  std::vector<int> text_of;             ///< per model, index into texts
-  std::vector<Anchor> anchors;          ///< in the deck's order
-  std::vector<Checkpoint> checkpoints;  ///< without those that the audit dropped
+  std::vector<Text> texts;               ///< one for each different tokenizer
+  std::vector<int> text_of;              ///< per model, index into texts
+  std::vector<Anchor> anchors;           ///< in the deck's order
+  std::vector<Dictionary> dictionaries;  ///< the anchors', in their order; then those of controls
+  std::vector<Checkpoint> checkpoints;   ///< without those that the audit dropped
 
   using Key = std::pair<int, std::int64_t>;  ///< (model, step)
 
@@ -78,10 +95,16 @@ struct Study {
     return family.models[static_cast<std::size_t>(checkpoint.model)];
   }
   [[nodiscard]] std::string describe(const Site& site) const;  ///< "nano-550k step 4000 layer 5"
+  /// The dictionary of an anchor's control, as an index; none where the deck asks for no such control.
+  [[nodiscard]] std::optional<std::size_t> control(const Anchor& anchor, const std::string& name) const;
 };
 
 /// Takes checkpoints away. Their sites stay on the curves, as gaps.
 void leave_out(Study& study, const std::vector<Study::Key>& checkpoints);
+
+/// Adds what the controls of interpret.control take: for each anchor a model of its shape with random
+/// weights, looked at where the anchor is, and a dictionary there.
+void add_controls(Study& study, const deck::Deck& deck);
 
 /// The different sites of all an anchor's curves that can be read, in order of first appearance.
 std::vector<Site> sites_of(const Anchor& anchor);

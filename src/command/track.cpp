@@ -92,7 +92,7 @@ class Tracker {
   /// The whole curve, its points shared out over the ranks. Collective.
   emergence::Curve follow(const Curve& curve, console::Progress& progress) {
     emergence::Curve result(curve.name, describe(curve), bench_.subjects, session_.deck.track.permutations,
-                            match_.matches.sweep.tau);
+                            match_.matches.sweep.tau, sae_.h);
     std::vector<double> costs;
     for (const auto& site : curve.points)
       costs.push_back(static_cast<double>(session_.study.model(site).config.d));
@@ -110,14 +110,25 @@ class Tracker {
   }
 
   [[nodiscard]] emergence::AnchorResult result(const emergence::TokenBaseline& baseline) const {
-    return {anchor_.name,      session_.study.model(anchor_.site).name,
-            anchor_.site.step, anchor_.site.layer,
-            labels_,           match_.matches,
-            baseline,          {}};
+    return {anchor_.name,
+            session_.study.model(anchor_.site).name,
+            anchor_.site.step,
+            anchor_.site.layer,
+            labels_,
+            match_.matches,
+            baseline,
+            random_labels(),
+            {}};
   }
   [[nodiscard]] const match::Subjects& subjects() const { return match_.subjects; }
 
  private:
+  [[nodiscard]] std::optional<interpret::Labels> random_labels() const {
+    const auto control = session_.study.control(anchor_, "random_weights");
+    if (!control) return std::nullopt;
+    return interpret::read_labels(session_.ledger->labels(*control).path);
+  }
+
   std::vector<emergence::Point> describe(const Curve& curve) const {
     std::vector<emergence::Point> points;
     for (const auto& site : curve.points) {
@@ -157,7 +168,7 @@ class Tracker {
     if (alignment.rank > 0) {
       const auto codes = rung(p, curve, emergence::Rung::aligned,
                               align::apply(alignment, judge_rows, static_cast<double>(sae_.scale)));
-      if (file.width() != sae_.d) curve.set_usage(p, emergence::usage(codes, sae_.h, bench_.resampling));
+      if (file.width() != sae_.d) set_tau(p, curve, codes);
       curve.set_alignment(p, alignment);
     }
   }
@@ -166,12 +177,12 @@ class Tracker {
                         std::span<const float> u) {
     auto site = emergence::encode_site(sae_, u, sets_, bench_.resampling);
     curve.set(p, which, emergence::measure_codes(site, sets_, bench_.set, bench_.resampling, reference_));
+    curve.set_usage(p, which, emergence::usage(site.codes, sae_.h, bench_.resampling));
     return std::move(site.codes);
   }
 
-  /// What hangs on τ, and how the latents are used, in the anchor's own scaling.
+  /// What hangs on τ, on the first rung that the site has.
   void set_tau(std::int64_t p, emergence::Curve& curve, const sae::DeviceCodes& codes) {
-    curve.set_usage(p, emergence::usage(codes, sae_.h, bench_.resampling));
     std::vector<double> sweep;
     for (const auto& sets : swept_) {
       const auto values = emergence::probe_activation(codes, sets, bench_.set, bench_.resampling);

@@ -20,7 +20,7 @@ namespace incipit::command {
 namespace {
 
 struct Job {
-  std::size_t anchor;
+  std::size_t dictionary;
   std::uint64_t seed;
 };
 
@@ -46,26 +46,26 @@ void broadcast(const parallel::Communicator& world, sae::Sae& sae, int owner) {
     world.broadcast(*values, owner);
 }
 
-/// What the SAEs of one anchor are trained on.
+/// What the SAEs of one dictionary are trained on.
 struct Parts {
   std::vector<float> fit, verify;
 };
 
-Parts read_parts(Session& session, const Anchor& anchor) {
+Parts read_parts(Session& session, const Site& site) {
   const auto timer = session.timing.phase("read");
   const auto& probes = session.study.probes;
-  const auto& path = session.ledger->activations(anchor.site).path;
+  const auto& path = session.ledger->activations(site).path;
   const Activations activations(path, static_cast<std::int64_t>(probes.all.size()));
-  const std::int64_t d = session.study.model(anchor.site).config.d;
+  const std::int64_t d = session.study.model(site).config.d;
   if (activations.width() != d)
     throw Error(Exit::data, fmt::format("{} holds residuals of width {}, its model's is {}; remove the file",
                                         path.string(), activations.width(), d));
-  return {.fit = activations.rows(anchor.site.layer, probes.of(corpus::Part::fit)),
-          .verify = activations.rows(anchor.site.layer, probes.of(corpus::Part::verify))};
+  return {.fit = activations.rows(site.layer, probes.of(corpus::Part::fit)),
+          .verify = activations.rows(site.layer, probes.of(corpus::Part::verify))};
 }
 
 std::int64_t width_of(const Session& session, const Job& job) {
-  return session.study.model(session.study.anchors[job.anchor].site).config.d;
+  return session.study.model(session.study.dictionaries[job.dictionary].site).config.d;
 }
 
 /// A rank's jobs in sets that are trained together: one alone hardly occupies a GPU, so there those of one
@@ -96,18 +96,18 @@ std::vector<std::vector<std::size_t>> cut_into_sets(const Session& session, cons
   return sets;
 }
 
-/// Jobs of one width, in the order of their anchors.
+/// Jobs of one width, in the order of their dictionaries.
 std::vector<sae::Sae> train_set(Session& session, const std::vector<Job>& jobs, console::Progress& progress) {
-  std::map<std::size_t, Parts> parts;  // by anchor: its seeds share them
+  std::map<std::size_t, Parts> parts;  // by dictionary: its seeds share them
   std::vector<sae::Job> training;
   for (const Job& job : jobs) {
-    const Anchor& anchor = session.study.anchors[job.anchor];
-    if (!parts.contains(job.anchor)) parts[job.anchor] = read_parts(session, anchor);
-    training.push_back({.fit = parts[job.anchor].fit,
-                        .verify = parts[job.anchor].verify,
+    const Dictionary& dictionary = session.study.dictionaries[job.dictionary];
+    if (!parts.contains(job.dictionary)) parts[job.dictionary] = read_parts(session, dictionary.site);
+    training.push_back({.fit = parts[job.dictionary].fit,
+                        .verify = parts[job.dictionary].verify,
                         .seed = job.seed,
-                        .name = fmt::format("anchor {} ({}), seed {}", anchor.name,
-                                            session.study.describe(anchor.site), job.seed)});
+                        .name = fmt::format("anchor {} ({}), seed {}", dictionary.name,
+                                            session.study.describe(dictionary.site), job.seed)});
   }
   const auto timer = session.timing.phase("train");
   sae::TrainHooks hooks;
@@ -116,14 +116,14 @@ std::vector<sae::Sae> train_set(Session& session, const std::vector<Job>& jobs, 
   return sae::train_many(*session.device, training, width_of(session, jobs.front()), session.deck.sae, hooks);
 }
 
-void report(Session& session, const std::string& anchor, const sae::Sae& sae) {
-  session.console.line("sae {}: h = {}, k = {}, d = {}; verify FVU {:.3f}, dead {:.1f} %", anchor, sae.h,
-                       sae.k, sae.d, sae.verify_fvu, 100 * sae.history.dead.back());
+void report(Session& session, const std::string& name, const sae::Sae& sae) {
+  session.console.line("sae {}: h = {}, k = {}, d = {}; verify FVU {:.3f}, dead {:.1f} %", name, sae.h, sae.k,
+                       sae.d, sae.verify_fvu, 100 * sae.history.dead.back());
   if (sae.unconverged)
     session.console.warn(
         "sae {}: the verify part's FVU still moved by more than 1 % in the last tenth of the steps; "
         "raise sae.steps",
-        anchor);
+        name);
 }
 
 }  // namespace
@@ -133,13 +133,13 @@ void train(Session& session, bool again) {
   std::vector<Job> jobs;
   std::vector<double> costs;
   std::vector<const Unit*> needed;
-  for (std::size_t a = 0; a < pending.size(); ++a) {
-    if (!pending[a]) continue;
-    const auto& anchor = session.study.anchors[a];
-    needed.push_back(&session.ledger->activations(anchor.site));
+  for (std::size_t d = 0; d < pending.size(); ++d) {
+    if (!pending[d]) continue;
+    const auto& site = session.study.dictionaries[d].site;
+    needed.push_back(&session.ledger->activations(site));
     for (std::int64_t s = 0; s < session.deck.sae.seeds; ++s) {
-      jobs.push_back({a, session.deck.run.seed + static_cast<std::uint64_t>(s)});
-      costs.push_back(static_cast<double>(session.study.model(anchor.site).config.d));
+      jobs.push_back({d, session.deck.run.seed + static_cast<std::uint64_t>(s)});
+      costs.push_back(static_cast<double>(session.study.model(site).config.d));
     }
   }
   if (jobs.empty()) return;
@@ -162,15 +162,15 @@ void train(Session& session, bool again) {
       }
     });
   }
-  for (std::size_t a = 0; a < pending.size(); ++a) {
-    if (!pending[a]) continue;
+  for (std::size_t d = 0; d < pending.size(); ++d) {
+    if (!pending[d]) continue;
     std::vector<sae::Sae> seeds;
     for (std::size_t j = 0; j < jobs.size(); ++j) {
-      if (jobs[j].anchor != a) continue;
+      if (jobs[j].dictionary != d) continue;
       broadcast(world, trained[j], owner[j]);
       seeds.push_back(std::move(trained[j]));
     }
-    const auto& unit = session.ledger->sae(a);
+    const auto& unit = session.ledger->sae(d);
     const auto claimed = claim(world, unit, *session.stop);
     if (!claimed) continue;
     parallel::together(world, "writing the SAE", [&] {
@@ -179,7 +179,7 @@ void train(Session& session, bool again) {
       sae::write_saes(file, seeds);
       file.commit();
     });
-    report(session, session.study.anchors[a].name, seeds.front());
+    report(session, session.study.dictionaries[d].name, seeds.front());
   }
   session.leave_if_asked();
 }

@@ -239,6 +239,12 @@ void add_interpret(std::vector<Key<Deck>>& keys) {
   interpret.add("f1", "0..1", "F1 from which on a latent is interpretable.", &Options::f1, real(0, 1));
   interpret.add("min_support", "probes", "Firing verify probes below which a latent is unsupported.",
                 &Options::min_support, whole<std::int64_t>(0, many));
+  interpret
+      .add("control", "",
+           "What the labels are compared with: none, or random-weights (a model of the anchor's shape with "
+           "random weights gets an SAE and labels too: what labels that fit noise look like).",
+           &Options::control, choice({"none", "random-weights"}))
+      .stages = {Stage::track};
 }
 
 void add_match(std::vector<Key<Deck>>& keys) {

@@ -109,17 +109,19 @@ void write_point_numbers(store::Writer& writer, const std::string& group, int64_
 }  // namespace
 
 Curve::Curve(std::string name, std::vector<Point> points, int32_t subjects, int64_t permutations,
-             std::vector<double> tau)
+             std::vector<double> tau, int64_t latents)
     : name_(std::move(name)),
       points_(std::move(points)),
       subjects_(subjects),
       permutations_(permutations),
-      tau_(std::move(tau)) {
+      tau_(std::move(tau)),
+      latents_(latents) {
   const int64_t per_rung = rungs * int64_t{subjects};
   facts_offset_ = (measures * per_rung + subjects) * parts + per_rung;
   alignment_offset_ = facts_offset_ + static_cast<int64_t>(fact_columns.size());
   tau_offset_ = alignment_offset_ + static_cast<int64_t>(alignment_columns.size());
-  length_ = tau_offset_ + static_cast<int64_t>(tau_.size()) * subjects;
+  fire_offset_ = tau_offset_ + static_cast<int64_t>(tau_.size()) * subjects;
+  length_ = fire_offset_ + rungs * latents_;
   cells_.assign(points_.size() * at(length_), nan);
   touched_.assign(points_.size(), 0);
   for (size_t p = 0; p < points_.size(); ++p)
@@ -197,8 +199,13 @@ void Curve::set_facts(int64_t point, const SiteFacts& facts) {
   to[1] = facts.norm;
 }
 
-void Curve::set_usage(int64_t point, const Usage& usage) {
+void Curve::set_usage(int64_t point, Rung rung, const Usage& usage) {
+  if (static_cast<int64_t>(usage.fire_rate.size()) != latents_)
+    throw Error(Exit::defect, "fire rates do not fit their curve");
+  std::copy(usage.fire_rate.begin(), usage.fire_rate.end(),
+            cell(point, fire_offset_ + static_cast<int64_t>(rung) * latents_));
   double* to = cell(point, facts_offset_);
+  if (!std::isnan(to[3])) return;
   to[2] = usage.perplexity;
   to[3] = usage.silent;
 }
@@ -217,6 +224,14 @@ void Curve::set_tau(int64_t point, std::span<const double> probe_activation) {
   if (probe_activation.size() != tau_.size() * at(subjects_))
     throw Error(Exit::defect, "a sweep over tau does not fit its curve");
   std::copy(probe_activation.begin(), probe_activation.end(), cell(point, tau_offset_));
+}
+
+std::vector<double> Curve::tau_sweep() const {
+  std::vector<double> values;
+  for (int64_t t = 0; t < static_cast<int64_t>(tau_.size()); ++t)
+    for (int64_t p = 0; p < static_cast<int64_t>(points_.size()); ++p)
+      for (int32_t c = 0; c < subjects_; ++c) values.push_back(*cell(p, tau_offset_ + t * subjects_ + c));
+  return values;
 }
 
 void Curve::gather(const parallel::Communicator& comm) {
@@ -265,6 +280,10 @@ double Curve::null_max(Measure measure, Rung rung, int32_t subject) const {
 
 double Curve::probe_auc_null_max(int32_t subject) const {
   return level(maxima_.back(), subject);
+}
+
+double Curve::fire_rate(Rung rung, int64_t point, int64_t latent) const {
+  return *cell(point, fire_offset_ + static_cast<int64_t>(rung) * latents_ + latent);
 }
 
 std::vector<double> Curve::column(int64_t offset) const {
@@ -352,6 +371,20 @@ void Curve::write_site(store::Writer& writer, const std::string& group) const {
                       column(alignment_offset_ + static_cast<int64_t>(i)));
 }
 
+void Curve::write_fire_rate(store::Writer& writer, const std::string& group) const {
+  if (latents_ == 0) return;
+  const auto count = static_cast<int64_t>(points_.size());
+  std::vector<int64_t> latent;
+  for (int64_t j = 0; j < latents_; ++j) latent.push_back(j);
+  std::vector<float> rates;
+  for (int r = 0; r < rungs; ++r)
+    for (int64_t p = 0; p < count; ++p)
+      for (const int64_t j : latent) rates.push_back(static_cast<float>(fire_rate(Rung{r}, p, j)));
+  writer.write(group + "/latent", {latents_}, latent, {"1", "latent of the anchor's SAE"}, {"latent"});
+  writer.write(group + "/fire_rate", {rungs, count, latents_}, rates,
+               {"1", "share of the judge probes on which the latent fires"}, {"rung", "point", "latent"});
+}
+
 void Curve::write(store::Writer& writer, const std::string& group,
                   const std::vector<std::string>& subjects) const {
   const std::vector<std::string> names(rung_names.begin(), rung_names.end());
@@ -360,6 +393,7 @@ void Curve::write(store::Writer& writer, const std::string& group,
   write_points(writer, group);
   write_estimates(writer, group);
   write_site(writer, group);
+  write_fire_rate(writer, group);
 }
 
 void Curve::write_tau(store::Writer& writer, const std::string& group,
@@ -368,12 +402,9 @@ void Curve::write_tau(store::Writer& writer, const std::string& group,
   writer.write(group + "/tau", {thresholds}, tau_, {"1", "matching threshold"}, {"tau"});
   write_point_numbers(writer, group, count);
   write_subjects(writer, group, subjects);
-  std::vector<double> values;
-  for (int64_t t = 0; t < thresholds; ++t)
-    for (int64_t p = 0; p < count; ++p)
-      for (int32_t c = 0; c < subjects_; ++c) values.push_back(*cell(p, tau_offset_ + t * subjects_ + c));
-  writer.write(group + "/probe_activation", {thresholds, count, subjects_}, values,
-               {"1", std::string(measure_meanings[0]) + ", on the rung raw"}, {"tau", "point", "subject"});
+  writer.write(group + "/probe_activation", {thresholds, count, subjects_}, tau_sweep(),
+               {"1", std::string(measure_meanings[0]) + ", on the first rung the site has"},
+               {"tau", "point", "subject"});
 }
 
 }  // namespace incipit::emergence

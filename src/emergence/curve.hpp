@@ -34,9 +34,9 @@ struct Point {
 /// fill points of their own, then gather; after that all have all.
 class Curve {
  public:
-  /// `tau`: the thresholds of the sweep (may be empty).
+  /// `tau`: the thresholds of the sweep (may be empty). `latents`: h of the anchor's SAE; 0: no fire rates.
   Curve(std::string name, std::vector<Point> points, int32_t subjects, int64_t permutations,
-        std::vector<double> tau);
+        std::vector<double> tau, int64_t latents = 0);
 
   // What one rank found at a point. All parts of a point are set by one rank; what is never set stays NaN (0
   // for counts), with the status no_site.
@@ -44,12 +44,12 @@ class Curve {
   /// All rungs at once: dropped, degenerate.
   void leave_out(int64_t point, Status reason);
   void set_facts(int64_t point, const SiteFacts& facts);
-  /// Of the first rung that the site has.
-  void set_usage(int64_t point, const Usage& usage);
+  /// Rungs in order: of the perplexity and the silent share, those of the first that the site has are kept.
+  void set_usage(int64_t point, Rung rung, const Usage& usage);
   void set_probe_auc(int64_t point, const Estimates& estimates);
   /// Measures on the rung `aligned` become unreliable (ok and silent do) where the alignment is.
   void set_alignment(int64_t point, const align::Alignment& alignment);
-  /// probe_activation on the rung raw at each tau: [tau, C].
+  /// probe_activation at each tau, on the first rung that the site has: [tau, C].
   void set_tau(int64_t point, std::span<const double> probe_activation);
 
   /// Collective. Error defect when two ranks set one point.
@@ -63,6 +63,10 @@ class Curve {
   /// 95 % point of the maxima over the curve, one for each permutation (simultaneous band).
   [[nodiscard]] double null_max(Measure measure, Rung rung, int32_t subject) const;
   [[nodiscard]] double probe_auc_null_max(int32_t subject) const;
+  /// What set_tau was given: [tau, point, subject].
+  [[nodiscard]] std::vector<double> tau_sweep() const;
+  /// Share of the judged probes on which a latent fires.
+  [[nodiscard]] double fire_rate(Rung rung, int64_t point, int64_t latent) const;
 
   /// The curve's datasets below `group` ("anchors/time/curves/time"). Collective, after gather.
   void write(store::Writer& writer, const std::string& group, const std::vector<std::string>& subjects) const;
@@ -87,13 +91,15 @@ class Curve {
   void write_points(store::Writer& writer, const std::string& group) const;
   void write_estimates(store::Writer& writer, const std::string& group) const;
   void write_site(store::Writer& writer, const std::string& group) const;
+  void write_fire_rate(store::Writer& writer, const std::string& group) const;
 
   std::string name_;
   std::vector<Point> points_;
   int32_t subjects_;
   int64_t permutations_;
   std::vector<double> tau_;
-  int64_t facts_offset_, alignment_offset_, tau_offset_, length_;
+  int64_t latents_;
+  int64_t facts_offset_, alignment_offset_, tau_offset_, fire_offset_, length_;
   std::vector<double> cells_;  ///< [point, length_]: everything about a point, as ranks exchange it
   std::vector<char> touched_;  ///< [point] set by this rank
   std::array<Maxima, measures + 1> maxima_;  ///< [rung, C, P] each; the last is probe_auc's, [C, P]

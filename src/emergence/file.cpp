@@ -106,6 +106,8 @@ void write_anchor(store::Writer& writer, const AnchorResult& anchor, const corpu
     curve.write(writer, group + "/curves/" + curve.name(), probes.subjects);
   if (anchor.token_baseline)
     write_baseline(writer, group + "/controls/token_baseline", *anchor.token_baseline, probes.subjects);
+  if (anchor.random_weights)
+    interpret::write_label_group(writer, group + "/controls/random_weights", *anchor.random_weights, probes);
   for (const Curve& curve : anchor.curves)
     curve.write_tau(writer, group + "/tau/" + curve.name(), probes.subjects);
 }

@@ -31,7 +31,8 @@ struct AnchorResult {
   interpret::Labels labels;
   match::Matches matches;
   std::optional<TokenBaseline> token_baseline;
-  std::vector<Curve> curves;  ///< gathered
+  std::optional<interpret::Labels> random_weights;  ///< of an SAE at the anchor's place in a random model
+  std::vector<Curve> curves;                        ///< gathered
 };
 
 /// emergence.h5 in full, but for what Writer's header says.

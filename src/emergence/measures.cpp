@@ -159,16 +159,17 @@ Usage usage(const sae::DeviceCodes& codes, int64_t latents, const Resampling& re
   const auto count = counts.download();
   const int64_t total = std::accumulate(count.begin(), count.end(), int64_t{0});
   Usage out;
-  if (codes.n > 0) out.silent = static_cast<double>(silent.download().front()) / static_cast<double>(codes.n);
-  if (total == 0) return out;
+  const auto probes = static_cast<double>(codes.n);
+  if (codes.n > 0) out.silent = static_cast<double>(silent.download().front()) / probes;
   double entropy = 0;
   for (auto of = count.begin(); of != count.end(); of += resampling.subjects) {
     const int64_t fired = std::accumulate(of, of + resampling.subjects, int64_t{0});
+    out.fire_rate.push_back(codes.n > 0 ? static_cast<double>(fired) / probes : nan);
     if (fired == 0) continue;
     const double share = static_cast<double>(fired) / static_cast<double>(total);
     entropy -= share * std::log(share);
   }
-  out.perplexity = std::exp(entropy);
+  if (total > 0) out.perplexity = std::exp(entropy);
   return out;
 }
 

@@ -61,6 +61,7 @@ SiteCodes encode_site(const sae::Sae& sae, std::span<const float> u, const Match
 struct Usage {
   double perplexity = nan;  ///< exp of the entropy of the firings over latents; NaN if nothing fires
   double silent = nan;      ///< share of probes on which nothing fires
+  std::vector<double> fire_rate = {};  ///< [h] share of probes on which the latent fires; NaN without probes
 };
 Usage usage(const sae::DeviceCodes& codes, int64_t latents, const Resampling& resampling);
 

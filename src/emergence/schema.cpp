@@ -116,6 +116,9 @@ void add_curve_extras(Entries& entries, const std::string& path) {
   Group curve(entries, path, optional_);
   curve.count("winner", {"point", "probe"}, "latent with the largest pre-activation");
   curve.real("margin", {"point", "probe"}, "its pre-activation less the next");
+  curve.count("latent", {"latent"}, "latent of the anchor's SAE");
+  curve.real32("fire_rate", {"rung", "point", "latent"},
+               "share of the judge probes on which the latent fires");
   Group drift(entries, path + "/drift", optional_);
   drift.real("cka", {"point"}, "linear CKA with the point before, unbiased HSIC");
   drift.real("residual", {"point"}, "Procrustes residual against the point before");
@@ -142,6 +145,20 @@ void add_curve_extras(Entries& entries, const std::string& path) {
   conclusions.text("dip_rung", {"subject"}, "what restores the concept in the dip");
   conclusions.real("threshold_low", {"subject"}, "parameters of the largest model below the threshold");
   conclusions.real("threshold_high", {"subject"}, "parameters of the smallest model above the threshold");
+}
+
+/// Not in files of the first versions; a file that has one has all.
+void add_nearest(Entries& entries, const std::string& path) {
+  Group nearest(entries, path, path);
+  nearest.count("latent", {"near"}, "latent that the probe is near");
+  nearest.count("probe", {"near"}, "verify probe, by its place in the deck's order");
+  nearest.code("side", {"near"},
+               "0 fires most strongly, 1 fires by the least margin, 2 silent, but nearly fires");
+  nearest.real("activation", {"near"}, "activation; 0 where silent");
+  nearest.real("margin", {"near"}, "pre-activation less what it would take to fire");
+  Group texts(entries, path + "/texts", path);
+  texts.count("probe", {"probe"}, "verify probe that some latent is near, each once");
+  texts.text("text", {"probe"}, "text of the probe");
 }
 
 /// latents/, with examples and judgements, below a group.
@@ -184,6 +201,7 @@ void add_labels(Entries& entries, const std::string& path, const std::string& re
   Group judged(entries, path + "latents/judged", path + "latents/judged");
   judged.count("probe", {"probe"}, "verify probe that a label was judged on, each once");
   judged.text("text", {"probe"}, "text of the probe");
+  add_nearest(entries, path + "latents/nearest");
 }
 
 void add_matches(Entries& entries, const std::string& path, const std::string& required) {
@@ -224,7 +242,7 @@ Schema activations() {
            "what the block's attention added; row 0 is zero");
   more.add("mlp_out", {"layer", "probe_id", "d"}, "float32|float16", "1",
            "what the block's MLP added; row 0 is zero");
-  out.attributes = {{"", "model", "model"}, {"", "step", "training step"}};
+  out.attributes = {{"", "model", "model"}, {"", "step", "training step; -1: random weights"}};
   return out;
 }
 
@@ -385,16 +403,20 @@ Schema emergence() {
   tau.count("point", {"point"}, "number of the point on the curve");
   tau.text("subject", {"subject"}, "subject");
   tau.real("probe_activation", {"tau", "point", "subject"},
-           std::string(measure_meanings[0]) + ", on the rung raw");
+           std::string(measure_meanings[0]) + ", on the first rung the site has");
   add_token_baseline(out.entries, anchor);
+  const std::string random_control = anchor + "/controls/random_weights";
+  add_labels(out.entries, random_control + "/", random_control + "/latents");
   // The other controls: first_step, random_weights, ceiling, random_latents, seeds, each curve by its name.
-  add_curve(out.entries, anchor + "/controls/{control}/{curve}", anchor + "/controls/{control}/{curve}");
+  add_curve(out.entries, anchor + "/controls/{control}/curves/{curve}",
+            anchor + "/controls/{control}/curves/{curve}");
 
   out.attributes = match_attributes(anchor + "/");
   out.attributes.push_back({anchor, "model", "model of the anchor"});
   out.attributes.push_back({anchor, "step", "training step of the anchor"});
   out.attributes.push_back({anchor, "layer", "layer of the anchor"});
-  for (const auto& attribute : label_attributes(anchor + "/")) out.attributes.push_back(attribute);
+  for (const auto* where : {&anchor, &random_control})
+    for (const auto& attribute : label_attributes(*where + "/")) out.attributes.push_back(attribute);
   return out;
 }
 

@@ -1,14 +1,15 @@
 #include "interpret/file.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <numeric>
 #include <set>
 #include <utility>
 
 #include "error.hpp"
 #include "index.hpp"
-#include "store/reader.hpp"
 
 namespace incipit::interpret {
 namespace {
@@ -134,20 +135,51 @@ void write_judgements(store::Writer& writer, const std::string& group, const Row
                axes);
 }
 
-/// The texts behind `judgements/probe`, each once: latents share probes, and a text is as long as the
+/// The texts behind rows that name probes, each once: latents share probes, and a text is as long as the
 /// longest.
+void write_texts(store::Writer& writer, const std::string& group, const std::set<int64_t>& which,
+                 const char* what, const corpus::Probes& probes) {
+  std::vector<std::string> texts;
+  for (const int64_t probe : which) texts.push_back(probes.all[at(probe)].text);
+  const auto n = static_cast<int64_t>(which.size());
+  const std::vector<std::string> axes = {"probe"};
+  writer.write(group + "probe", {n}, std::vector<int64_t>(which.begin(), which.end()), {"1", what}, axes);
+  writer.strings(group + "text", {n}, texts, {"1", "text of the probe"}, axes);
+}
+
 void write_judged(store::Writer& writer, const std::string& group, const Labels& labels,
                   const corpus::Probes& probes) {
   std::set<int64_t> judged;
   for (const LatentLabel& label : labels.latents)
     for (const Judgement& j : label.judgements) judged.insert(j.probe);
-  std::vector<std::string> texts;
-  for (const int64_t probe : judged) texts.push_back(probes.all[at(probe)].text);
-  const auto n = static_cast<int64_t>(judged.size());
-  const std::vector<std::string> axes = {"probe"};
-  writer.write(group + "probe", {n}, std::vector<int64_t>(judged.begin(), judged.end()),
-               {"1", "verify probe that some latent's label was judged on"}, axes);
-  writer.strings(group + "text", {n}, texts, {"1", "text of the probe"}, axes);
+  write_texts(writer, group, judged, "verify probe that some latent's label was judged on", probes);
+}
+
+void write_nearest(store::Writer& writer, const std::string& group, const Labels& labels,
+                   const corpus::Probes& probes) {
+  if (labels.nearest.empty()) return;
+  std::vector<int64_t> latent, probe;
+  std::vector<int8_t> side;
+  std::vector<double> activation, margin;
+  for (std::size_t j = 0; j < labels.nearest.size(); ++j) {
+    for (const Nearest& n : labels.nearest[j]) {
+      latent.push_back(labels.latents[j].latent);
+      probe.push_back(n.probe);
+      side.push_back(static_cast<int8_t>(n.side));
+      activation.push_back(n.activation);
+      margin.push_back(n.margin);
+    }
+  }
+  const auto n = static_cast<int64_t>(latent.size());
+  const std::vector<std::string> axes = {"near"};
+  writer.write(group + "latent", {n}, latent, {"1", "latent that the probe is near"}, axes);
+  writer.write(group + "probe", {n}, probe, {"1", "verify probe, by its place in the deck's order"}, axes);
+  writer.write(group + "side", {n}, side,
+               {"1", "0 fires most strongly, 1 fires by the least margin, 2 silent, but nearly fires"}, axes);
+  writer.write(group + "activation", {n}, activation, {"1", "activation; 0 where silent"}, axes);
+  writer.write(group + "margin", {n}, margin, {"1", "pre-activation less what it would take to fire"}, axes);
+  write_texts(writer, group + "texts/", {probe.begin(), probe.end()}, "verify probe that some latent is near",
+              probes);
 }
 
 [[noreturn]] void disagree(const std::filesystem::path& path, const char* what) {
@@ -191,6 +223,23 @@ void read_judgements(const store::Reader& reader, Labels& labels) {
   });
 }
 
+void read_nearest(const store::Reader& reader, Labels& labels) {
+  if (!reader.has("latents/nearest")) return;
+  const auto latent = reader.read<int64_t>("latents/nearest/latent");
+  const auto n = static_cast<int64_t>(latent.size());
+  const auto probe = reader.read<int64_t>("latents/nearest/probe", {n});
+  const auto side = reader.read<int8_t>("latents/nearest/side", {n});
+  const auto activation = reader.read<double>("latents/nearest/activation", {n});
+  const auto margin = reader.read<double>("latents/nearest/margin", {n});
+  labels.nearest.resize(labels.latents.size());
+  for (std::size_t i = 0; i < latent.size(); ++i) {
+    const bool known = latent[i] >= 0 && at(latent[i]) < labels.nearest.size() && side[i] >= 0 &&
+                       side[i] <= static_cast<int8_t>(Side::silent);
+    if (!known) disagree(reader.path(), "nearest");
+    labels.nearest[at(latent[i])].push_back({probe[i], static_cast<Side>(side[i]), activation[i], margin[i]});
+  }
+}
+
 }  // namespace
 
 void write_label_group(store::Writer& writer, const std::string& group, const Labels& labels,
@@ -204,6 +253,7 @@ void write_label_group(store::Writer& writer, const std::string& group, const La
   write_examples(writer, latents + "examples/", example_rows(labels, probes));
   write_judgements(writer, latents + "judgements/", judgement_rows(labels));
   write_judged(writer, latents + "judged/", labels, probes);
+  write_nearest(writer, latents + "nearest/", labels, probes);
 }
 
 void write_labels(const parallel::Communicator& comm, const std::filesystem::path& path,
@@ -248,7 +298,15 @@ Labels read_labels(const std::filesystem::path& path) {
   }
   read_examples(reader, labels);
   read_judgements(reader, labels);
+  read_nearest(reader, labels);
   return labels;
+}
+
+void require_anchor(const store::Reader& emergence, const std::string& anchor) {
+  const auto anchors = emergence.has("anchors") ? emergence.children("anchors") : std::vector<std::string>{};
+  if (std::find(anchors.begin(), anchors.end(), anchor) != anchors.end()) return;
+  throw Error(Exit::usage, fmt::format("{}: no anchor '{}'; there {} {}", emergence.path().string(), anchor,
+                                       anchors.size() == 1 ? "is" : "are", fmt::join(anchors, ", ")));
 }
 
 }  // namespace incipit::interpret

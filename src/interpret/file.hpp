@@ -6,18 +6,21 @@
 
 #include "corpus/probes.hpp"
 #include "interpret/autointerp.hpp"
+#include "interpret/nearest.hpp"
 #include "parallel/communicator.hpp"
+#include "store/reader.hpp"
 #include "store/writer.hpp"
 
 namespace incipit::interpret {
 
 /// What labels/ANCHOR.h5 holds (kind "labels"): the group `latents` and, below it, `examples`,
-/// `judgements` and `judged`, with the names of files.md.
+/// `judgements`, `judged` and `nearest`, with the names of docs/schema.md.
 struct Labels {
   std::string teacher;  ///< Teacher::name()
   std::vector<std::string> subjects;
   std::vector<LatentLabel> latents;
-  std::string model = {}, server = {};  ///< Teacher::model(), Teacher::server()
+  std::string model = {}, server = {};             ///< Teacher::model(), Teacher::server()
+  std::vector<std::vector<Nearest>> nearest = {};  ///< [latent]; nothing in files from before it was kept
 };
 
 /// Collective over `comm`; every rank passes the same labels.
@@ -31,5 +34,8 @@ void write_label_group(store::Writer& writer, const std::string& group, const La
 
 /// Error io or data as store::Reader; Error data when datasets disagree in length.
 Labels read_labels(const std::filesystem::path& path);
+
+/// Error usage, naming those that are there, where an emergence.h5 lacks an anchor.
+void require_anchor(const store::Reader& emergence, const std::string& anchor);
 
 }  // namespace incipit::interpret

@@ -368,7 +368,9 @@ void HttpModel::State::finish(Slot& slot, CURLcode code, const Heard& heard) {
   }
   if (slot.overflow)
     return try_again(slot, fmt::format("gives an answer of more than {} MiB", most_answer_bytes >> 20U));
-  const std::string what = slot.problem[0] == '\0' ? curl_easy_strerror(code) : slot.problem;
+  std::string what = slot.problem[0] == '\0' ? curl_easy_strerror(code) : slot.problem;
+  if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
+    what += "; is that the server (interpret.server), and does it run?";
   if (!may_pass(code)) give_up(what);
   try_again(slot, what);
 }

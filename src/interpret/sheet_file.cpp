@@ -1,7 +1,6 @@
 #include "interpret/sheet_file.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "error.hpp"
 #include "index.hpp"
 #include "interpret/autointerp.hpp"
+#include "interpret/file.hpp"
 #include "interpret/sheet_page.hpp"
 #include "refuse.hpp"
 #include "store/reader.hpp"
@@ -18,13 +18,6 @@
 
 namespace incipit::interpret {
 namespace {
-
-void check_anchor(const store::Reader& file, const std::string& anchor) {
-  const auto anchors = file.has("anchors") ? file.children("anchors") : std::vector<std::string>{};
-  if (std::find(anchors.begin(), anchors.end(), anchor) != anchors.end()) return;
-  throw Error(Exit::usage, fmt::format("{}: no anchor '{}'; there {} {}", file.path().string(), anchor,
-                                       anchors.size() == 1 ? "is" : "are", fmt::join(anchors, ", ")));
-}
 
 /// The subject of the largest similarity among those a latent matches.
 std::string best_match(const std::vector<std::string>& subjects, const double* similarity,
@@ -125,7 +118,7 @@ std::string script_json(const nlohmann::ordered_json& value) {
 
 SheetSource read_sheet_source(const std::filesystem::path& emergence, const std::string& anchor) {
   const store::Reader file(emergence, "emergence");
-  check_anchor(file, anchor);
+  require_anchor(file, anchor);
   const std::string group = "anchors/" + anchor + "/latents/";
   SheetSource source{file.attribute_string("anchors/" + anchor + "/latents", "teacher"), file.fingerprint(),
                      read_latents(file, group)};

@@ -25,6 +25,12 @@ const std::filesystem::path& folder_of(const InterpretOptions& options) {
   return options.model_path;
 }
 
+std::unique_ptr<LanguageModel> http_model(const TeacherContext& context) {
+  const int asking = asking_ranks(context.options, context.ranks);
+  return std::make_unique<HttpModel>(context.options, share_of_server(context.options, context.rank, asking),
+                                     context.stop);
+}
+
 std::unique_ptr<LanguageModel> instruct_model(const TeacherContext& context) {
   if (context.device == nullptr) throw Error(Exit::defect, "interpret.teacher = neox without a device");
   return std::make_unique<InstructModel>(
@@ -39,6 +45,11 @@ std::unique_ptr<Teacher> reading_teacher(const TeacherContext& context, const Id
   if (model && context.rank == 0) write_about(folder, identity);
   return std::make_unique<ReadingTeacher>(identity, std::move(model), Prompts(context.options.prompts),
                                           std::make_unique<AnswerCache>(folder), context.stop, context.note);
+}
+
+std::unique_ptr<Teacher> asking_teacher(const TeacherContext& context, std::unique_ptr<LanguageModel> model) {
+  const Identity identity = model->identity();
+  return reading_teacher(context, identity, std::move(model));
 }
 
 }  // namespace
@@ -57,18 +68,8 @@ std::unique_ptr<Teacher> make_teacher(const TeacherContext& context) {
   const std::string& wanted = context.options.teacher;
   if (wanted == "lexical")
     return std::make_unique<LexicalTeacher>(context.probes, context.seed, context.threads);
-  if (wanted == "neox") {
-    auto model = instruct_model(context);
-    const Identity identity = model->identity();
-    return reading_teacher(context, identity, std::move(model));
-  }
-  if (wanted == "http") {
-    const int asking = asking_ranks(context.options, context.ranks);
-    auto model = std::make_unique<HttpModel>(
-        context.options, share_of_server(context.options, context.rank, asking), context.stop);
-    const Identity identity = model->identity();
-    return reading_teacher(context, identity, std::move(model));
-  }
+  if (wanted == "http") return asking_teacher(context, http_model(context));
+  if (wanted == "neox") return asking_teacher(context, instruct_model(context));
   if (wanted == "cache")
     return reading_teacher(context, find_cached(context.output, context.options.model), nullptr);
   throw Error(Exit::usage, fmt::format("interpret.teacher = {}: there is no such teacher; expected {}",

@@ -19,6 +19,7 @@ namespace incipit::match {
 namespace {
 
 constexpr double decoy_share = 0.05;
+constexpr double sweep_beyond = 0.1;  // how far past the tau used a sweep goes at least
 
 /// Rows of unit norm or zero.
 struct Rows {
@@ -126,7 +127,11 @@ void fill_similarity(Encoder& encoder, std::span<const std::string> names, const
 }
 
 void fill_sweep(const std::vector<double>& decoys, std::span<const int8_t> interpretable, Matches& out) {
-  for (int percent = 10; percent <= 60; percent += 5) {
+  constexpr double rounding = 1e-9;
+  const int lowest = 5 * static_cast<int>(std::floor(20 * (out.tau - sweep_beyond) + rounding)),
+            highest = 5 * static_cast<int>(std::ceil(20 * (out.tau + sweep_beyond) - rounding));
+  for (int percent = std::max(-95, std::min(10, lowest)); percent <= std::min(100, std::max(60, highest));
+       percent += 5) {
     const double tau = percent / 100.0;
     out.sweep.tau.push_back(tau);
     out.sweep.decoy_rate.push_back(share_at(decoys, tau));

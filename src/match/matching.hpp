@@ -28,7 +28,7 @@ struct Matches {
   double decoy_rate = 0;  ///< share of (label, decoy phrase) pairs with cosine ≥ tau; NaN without decoys
   int64_t pairs = 0;      ///< number of such pairs
   struct Sweep {
-    std::vector<double> tau;         ///< 0.10, 0.15, … 0.60
+    std::vector<double> tau;         ///< 0.10, 0.15, … 0.60, and on to 0.1 beyond the tau used
     std::vector<double> decoy_rate;  ///< at each
     std::vector<int64_t> matched;    ///< [tau, subject]: |M_c| at each
   } sweep;

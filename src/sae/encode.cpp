@@ -97,8 +97,9 @@ DeviceCodes encode_on_device(device::Device& device, const Sae& sae, std::span<c
   return codes;
 }
 
-Codes encode(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n) {
-  const DeviceCodes made = encode_on_device(device, sae, u, n);
+Codes encode(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n,
+             const VisitZ& visit) {
+  const DeviceCodes made = encode_on_device(device, sae, u, n, visit);
   Codes codes{.n = n, .k = sae.k, .latent = made.latent.download(), .activation = made.activation.download()};
   for (std::int64_t i = 0; i < n * sae.k; ++i) {
     if (codes.activation[i] > 0) continue;

@@ -22,11 +22,17 @@ struct Codes {
 /// however they are shared.
 inline constexpr std::int64_t encode_block = device::encode_tile_rows;
 
+/// What is done with z (rows×h, on the device) of probes begin … begin + rows − 1 before it is gone, for
+/// whatever asks about latents that do not fire.
+using VisitZ = std::function<void(std::int64_t begin, std::int64_t rows, const float* z)>;
+
 /// Codes of n probes. u: n×d in the SAE's input space, (x − mean)/scale or what a rung of science §7 puts
 /// in its place. Probes i, i + 1, … of a call get the same bytes
-/// in a call of their own where i is a multiple of encode_block. The n×h matrix is never held whole.
+/// in a call of their own where i is a multiple of encode_block. The n×h matrix is never held whole: with
+/// `visit`, z of every latent is made on the way, a block of probes at a time.
 /// Error(Exit::numbers) when u holds a non-finite number.
-Codes encode(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n);
+Codes encode(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n,
+             const VisitZ& visit = {});
 
 /// Codes in a device's memory. A latent fires where its activation is above 0; where it is not, it was kept
 /// without firing.
@@ -37,12 +43,7 @@ struct DeviceCodes {
   device::Buffer<float> activation;     ///< n×k
 };
 
-/// What is done with z (rows×h, on the device) of probes begin … begin + rows − 1 before it is gone, for
-/// measures over all latents (auc).
-using VisitZ = std::function<void(std::int64_t begin, std::int64_t rows, const float* z)>;
-
-/// As encode, but nothing goes back to the host. With `visit`, z of every latent is made on the way, a block
-/// of probes at a time.
+/// As encode, but nothing goes back to the host.
 DeviceCodes encode_on_device(device::Device& device, const Sae& sae, std::span<const float> u, std::int64_t n,
                              const VisitZ& visit = {});
 

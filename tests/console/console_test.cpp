@@ -16,6 +16,7 @@
 
 #include "console/progress.hpp"
 #include "console/table.hpp"
+#include "console/wrap.hpp"
 #include "error.hpp"
 
 namespace incipit::console {
@@ -235,6 +236,24 @@ TEST_F(ConsoleTest, TablesAlignCharactersNotBytes) {
             "Völkerkunde      64\n"
             "law          143000");
   EXPECT_THROW(table.row({"one"}), Error);
+}
+
+TEST(Wrapped, BreaksAtBlanksAndEndsInAnEllipsis) {
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(wrapped("one two three", 7, 3), (Lines{"one two", "three"}));
+  EXPECT_EQ(wrapped("one two three", 7, 1), (Lines{"one…"}));
+  EXPECT_EQ(wrapped("one two", 7, 1), (Lines{"one two"}));
+  EXPECT_EQ(wrapped("abcdefgh", 3, 5), (Lines{"abc", "def", "gh"}));
+  EXPECT_EQ(wrapped("abcdefgh", 3, 2), (Lines{"abc", "de…"}));
+  EXPECT_EQ(wrapped("äöü ßé", 3, 2), (Lines{"äöü", "ßé"}));
+  EXPECT_EQ(wrapped("", 5, 2), Lines{""});
+}
+
+TEST(Wrapped, LetsNoControlCharacterThrough) {
+  EXPECT_EQ(wrapped(" a\n\tb\x1b[31mc\x7f\xc2\x9b"
+                    "d ",
+                    40, 1),
+            (std::vector<std::string>{"a b [31mc d"}));
 }
 
 TEST_F(ConsoleTest, NumbersForPeople) {

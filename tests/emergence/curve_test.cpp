@@ -15,6 +15,7 @@ namespace {
 
 constexpr int32_t subjects = 2;
 constexpr int64_t draws = 40;
+constexpr int64_t latents = 3;
 
 /// Every number tells where it belongs.
 double number(int64_t point, int measure, int rung, int32_t subject) {
@@ -43,7 +44,7 @@ std::vector<Point> points() {
 }
 
 Curve filled(const parallel::Communicator& comm) {
-  Curve curve("time", points(), subjects, draws, {0.1, 0.3});
+  Curve curve("time", points(), subjects, draws, {0.1, 0.3}, latents);
   for (int64_t p = 0; p < 4; ++p) {  // the fifth is left as it is
     if (p % comm.size() != comm.rank()) continue;
     if (p == 1) {
@@ -53,7 +54,9 @@ Curve filled(const parallel::Communicator& comm) {
     }
     for (int r = 0; r < rungs; ++r) curve.set(p, static_cast<Rung>(r), made(p, r));
     curve.set_facts(p, {100 + p, 2.5, false});
-    curve.set_usage(p, {7.0, 0.125});
+    const double share = static_cast<double>(p) / 8;
+    curve.set_usage(p, Rung::raw, {7.0, 0.125, {share, 0, 0.5}});
+    curve.set_usage(p, Rung::aligned, {9.0, 0.25, {0, share, 1}});
     curve.set_probe_auc(p, {made(p, 0).measure[5].subject, made(p, 0).measure[5].null});
     align::Alignment alignment;
     alignment.rank = 4;
@@ -139,7 +142,20 @@ TEST(Curve, WritesWhatItHolds) {
   EXPECT_EQ(file.axes(group + "contrast"), (std::vector<std::string>{"rung", "point", "subject"}));
   const auto tau = file.read<double>("anchors/a/tau/time/probe_activation", {2, 5, subjects});
   EXPECT_EQ(tau[static_cast<size_t>((0 * 5 + 2) * subjects)], 2.1);
+  EXPECT_EQ(curve.tau_sweep()[static_cast<size_t>((0 * 5 + 2) * subjects)], 2.1);
   EXPECT_TRUE(std::isnan(tau[static_cast<size_t>((1 * 5 + 2) * subjects + 1)]));
+  const auto rate = file.read<double>(group + "fire_rate", {rungs, 5, latents});
+  EXPECT_EQ(rate[static_cast<size_t>((0 * 5 + 3) * latents)], 0.375);
+  EXPECT_EQ(rate[static_cast<size_t>((2 * 5 + 3) * latents + 1)], 0.375);
+  EXPECT_TRUE(std::isnan(rate[static_cast<size_t>((1 * 5 + 3) * latents)]));
+  EXPECT_TRUE(std::isnan(rate[static_cast<size_t>((0 * 5 + 4) * latents)]));
+  EXPECT_EQ(file.axes(group + "fire_rate"), (std::vector<std::string>{"rung", "point", "latent"}));
+  EXPECT_EQ(file.read<double>(group + "perplexity")[2], 7.0);  // of the first rung
+}
+
+TEST(Curve, RefusesFireRatesOfOtherLatents) {
+  Curve curve("time", points(), subjects, draws, {}, latents);
+  EXPECT_THROW(curve.set_usage(0, Rung::raw, {1.0, 0.0, {0.5}}), Error);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "align/file.hpp"
+#include "emergence/latent_card.hpp"
 #include "emergence/schema.hpp"
 #include "error.hpp"
 #include "parallel/communicator.hpp"
@@ -53,7 +54,7 @@ corpus::Probes probes() {
 }
 
 AnchorResult anchor(const std::string& name) {
-  AnchorResult out{name, "nano", 4000, 6, {}, {}, TokenBaseline{}, {}};
+  AnchorResult out{name, "nano", 4000, 6, {}, {}, TokenBaseline{}, {}, {}};
   out.labels.teacher = "lexical";
   out.labels.subjects = {"biology", "math"};
   for (int64_t j = 0; j < 3; ++j) {
@@ -61,9 +62,17 @@ AnchorResult anchor(const std::string& name) {
     label.latent = j;
     label.label = "label";
     label.fire_rate_by_subject = {0.1, nan};
-    if (j == 1) label.examples = {{2, 0.5}, {4, 0.0}};
+    if (j == 1) {
+      label.examples = {{2, 0.5}, {4, 0.0}};
+      label.judgements = {{1, true, false, {interpret::Answer::yes, 0.75}},
+                          {4, false, false, {interpret::Answer::no, 0.25}}};
+      label.status = interpret::Status::interpretable;
+    }
     out.labels.latents.push_back(label);
   }
+  out.labels.nearest = {
+      {}, {{1, interpret::Side::strongest, 2.5, 1.5}, {4, interpret::Side::silent, 0, -0.5}}, {}};
+  out.random_weights = out.labels;
   out.matches.latents = 3;
   out.matches.subjects = 2;
   out.matches.similarity.assign(6, 0.25F);
@@ -72,7 +81,8 @@ AnchorResult anchor(const std::string& name) {
   for (auto* found : {&out.token_baseline->contrast, &out.token_baseline->auc})
     for (auto& estimates : *found) estimates.subject.assign(2, Estimate{0.5, 0.4, 0.6, 0, -0.1, 0.1, 0.01});
   out.curves.emplace_back("time", std::vector<Point>{{"nano", 10, 9, 0, 6, 1}, {"nano", 10, 9, 4000, 6, 1}},
-                          2, 10, std::vector<double>{0.1, 0.2});
+                          2, 10, std::vector<double>{0.1, 0.2}, 3);
+  out.curves.back().set_usage(1, Rung::raw, {2.0, 0.5, {0.125, 0.25, 0.5}});
   return out;
 }
 
@@ -112,6 +122,48 @@ TEST(EmergenceFile, HoldsWhatWasGivenAndIsValid) {
   EXPECT_EQ(file.read<int8_t>("anchors/time/latents/matched", {3, 2})[5], 1);
   EXPECT_EQ(file.children("anchors"), (std::vector<std::string>{"time", "space"}));
   EXPECT_EQ(validate(path), std::vector<std::string>{});
+}
+
+TEST(EmergenceFile, TellsAllOfALatent) {
+  const auto comm = parallel::Communicator::world();
+  const store::Reader file(written(comm, result(), "emergence_latent.h5"), "emergence");
+  const LatentCard card = read_latent_card(file, "space", 1);
+  EXPECT_EQ(card.label.label, "label");
+  EXPECT_EQ(card.label.status, interpret::Status::interpretable);
+  EXPECT_EQ(card.judged, 2);
+  EXPECT_EQ(card.teacher_auc, 1);
+  ASSERT_EQ(card.subjects.size(), 2U);
+  EXPECT_EQ(card.subjects[0].name, "biology");
+  EXPECT_EQ(card.subjects[0].cosine, 0.25);
+  ASSERT_EQ(card.texts.size(), 2U);
+  EXPECT_EQ(card.texts[0].text, "text 1");
+  EXPECT_EQ(card.texts[0].nearest.activation, 2.5);
+  EXPECT_EQ(card.texts[1].nearest.side, interpret::Side::silent);
+  EXPECT_EQ(card.texts[1].nearest.margin, -0.5);
+  ASSERT_EQ(card.curves.size(), 1U);
+  ASSERT_EQ(card.curves[0].fire_rate.size(), 6U);
+  EXPECT_EQ(card.curves[0].fire_rate[1], 0.25);
+  EXPECT_TRUE(std::isnan(card.curves[0].fire_rate[0]));
+  const LatentCard last = read_latent_card(file, "space", 2);
+  EXPECT_TRUE(last.has_texts && last.texts.empty() && last.subjects.size() == 2);
+  EXPECT_TRUE(std::isnan(last.teacher_auc));
+  for (const int64_t none : {int64_t{-1}, int64_t{3}})
+    EXPECT_THROW(read_latent_card(file, "space", none), Error);
+  EXPECT_THROW(read_latent_card(file, "nowhere", 0), Error);
+}
+
+TEST(EmergenceFile, OfBeforeTheNearestTextsIsValidAndSaysSo) {
+  const auto comm = parallel::Communicator::world();
+  Emergence older = result();
+  for (auto& one : older.anchors) {
+    one.labels.nearest.clear();
+    one.curves.assign(1, Curve("time", one.curves[0].points(), 2, 10, {0.1, 0.2}));
+  }
+  const auto path = written(comm, older, "emergence_older.h5");
+  EXPECT_EQ(validate(path), std::vector<std::string>{});
+  const LatentCard card = read_latent_card(store::Reader(path, "emergence"), "time", 1);
+  EXPECT_FALSE(card.has_texts);
+  EXPECT_TRUE(card.curves.at(0).fire_rate.empty());
 }
 
 TEST(EmergenceFile, IsValidWithoutWhatIsOptional) {

@@ -318,9 +318,11 @@ TEST(Usage, IsTheEntropyOfFirings) {
   const double h = -(0.6 * std::log(0.6) + 0.4 * std::log(0.4));
   EXPECT_NEAR(found.perplexity, std::exp(h), 1e-12);
   EXPECT_NEAR(found.silent, 0.25, 1e-12);
+  EXPECT_EQ(found.fire_rate, (std::vector<double>{0.75, 0.5, 0, 0, 0}));
   codes.latent.assign(8, -1);
   EXPECT_TRUE(std::isnan(of().perplexity));
   EXPECT_EQ(of().silent, 1);
+  EXPECT_EQ(of().fire_rate, std::vector<double>(5, 0.0));
 }
 
 TEST(ProbeActivation, AtAnotherTau) {

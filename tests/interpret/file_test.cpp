@@ -43,13 +43,20 @@ TEST(LabelsFile, WorkSharedOverRanksComesBackWholeAndIsTheSame) {
   const auto expected = interpret(alone, scene.probes, scene.codes, scene.sae, {}, 1, {0, 8});
   ASSERT_EQ(pack_labels(all), pack_labels(expected));
 
-  const Labels labels{teacher.name(), scene.probes.subjects, all};
+  Labels labels{teacher.name(), scene.probes.subjects, all};
+  labels.nearest.resize(all.size());
+  labels.nearest[3] = {{7, Side::strongest, 1.5, 0.5}, {2, Side::silent, 0, -0.25}};
   const fs::path path = test_path(comm);
   write_labels(comm, path, header(), labels, scene.probes);
   const Labels back = read_labels(path);
   EXPECT_EQ(back.teacher, "lexical 1");
   EXPECT_EQ(back.subjects, scene.probes.subjects);
   EXPECT_EQ(pack_labels(back.latents), pack_labels(all));
+  ASSERT_EQ(back.nearest.size(), all.size());
+  ASSERT_EQ(back.nearest[3].size(), 2U);
+  EXPECT_EQ(back.nearest[3][1].probe, 2);
+  EXPECT_EQ(back.nearest[3][1].side, Side::silent);
+  EXPECT_EQ(back.nearest[3][1].margin, -0.25);
 
   {
     const store::Reader reader(path, "labels");
@@ -59,6 +66,8 @@ TEST(LabelsFile, WorkSharedOverRanksComesBackWholeAndIsTheSame) {
     const auto probe = reader.read<int64_t>("latents/examples/probe");
     ASSERT_EQ(texts.size(), probe.size());
     ASSERT_FALSE(texts.empty());
+    EXPECT_EQ(reader.strings("latents/nearest/texts/text"),
+              (std::vector<std::string>{scene.probes.all[2].text, scene.probes.all[7].text}));
     for (std::size_t i = 0; i < texts.size(); ++i) {
       EXPECT_EQ(texts[i], scene.probes.all[static_cast<std::size_t>(probe[i])].text);
     }
@@ -76,6 +85,7 @@ TEST(LabelsFile, ANetOfDeadLatentsIsAFileToo) {
   const fs::path path = test_path(comm);
   write_labels(comm, path, header(), {teacher.name(), scene.probes.subjects, all}, scene.probes);
   EXPECT_EQ(pack_labels(read_labels(path).latents), pack_labels(all));
+  EXPECT_TRUE(read_labels(path).nearest.empty());
   comm.barrier();
   if (comm.root()) fs::remove(path);
 }

@@ -117,10 +117,10 @@ TEST(Matching, AutoLetsFivePercentOfDecoyPairsMatch) {
   EXPECT_TRUE(m.tau_auto);
   EXPECT_EQ(m.pairs, 2400);
   EXPECT_NEAR(m.decoy_rate, 0.05, 1e-9);
-  ASSERT_EQ(m.sweep.tau.size(), 11U);
+  ASSERT_EQ(m.sweep.tau.size(), 14U);  // on to 0.1 beyond tau
   EXPECT_DOUBLE_EQ(m.sweep.tau.front(), 0.1);
-  EXPECT_DOUBLE_EQ(m.sweep.tau.back(), 0.6);
-  for (std::size_t t = 0; t < 11; ++t) {
+  EXPECT_DOUBLE_EQ(m.sweep.tau.back(), 0.75);
+  for (std::size_t t = 0; t < m.sweep.tau.size(); ++t) {
     if (t > 0) {
       EXPECT_LE(m.sweep.decoy_rate[t], m.sweep.decoy_rate[t - 1]);
     }
@@ -130,6 +130,23 @@ TEST(Matching, AutoLetsFivePercentOfDecoyPairsMatch) {
                 static_cast<int64_t>(m.of(c, m.sweep.tau[t], interpretable).size()));
     }
   }
+}
+
+TEST(Matching, TheSweepGoesPastTheTauThatIsUsed) {
+  Coordinates encoder;
+  const std::vector<std::string> labels = {"1 0"};
+  const std::vector<int8_t> interpretable = {1};
+  const auto ends = [&](const char* tau) {
+    MatchOptions options;
+    options.tau = tau;
+    const auto sweep = match_labels(encoder, labels, interpretable, two_subjects(), options).sweep;
+    return std::pair(sweep.tau.front(), sweep.tau.back());
+  };
+  EXPECT_EQ(ends("0.3"), std::pair(0.1, 0.6));
+  EXPECT_EQ(ends("0.55"), std::pair(0.1, 0.65));
+  EXPECT_EQ(ends("0.72"), std::pair(0.1, 0.85));
+  EXPECT_EQ(ends("0.98"), std::pair(0.1, 1.0));
+  EXPECT_EQ(ends("0.12"), std::pair(0.0, 0.6));
 }
 
 TEST(Matching, AutoNeverLetsMoreMatchWhereCosinesAreTied) {
