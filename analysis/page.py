@@ -102,6 +102,21 @@ def headline(emergence, curve):
     return caption + table(names, rows, emergence)
 
 
+def judged(counts):
+    """"35 latents, 67 % of those judged," """
+    share = counts[0] / counts[:2].sum() if counts[:2].sum() else np.nan
+    return f"{counts[0]} latents, {percent(share)} % of those judged,"
+
+
+def verdicts(emergence, anchor):
+    """How many labels hold, and how many do of a model that never learned."""
+    counts, random = emergence.verdicts(anchor), emergence.verdicts(anchor, "random_weights")
+    text = f"{judged(counts)} are interpretable, {counts[1]} are not, {counts[2]} have too little support, {counts[3]} are dead."
+    if random is None:
+        return text + " How many would be without any training is not known: interpret.control = random-weights tells."
+    return text + f" In a model of the same shape with random weights {judged(random)} are interpretable: that much comes from the words of the texts alone."
+
+
 def latent_table(emergence, anchor, most=200):
     latents = emergence.latents(anchor)
     shown = cards.interpretable(latents)[:most]
@@ -110,9 +125,7 @@ def latent_table(emergence, anchor, most=200):
         subjects = ", ".join(n for n, m in zip(emergence.subjects, latents["matched"][j]) if m)
         rows.append([latents["label"][j], str(j), f"{latents['f1'][j]:.2f}", f"{latents['f1_low'][j]:.2f}", str(latents["support"][j]),
                      f"{100 * latents['fire_rate'][j]:.1f}", subjects or "–"])
-    counts = np.bincount(latents["status"], minlength=4)
-    text = (f"{counts[0]} latents are interpretable, {counts[1]} are not, {counts[2]} have too little support, {counts[3]} are dead.")
-    return f"<h3>Interpretable latents</h3><p>{text}</p>" + table(["label", "latent", "F1", "F1 low", "support", "fires %", "matched"], rows, links=[cards.name(anchor, j) for j in shown])
+    return f"<h3>Interpretable latents</h3><p>{verdicts(emergence, anchor)}</p>" + table(["label", "latent", "F1", "F1 low", "support", "fires %", "matched"], rows, links=[cards.name(anchor, j) for j in shown])
 
 
 def table(names, rows, emergence=None, links=None):

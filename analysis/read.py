@@ -68,6 +68,12 @@ class Emergence:
                 found[name] = texts(item) if item.dtype.kind == "S" else np.asarray(item)
         return found
 
+    def verdicts(self, anchor, control=""):
+        """How many latents are interpretable, are not, have too little support, and are dead: of the anchor's dictionary, or of one of
+        its controls'; None where there is none."""
+        path = f"anchors/{anchor}/{control and f'controls/{control}/'}latents/status"
+        return np.bincount(self.file[path], minlength=4) if path in self.file else None
+
     def nearest(self, anchor):
         """{latent: {side: [{"activation", "margin", "text"}, …]}} with side 0 for the texts on which a latent fires most strongly, 1
         for those on which it hardly does, 2 for silent ones; None for a file from before they were kept."""

@@ -35,6 +35,18 @@ def test_page_is_self_contained_and_holds_every_curve(file, tmp_path):
     assert text.count("<figure>") == 15
 
 
+def test_labels_that_hold_stand_beside_those_of_an_untrained_model(file, tmp_path):
+    page.write(file, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert text.count("<p>3 latents, 75 % of those judged, are interpretable") == 3
+    assert text.count("with random weights 1 latents, 25 % of those judged, are interpretable") == 1
+    assert text.count("interpret.control = random-weights tells") == 2
+    with h5py.File(file, "r+") as changed:
+        changed["anchors/time/latents/status"][:] = 2
+    with Emergence(file) as emergence:
+        assert page.verdicts(emergence, "time").startswith("0 latents, – % of those judged,")
+
+
 def test_inline_figures_are_well_formed_and_share_no_id(file, tmp_path):
     page.write(file, tmp_path / "report.html")
     figures_found = re.findall(r"<figure>(<svg.*?</svg>)", (tmp_path / "report.html").read_text(), re.S)

@@ -28,6 +28,8 @@ def write(path, subjects=("biology", "law & order", "math"), read=(1, 0, 1), ste
             group.attrs.update(model="nano-550k", step=steps[-1], layer=layers if anchor != "space" else 0)
             latents(group, s, rng)
             nearest(group)
+            if anchor == "time":
+                group["controls/random_weights/latents/status"] = np.array([0, 1, 1, 2, 3, 1], dtype="i1")
             group["controls/token_baseline/contrast"] = rng.uniform(0, 0.3, (2, s))
             group["controls/token_baseline/auc"] = rng.uniform(0.5, 0.8, (2, s))
             if anchor == "time":
