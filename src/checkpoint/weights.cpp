@@ -347,7 +347,7 @@ void Weights::gather(const Tensor& tensor, int64_t first_row, int64_t rows, std:
 
 void Weights::read_raw(const Tensor& tensor, uint64_t byte_offset, std::span<std::byte> out) const {
   if (draw_ || !tensor.stride.empty()) {
-    throw Error(Exit::defect, "Weights::read_raw: '" + tensor.name + "' does not lie in a file in one piece");
+    throw Error(Exit::defect, "Weights::read_raw: '" + tensor.name + "' is not contiguous in a file");
   }
   if (byte_offset > tensor.bytes || out.size() > tensor.bytes - byte_offset) {
     throw Error(Exit::defect, "Weights::read_raw: bytes beyond the end of '" + tensor.name + "'");
