@@ -35,12 +35,13 @@ def test_page_is_self_contained_and_holds_every_curve(file, tmp_path):
     assert text.count("<figure>") == 15
 
 
-def test_labels_that_hold_stand_beside_those_of_an_untrained_model(file, tmp_path):
-    page.write(file, tmp_path / "report.html")
-    text = (tmp_path / "report.html").read_text()
-    assert text.count("<p>3 latents, 75 % of those judged, are interpretable") == 3
-    assert text.count("with random weights 1 latents, 25 % of those judged, are interpretable") == 1
-    assert text.count("interpret.control = random-weights tells") == 2
+def test_labels_that_hold_stand_beside_those_of_an_untrained_model(file):
+    with Emergence(file) as emergence:
+        for anchor, words in (("time", "with random weights 1 latents, 25 % of those judged, are interpretable"),
+                              ("space", "interpret.control = random-weights tells")):
+            text = page.verdicts(emergence, anchor)
+            assert text.startswith("3 latents, 75 % of those judged, are interpretable") and words in text
+            assert text in page.latent_table(emergence, anchor)
     with h5py.File(file, "r+") as changed:
         changed["anchors/time/latents/status"][:] = 2
     with Emergence(file) as emergence:
