@@ -6,6 +6,7 @@
 #include "checkpoint/config.hpp"
 #include "device/device.hpp"
 #include "model/block_weights.hpp"
+#include "model/layers.hpp"
 
 namespace incipit::model {
 
@@ -87,36 +88,6 @@ class BlockPass {
   const RotaryTable& rotary_;
   Workspace<T>& workspace_;
 };
-
-/// out = layer norm of x, [rows, d], with the configuration's epsilon.
-template <device::Number T>
-void layer_norm(device::Device& device, const checkpoint::Config& config, std::int64_t rows, const float* x,
-                const float* weight, const float* bias, T* out) {
-  device.double_layer_norm(device::DoubleLayerNorm<T>{.rows = rows,
-                                                      .d = config.d,
-                                                      .eps = static_cast<float>(config.norm_eps),
-                                                      .x = x,
-                                                      .weight_a = weight,
-                                                      .bias_a = bias,
-                                                      .out_a = out});
-}
-
-/// out[rows, outputs] = in · weightᵀ + beta · out, weight being [outputs, inputs] as the files hold it.
-template <device::Number T, class C>
-void project(device::Device& device, std::int64_t rows, std::int64_t outputs, std::int64_t inputs,
-             const T* in, const T* weight, C* out, float beta) {
-  device.matmul(device::MatrixProduct<T, C>{.transpose_b = true,
-                                            .m = rows,
-                                            .n = outputs,
-                                            .k = inputs,
-                                            .a = in,
-                                            .lda = inputs,
-                                            .b = weight,
-                                            .ldb = inputs,
-                                            .beta = beta,
-                                            .c = out,
-                                            .ldc = outputs});
-}
 
 extern template struct Workspace<float>;
 extern template struct Workspace<device::Float16>;

@@ -8,6 +8,8 @@
 #include "corpus/packs.hpp"
 #include "error.hpp"
 #include "index.hpp"
+#include "model/layers.hpp"
+#include "model/pack_run.hpp"
 
 namespace incipit::model {
 namespace {
@@ -125,7 +127,7 @@ class PackPass {
   void run(const EncoderBlock& block) {
     float* wide = space_.wide.data();
     float* v = wide + 3 * rows_ * config_.d;
-    product(3 * config_.d, config_.d, space_.x.data(), block.qkv, wide, 0);
+    project(device_, rows_, 3 * config_.d, config_.d, space_.x.data(), block.qkv, wide, 0);
     device_.rotary_split(device::RotarySplit<float>{.rows = rows_,
                                                     .heads = config_.heads,
                                                     .head_size = config_.head_size(),
@@ -151,7 +153,7 @@ class PackPass {
     add_product(config_.d, wide, block.dense, block.dense_bias);
     norm(block.norm1, block.norm1_bias);
 
-    product(config_.mlp, config_.d, space_.x.data(), block.up, wide, 0);
+    project(device_, rows_, config_.mlp, config_.d, space_.x.data(), block.up, wide, 0);
     device_.bias_activation(
         device::BiasActivation<float>{.rows = rows_, .d = config_.mlp, .bias = block.up_bias, .x = wide});
     add_product(config_.mlp, wide, block.down, block.down_bias);
@@ -159,35 +161,13 @@ class PackPass {
   }
 
   void norm(const float* weight, const float* bias) {
-    device_.double_layer_norm(device::DoubleLayerNorm<float>{.rows = rows_,
-                                                             .d = config_.d,
-                                                             .eps = static_cast<float>(config_.norm_eps),
-                                                             .x = space_.x.data(),
-                                                             .weight_a = weight,
-                                                             .bias_a = bias,
-                                                             .out_a = space_.x.data()});
+    layer_norm(device_, config_, rows_, space_.x.data(), weight, bias, space_.x.data());
   }
 
   /// x += in · weightᵀ + bias
   void add_product(int64_t inputs, const float* in, const float* weight, const float* bias) {
     device_.add_bias({.rows = rows_, .d = config_.d, .bias = bias, .x = space_.x.data()});
-    product(config_.d, inputs, in, weight, space_.x.data(), 1);
-  }
-
-  /// out = in · weightᵀ + beta · out, weight being [outputs, inputs].
-  void product(int64_t outputs, int64_t inputs, const float* in, const float* weight, float* out,
-               float beta) {
-    device_.matmul(device::Matmul{.transpose_b = true,
-                                  .m = rows_,
-                                  .n = outputs,
-                                  .k = inputs,
-                                  .a = in,
-                                  .lda = inputs,
-                                  .b = weight,
-                                  .ldb = inputs,
-                                  .beta = beta,
-                                  .c = out,
-                                  .ldc = outputs});
+    project(device_, rows_, config_.d, inputs, in, weight, space_.x.data(), 1);
   }
 
   device::Device& device_;
@@ -215,9 +195,7 @@ std::vector<float> TextEncoder::embed(std::span<const std::vector<std::int32_t>>
   const Distinct distinct(texts);
   for (const auto& text : texts) pack_tokens = std::max<int64_t>(pack_tokens, std::ssize(text));
   const std::vector<corpus::Pack> packs = corpus::make_packs(distinct.texts, pack_tokens);
-  int64_t most = 0;
-  for (const corpus::Pack& pack : packs) most = std::max<int64_t>(most, std::ssize(pack.tokens));
-  EncoderWorkspace workspace(device_, config_, most);
+  EncoderWorkspace workspace(device_, config_, most_tokens(packs));
 
   std::vector<float> rows;  // in the packs' order, which is that of `distinct`
   for (const corpus::Pack& pack : packs) {
