@@ -10,7 +10,6 @@
 #include "error.hpp"
 #include "interpret/prompts.hpp"
 #include "interpret/teacher.hpp"
-#include "match/matching.hpp"
 #include "store/hash.hpp"
 #include "store/reader.hpp"
 
@@ -79,13 +78,6 @@ class Maker {
   std::string device_;
 };
 
-/// What matching reads beside the labels.
-std::vector<fs::path> files_of_match(const deck::Deck& deck) {
-  auto files = match::encoder_files(deck.match);
-  files.push_back(deck.match.subjects);
-  return files;
-}
-
 /// Prompts that lie in no file but in the program.
 std::vector<store::Header::Input> bundled_prompts(const deck::Deck& deck) {
   std::vector<store::Header::Input> inputs;
@@ -152,22 +144,20 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
   for (const auto& checkpoint : study.checkpoints) activations_.push_back(maker.activations(checkpoint));
   std::vector<const Unit*> all;
   std::string points;
-  const auto match_files = files_of_match(deck);
-  const auto teacher_files = interpret::teacher_files(deck.interpret);
   const auto prompts = bundled_prompts(deck);
   for (const auto& [name, anchor, where] : study.dictionaries) {
     const auto site = study.describe(where);
     const std::string file = name + ".h5";
     sae_.push_back(maker.make(Stage::train, "sae", "sae/" + file, anchor, site, {&activations(where)}, {}));
     labels_.push_back(maker.make(Stage::interpret, "labels", "labels/" + file, anchor, site, {&sae_.back()},
-                                 teacher_files, prompts));
+                                 study.teacher_files, prompts));
   }
   for (std::size_t a = 0; a < study.anchors.size(); ++a) {
     const auto& anchor = study.anchors[a];
     const auto site = study.describe(anchor.site);
     const std::string file = anchor.name + ".h5";
-    match_.push_back(
-        maker.make(Stage::match, "match", "match/" + file, anchor.name, site, {&labels_[a]}, match_files));
+    match_.push_back(maker.make(Stage::match, "match", "match/" + file, anchor.name, site, {&labels_[a]},
+                                study.match_files));
     std::vector<const Unit*> sites{&activations(anchor.site)};
     for (const auto& curve : anchor.curves)
       for (const auto& point : curve.points)
@@ -224,11 +214,8 @@ std::vector<const Unit*> Ledger::of(Stage stage) const {
 }
 
 std::vector<fs::path> input_files(const deck::Deck& deck, const Study& study) {
-  std::vector<fs::path> files;
-  if (study.scope == Scope::curves) {
-    files = files_of_match(deck);
-    std::ranges::move(interpret::teacher_files(deck.interpret), std::back_inserter(files));
-  }
+  std::vector<fs::path> files = study.match_files;
+  files.insert(files.end(), study.teacher_files.begin(), study.teacher_files.end());
   files.push_back(deck.probes.path);
   for (const auto& text : study.texts) files.push_back(text.tokenizer);
   for (const auto& model : study.family.models) files.push_back(model.tokenizer);

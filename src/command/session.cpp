@@ -14,7 +14,6 @@
 #include "command/hashes.hpp"
 #include "command/machine.hpp"
 #include "error.hpp"
-#include "match/matching.hpp"
 #include "parallel/agree.hpp"
 #include "parallel/node.hpp"
 #include "store/files.hpp"
@@ -204,8 +203,6 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
     if (world.root()) session->console.attach(output / "run.log");
     const auto timer = session->timing.phase("set up");
     session->study = resolve(deck, scope);
-    // A folder that holds no encoder shows here, not hours later.
-    if (scope == Scope::curves && world.root()) (void)match::encoder_files(deck.match);
   });
   audit_study(*session);
   add_controls(session->study, deck);

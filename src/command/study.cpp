@@ -11,6 +11,8 @@
 
 #include "corpus/tokenizer.hpp"
 #include "error.hpp"
+#include "interpret/teacher.hpp"
+#include "match/matching.hpp"
 #include "store/hash.hpp"
 
 namespace incipit::command {
@@ -302,6 +304,10 @@ Study resolve(const deck::Deck& deck, Scope scope) {
     study.checkpoints = needed_checkpoints(deck, study.family, study.anchors);
     for (const auto& anchor : study.anchors)
       study.dictionaries.push_back({anchor.name, anchor.name, anchor.site});
+    // A folder that holds no encoder, or no teacher, shows here, not hours later.
+    study.teacher_files = interpret::teacher_files(deck.interpret);
+    study.match_files = match::encoder_files(deck.match);
+    study.match_files.push_back(deck.match.subjects);
   } else {
     study.checkpoints = all_checkpoints(study.family);
   }

@@ -80,11 +80,13 @@ struct Study {
   checkpoint::Family family;
   corpus::Probes probes;  ///< those that fit every model's context (`probes.long`)
   std::int64_t dropped = 0;
-  std::vector<Text> texts;               ///< one for each different tokenizer
-  std::vector<int> text_of;              ///< per model, index into texts
-  std::vector<Anchor> anchors;           ///< in the deck's order
-  std::vector<Dictionary> dictionaries;  ///< the anchors', in their order; then those of controls
-  std::vector<Checkpoint> checkpoints;   ///< without those that the audit dropped
+  std::vector<Text> texts;                           ///< one for each different tokenizer
+  std::vector<int> text_of;                          ///< per model, index into texts
+  std::vector<Anchor> anchors;                       ///< in the deck's order
+  std::vector<Dictionary> dictionaries;              ///< the anchors', in their order; then those of controls
+  std::vector<Checkpoint> checkpoints;               ///< without those that the audit dropped
+  std::vector<std::filesystem::path> teacher_files;  ///< that decide what the teacher says
+  std::vector<std::filesystem::path> match_files;    ///< what matching reads beside the labels
 
   using Key = std::pair<int, std::int64_t>;  ///< (model, step)
 
