@@ -17,38 +17,10 @@ namespace incipit::emergence {
 namespace {
 
 template <class T>
-T one_of(const store::Reader& file, const std::string& path, int64_t place) {
-  T value{};
-  file.read_slab<T>(path, {place}, {1}, {&value, 1});
-  return value;
-}
-
-template <class T>
 std::vector<T> row_of(const store::Reader& file, const std::string& path, int64_t place, std::size_t length) {
   std::vector<T> values(length);
   file.read_slab<T>(path, {place, 0}, {1, static_cast<int64_t>(length)}, values);
   return values;
-}
-
-void read_scores(const store::Reader& file, const std::string& group, int64_t j, LatentCard& card) {
-  interpret::LatentLabel& label = card.label;
-  label.latent = j;
-  label.label = file.strings(group + "label")[at(j)];
-  label.status = static_cast<interpret::Status>(one_of<int8_t>(file, group + "status", j));
-  const auto real = [&](const char* name) { return one_of<double>(file, group + name, j); };
-  const auto count = [&](const char* name) { return one_of<int64_t>(file, group + name, j); };
-  label.f1 = real("f1");
-  label.f1_low = real("f1_low");
-  label.precision = real("precision");
-  label.precision_at_rate = real("precision_at_rate");
-  label.recall = real("recall");
-  label.balanced_accuracy = real("balanced_accuracy");
-  label.f1_always_yes = real("f1_always_yes");
-  label.f1_coin = real("f1_coin");
-  label.fire_rate = real("fire_rate");
-  label.support = count("support");
-  label.groups = count("groups");
-  label.unparsed = count("unparsed");
 }
 
 void read_judged_scores(const store::Reader& file, const std::string& group, int64_t j, LatentCard& card) {
@@ -136,7 +108,7 @@ LatentCard read_latent_card(const store::Reader& file, const std::string& anchor
   card.layer = file.attribute_integer(place, "layer");
   card.teacher = file.attribute_string(place + "/latents", "teacher");
   card.tau = file.attribute_number(place + "/latents", "tau");
-  read_scores(file, group, latent, card);
+  card.label = interpret::read_label(file, group, latent);
   read_judged_scores(file, group, latent, card);
   read_subjects_of(file, group, latent, card);
   read_nearest_texts(file, group, latent, card);

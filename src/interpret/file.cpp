@@ -182,6 +182,13 @@ void write_nearest(store::Writer& writer, const std::string& group, const Labels
               probes);
 }
 
+template <class T>
+T one_of(const store::Reader& file, const std::string& path, int64_t place) {
+  T value{};
+  file.read_slab<T>(path, {place}, {1}, {&value, 1});
+  return value;
+}
+
 [[noreturn]] void disagree(const std::filesystem::path& path, const char* what) {
   throw Error(Exit::data, fmt::format("{}: latents/{} does not fit the other datasets; make the labels again "
                                       "(incipit interpret)",
@@ -263,6 +270,18 @@ void write_labels(const parallel::Communicator& comm, const std::filesystem::pat
   store::Writer writer(comm, path, own);
   write_label_group(writer, "", labels, probes);
   writer.commit();
+}
+
+LatentLabel read_label(const store::Reader& file, const std::string& group, int64_t latent) {
+  LatentLabel label;
+  label.latent = latent;
+  label.label = file.strings(group + "label")[at(latent)];
+  label.status = static_cast<Status>(one_of<int8_t>(file, group + "status", latent));
+  for (const RealField& field : real_fields)
+    label.*field.value = one_of<double>(file, group + field.name, latent);
+  for (const CountField& field : count_fields)
+    label.*field.value = one_of<int64_t>(file, group + field.name, latent);
+  return label;
 }
 
 Labels read_labels(const std::filesystem::path& path) {

@@ -35,6 +35,10 @@ void write_label_group(store::Writer& writer, const std::string& group, const La
 /// Error io or data as store::Reader; Error data when datasets disagree in length.
 Labels read_labels(const std::filesystem::path& path);
 
+/// What `group`, "anchors/time/latents/" of an emergence.h5, says of one latent by itself: neither its rates
+/// by subject nor its examples and judgements. Error as store::Reader.
+LatentLabel read_label(const store::Reader& file, const std::string& group, int64_t latent);
+
 /// Error usage, naming those that are there, where an emergence.h5 lacks an anchor.
 void require_anchor(const store::Reader& emergence, const std::string& anchor);
 

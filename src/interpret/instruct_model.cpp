@@ -34,14 +34,8 @@ auto of_key(F&& f) {
   }
 }
 
-/// The folder's full path, without a slash at its end.
-fs::path inside(const fs::path& folder) {
-  const fs::path full = fs::absolute(folder).lexically_normal();
-  return full.has_filename() ? full : full.parent_path();
-}
-
 fs::path tokenizer_near(const fs::path& folder) {
-  const fs::path here = inside(folder);
+  const fs::path here = store::full_path(folder);
   for (const fs::path& place : {here, here.parent_path(), here.parent_path().parent_path()})
     if (fs::exists(place / "tokenizer.json")) return place / "tokenizer.json";
   throw Error(Exit::data,
@@ -146,19 +140,7 @@ InstructFrame::InstructFrame(const PromptFile& file) : text_(file.text) {
 }
 
 std::string InstructFrame::filled(const Prompt& prompt) const {
-  std::string out;
-  for (std::size_t at = 0; at < text_.size();) {
-    const std::string_view rest = std::string_view(text_).substr(at);
-    const auto put = [&](std::string_view name, const std::string& value) {
-      if (!rest.starts_with(name)) return false;
-      out += value;
-      at += name.size();
-      return true;
-    };
-    if (put("{system}", prompt.system) || put("{user}", prompt.user)) continue;
-    out += text_[at++];
-  }
-  return out;
+  return interpret::filled(text_, {{"system", prompt.system}, {"user", prompt.user}});
 }
 
 InstructModel::InstructModel(device::Device& device, const fs::path& folder, const PromptFile& frame,
@@ -168,7 +150,7 @@ InstructModel::InstructModel(device::Device& device, const fs::path& folder, con
       options_(std::move(options)),
       identity_{name_of(folder_, frame_, options_.precision, device),
                 "neox",
-                inside(folder).filename().string(),
+                store::full_path(folder).filename().string(),
                 {}},
       yes_(beginnings(folder_.tokenizer, {"Yes", " Yes", "yes", " yes", "YES", " YES"})),
       no_(beginnings(folder_.tokenizer, {"No", " No", "no", " no", "NO", " NO"})) {

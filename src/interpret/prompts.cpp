@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
 
 #include "corpus/utf8.hpp"
 #include "error.hpp"
@@ -40,14 +39,6 @@ void walk(std::string_view text, Literal&& literal, Named&& named) {
   }
 }
 
-std::string filled(const std::string& text, const std::map<std::string, std::string>& values) {
-  std::string out;
-  walk(
-      text, [&](std::string_view piece) { out += piece; },
-      [&](const std::string& name) { out += values.at(name); });
-  return out;
-}
-
 [[noreturn]] void refuse_prompt(const std::string& where, const std::string& found, const Names& names) {
   throw Error(Exit::data, fmt::format("{}: {}; expected what the model is told, a line ---, and a question "
                                       "with {{{}}}",
@@ -80,6 +71,17 @@ std::string listed(const std::vector<Shown>& texts) {
 }
 
 }  // namespace
+
+std::string filled(std::string_view text, const std::map<std::string, std::string>& values) {
+  std::string out;
+  walk(
+      text, [&](std::string_view piece) { out += piece; },
+      [&](const std::string& name) {
+        const auto value = values.find(name);
+        out += value == values.end() ? "{" + name + "}" : value->second;
+      });
+  return out;
+}
 
 std::string shown_text(std::string_view text, std::size_t characters) {
   std::string line;

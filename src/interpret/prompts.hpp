@@ -2,6 +2,7 @@
 
 #include <array>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,10 @@ struct PromptFile {
 
 /// neox.txt likewise: what stands around a question to an instruction model that knows no roles. Error io.
 [[nodiscard]] PromptFile frame_file(const std::filesystem::path& folder);
+
+/// A template with its placeholders filled in. A placeholder is a word of a–z in braces that `values` has;
+/// all else stays as it stands, and so do the values.
+[[nodiscard]] std::string filled(std::string_view text, const std::map<std::string, std::string>& values);
 
 /// A text on one line, runs of white space as one blank, of at most `characters` characters: of a longer one
 /// the end behind "…", since the vector that a latent fires on is the last token's.

@@ -154,12 +154,6 @@ void check_tokenizer(const SentenceFolder& found) {
   }
 }
 
-/// The last part of a path, whether or not a slash ends it.
-std::string folder_name(const fs::path& folder) {
-  const fs::path path = fs::absolute(folder).lexically_normal();
-  return (path.has_filename() ? path : path.parent_path()).filename().string();
-}
-
 /// Puts the files that an embedding depends on in order.
 void note_files(SentenceFolder& out, std::vector<fs::path> files) {
   files.insert(files.end(), out.weights.begin(), out.weights.end());
@@ -198,7 +192,7 @@ SentenceFolder read_sentence_folder(const fs::path& folder) {
   const std::int64_t max_length = read_max_length(
       sentence_json, store::JsonObject(tokenizers, tokenizer_file.string()), config.longest());
 
-  SentenceFolder out{folder_name(folder),
+  SentenceFolder out{store::full_path(folder).filename().string(),
                      model,
                      config,
                      corpus::WordPiece::load(model, sentence_json.boolean("do_lower_case", false)),

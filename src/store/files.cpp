@@ -131,6 +131,11 @@ std::string read_text(const fs::path& path) {
   return text.str();
 }
 
+fs::path full_path(const fs::path& folder) {
+  const fs::path full = fs::absolute(folder).lexically_normal();
+  return full.has_filename() ? full : full.parent_path();
+}
+
 void ensure_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);

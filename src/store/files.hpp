@@ -25,6 +25,9 @@ void write_text_atomic(const std::filesystem::path& path, std::string_view text)
 /// The whole file. Error io.
 [[nodiscard]] std::string read_text(const std::filesystem::path& path);
 
+/// A folder's full path, without a slash at its end: its last part is the folder's name.
+[[nodiscard]] std::filesystem::path full_path(const std::filesystem::path& folder);
+
 /// Makes the folder and those above it. Error io: it cannot be made, is no folder, or cannot be written to.
 void ensure_folder(const std::filesystem::path& path);
 
