@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "align/file.hpp"
 #include "command/activations.hpp"
@@ -25,20 +26,16 @@ namespace {
 using emergence::TauSweep;
 
 /// How many latents match any subject at each threshold; similarity: [h, C].
-template <class Number>
 std::vector<std::int64_t> count_latents(const std::vector<double>& taus, std::size_t subjects,
-                                        const std::vector<Number>& similarity,
+                                        const std::vector<float>& similarity,
                                         const std::vector<std::int8_t>& interpretable) {
   std::vector<std::int64_t> counts;
   for (const double tau : taus) {
-    std::int64_t count = 0;
-    for (std::size_t j = 0; j < interpretable.size(); ++j) {
-      const auto row = similarity.begin() + static_cast<std::ptrdiff_t>(j * subjects);
-      count += interpretable[j] != 0 &&
-               std::any_of(row, row + static_cast<std::ptrdiff_t>(subjects),
-                           [&](Number cosine) { return static_cast<double>(cosine) >= tau; });
-    }
-    counts.push_back(count);
+    std::set<std::int32_t> any;
+    for (const auto& latents :
+         emergence::match_at(similarity, interpretable, static_cast<std::int32_t>(subjects), tau))
+      any.insert(latents.begin(), latents.end());
+    counts.push_back(std::ssize(any));
   }
   return counts;
 }
@@ -96,10 +93,8 @@ class Sweeper {
     const auto subjects = static_cast<std::int32_t>(probes.subjects.size());
     set_ = emergence::make_judge_set(subjects, subject, group, probes.group_subject);
     resampling_ = emergence::make_resampling(*session.device, set_, {.bootstrap = 0, .permutations = 0}, 0);
-    for (const double tau : file.matches.sweep.tau)
-      swept_.emplace_back(*session.device,
-                          emergence::match_at(file.matches.similarity, file.interpretable, subjects, tau),
-                          sae_.h);
+    swept_ = emergence::sets_at(*session.device, file.matches.similarity, file.interpretable, subjects,
+                                file.matches.sweep.tau);
   }
 
   /// probe_activation at each threshold, on the first rung that the site has: [tau, C]; nothing where the
@@ -121,11 +116,7 @@ class Sweeper {
       rows = align::apply(alignment, judged, static_cast<double>(sae_.scale));
     }
     const auto codes = sae::encode_on_device(*session_.device, sae_, rows, set_.n());
-    for (const auto& sets : swept_) {
-      const auto shares = emergence::probe_activation(codes, sets, set_, resampling_);
-      values.insert(values.end(), shares.begin(), shares.end());
-    }
-    return values;
+    return emergence::probe_activation(codes, swept_, set_, resampling_);
   }
 
   [[nodiscard]] std::int32_t subjects() const { return set_.subjects; }
@@ -165,10 +156,6 @@ TauSweep::Along follow(Session& session, const Sweeper& sweeper, const Curve& cu
   return along;
 }
 
-bool nearby(const TauSweep& sweep, std::size_t t) {
-  return std::abs(sweep.tau[t] - sweep.used) <= emergence::tau_nearby + 1e-9;
-}
-
 /// Mean over all subjects of what `of` says of each.
 template <class F>
 std::string mean_percent(const TauSweep& sweep, const F& of) {
@@ -188,7 +175,7 @@ std::string overview(const TauSweep& sweep) {
     const auto matched = sweep.matched.begin() + static_cast<std::ptrdiff_t>(t * sweep.subjects.size());
     const auto any = std::count_if(matched, matched + static_cast<std::ptrdiff_t>(sweep.subjects.size()),
                                    [](std::int64_t count) { return count > 0; });
-    std::vector<std::string> cells{fmt::format("{}{:.2f}", nearby(sweep, t) ? "* " : "", sweep.tau[t]),
+    std::vector<std::string> cells{fmt::format("{}{:.2f}", sweep.nearby(t) ? "* " : "", sweep.tau[t]),
                                    percent(sweep.decoy_rate[t]), fmt::format("{}", sweep.latents[t]),
                                    fmt::format("{}", any)};
     for (const auto& along : sweep.curves) {
@@ -269,8 +256,8 @@ emergence::TauSweep read_tau_sweep(const store::Reader& file, const std::string&
   sweep.matched = file.read<std::int64_t>(group + "/tau/matched", {count, subjects});
   auto interpretable = file.read<std::int8_t>(group + "/latents/status");
   for (auto& status : interpretable) status = status == 0 ? 1 : 0;
-  const auto similarity = file.read<double>(group + "/latents/similarity",
-                                            {static_cast<std::int64_t>(interpretable.size()), subjects});
+  const auto similarity = file.read<float>(group + "/latents/similarity",
+                                           {static_cast<std::int64_t>(interpretable.size()), subjects});
   sweep.latents = count_latents(sweep.tau, sweep.subjects.size(), similarity, interpretable);
   for (const auto& name : file.children(group + "/curves")) {
     const CurveView curve(file, anchor, name);

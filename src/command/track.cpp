@@ -83,10 +83,8 @@ class Tracker {
     sae::normalise(u, sae_.mean, sae_.scale, u);
     reference_ = emergence::strength_reference(sae::encode_on_device(*session.device, sae_, u, bench.set.n()),
                                                sets_, bench.set, bench.resampling);
-    for (double tau : match_.matches.sweep.tau)
-      swept_.emplace_back(
-          *session.device,
-          emergence::match_at(match_.matches.similarity, match_.interpretable, bench.subjects, tau), sae_.h);
+    swept_ = emergence::sets_at(*session.device, match_.matches.similarity, match_.interpretable,
+                                bench.subjects, match_.matches.sweep.tau);
   }
 
   /// The whole curve, its points shared out over the ranks. Collective.
@@ -183,12 +181,7 @@ class Tracker {
 
   /// What hangs on τ, on the first rung that the site has.
   void set_tau(std::int64_t p, emergence::Curve& curve, const sae::DeviceCodes& codes) {
-    std::vector<double> sweep;
-    for (const auto& sets : swept_) {
-      const auto values = emergence::probe_activation(codes, sets, bench_.set, bench_.resampling);
-      sweep.insert(sweep.end(), values.begin(), values.end());
-    }
-    curve.set_tau(p, sweep);
+    curve.set_tau(p, emergence::probe_activation(codes, swept_, bench_.set, bench_.resampling));
   }
 
   [[nodiscard]] emergence::Matched matched(std::int32_t subjects) const {

@@ -43,4 +43,14 @@ Matched match_at(std::span<const float> similarity, std::span<const int8_t> inte
   return out;
 }
 
+std::vector<MatchedSets> sets_at(device::Device& device, std::span<const float> similarity,
+                                 std::span<const int8_t> interpretable, int32_t subjects,
+                                 std::span<const double> taus) {
+  std::vector<MatchedSets> sets;
+  for (const double tau : taus)
+    sets.emplace_back(device, match_at(similarity, interpretable, subjects, tau),
+                      static_cast<int64_t>(interpretable.size()));
+  return sets;
+}
+
 }  // namespace incipit::emergence

@@ -35,4 +35,9 @@ struct MatchedSets {
 Matched match_at(std::span<const float> similarity, std::span<const int8_t> interpretable, int32_t subjects,
                  double tau);
 
+/// M_c at each of several thresholds, on a device.
+std::vector<MatchedSets> sets_at(device::Device& device, std::span<const float> similarity,
+                                 std::span<const int8_t> interpretable, int32_t subjects,
+                                 std::span<const double> taus);
+
 }  // namespace incipit::emergence

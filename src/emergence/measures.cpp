@@ -267,4 +267,14 @@ std::vector<double> probe_activation(const sae::DeviceCodes& codes, const Matche
   return out;
 }
 
+std::vector<double> probe_activation(const sae::DeviceCodes& codes, const std::vector<MatchedSets>& several,
+                                     const JudgeSet& judge, const Resampling& resampling) {
+  std::vector<double> out;
+  for (const MatchedSets& sets : several) {
+    const auto shares = probe_activation(codes, sets, judge, resampling);
+    out.insert(out.end(), shares.begin(), shares.end());
+  }
+  return out;
+}
+
 }  // namespace incipit::emergence

@@ -93,5 +93,8 @@ Estimates measure_contrast(std::span<const int32_t> predicted, const JudgeSet& j
 /// probe_activation of every subject for given sets (no interval): [C], NaN for an empty M_c.
 std::vector<double> probe_activation(const sae::DeviceCodes& codes, const MatchedSets& sets,
                                      const JudgeSet& judge, const Resampling& resampling);
+/// The same for several: [sets, C].
+std::vector<double> probe_activation(const sae::DeviceCodes& codes, const std::vector<MatchedSets>& several,
+                                     const JudgeSet& judge, const Resampling& resampling);
 
 }  // namespace incipit::emergence

@@ -21,6 +21,10 @@ void keep_if_more(HangsOnTau& most, const TauSweep::Along& curve, const char* pl
 
 }  // namespace
 
+bool TauSweep::nearby(std::size_t t) const {
+  return std::abs(tau[t] - used) <= tau_nearby + rounding;
+}
+
 double TauSweep::at_point(const Along& curve, std::size_t t, std::size_t point, std::size_t subject) const {
   const double found = curve.probe_activation[(t * curve.points.size() + point) * subjects.size() + subject];
   return std::isnan(found) ? 0 : found;
@@ -35,7 +39,7 @@ double TauSweep::largest(const Along& curve, std::size_t t, std::size_t subject)
 std::vector<HangsOnTau> hanging_on_tau(const TauSweep& sweep) {
   std::vector<std::size_t> near;
   for (std::size_t t = 0; t < sweep.tau.size(); ++t)
-    if (std::abs(sweep.tau[t] - sweep.used) <= tau_nearby + rounding) near.push_back(t);
+    if (sweep.nearby(t)) near.push_back(t);
   std::vector<HangsOnTau> found;
   if (near.empty()) return found;
   // A higher threshold matches fewer latents, and fewer fire no more often: the ends say it all.

@@ -25,6 +25,8 @@ struct TauSweep {
   std::vector<int64_t> latents;         ///< [tau] that match any subject
   std::vector<Along> curves;
 
+  /// Whether a threshold is as good as the one used: within `tau_nearby` of it.
+  [[nodiscard]] bool nearby(std::size_t tau) const;
   /// [tau, subject] at the place of a point; 0 where there is none: what nothing matches does not fire.
   [[nodiscard]] double at_point(const Along& curve, std::size_t tau, std::size_t point,
                                 std::size_t subject) const;
