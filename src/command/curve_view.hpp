@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "emergence/curve.hpp"
 #include "store/reader.hpp"
 
 namespace incipit::command {
@@ -33,9 +34,10 @@ class CurveView {
   [[nodiscard]] std::vector<double> all(const std::string& measure) const;
   /// Where [rung, point, subject] lies.
   [[nodiscard]] std::size_t at(std::int64_t rung, std::int64_t point, std::size_t subject) const;
-  /// The rung to show: raw, as the paper reads it, unless widths differ along the curve and only `aligned`
-  /// exists.
-  [[nodiscard]] std::int64_t rung() const { return curve_ == "scale" ? 2 : 0; }
+  /// The rung to show.
+  [[nodiscard]] std::int64_t rung() const {
+    return static_cast<std::int64_t>(emergence::reading_rung(curve_));
+  }
   [[nodiscard]] std::string rung_name() const;
   /// The point at which the anchor itself sits: where its concepts are at home. The last, if it is none.
   [[nodiscard]] std::int64_t home() const;

@@ -191,13 +191,13 @@ std::string note_on(const Row& row, const Row* before, std::int64_t vocabulary) 
 
 /// Of all checkpoints, from their files. Rank 0's.
 std::string losses_table(const Session& session) {
-  using Side = console::Table::Side;
-  console::Table table({{"model", Side::left},
-                        {"step", Side::right},
-                        {"loss", Side::right},
-                        {"perplexity", Side::right},
-                        {"tokens", Side::right},
-                        {"note", Side::left}});
+  using Place = console::Table::Side;
+  console::Table table({{"model", Place::left},
+                        {"step", Place::right},
+                        {"loss", Place::right},
+                        {"perplexity", Place::right},
+                        {"tokens", Place::right},
+                        {"note", Place::left}});
   const auto& study = session.study;
   Row before{};
   for (std::size_t c = 0; c < study.checkpoints.size(); ++c) {

@@ -39,18 +39,18 @@ std::string formats_of(const checkpoint::SurveyedModel& model) {
 }
 
 void print_models(const std::vector<checkpoint::SurveyedModel>& models) {
-  using Side = console::Table::Side;
-  console::Table table({{"model", Side::left},
-                        {"parameters", Side::right},
-                        {"without embeddings", Side::right},
-                        {"layers", Side::right},
-                        {"d", Side::right},
-                        {"heads", Side::right},
-                        {"steps", Side::left},
-                        {"format", Side::left},
-                        {"bytes", Side::right},
-                        {"faulty", Side::right},
-                        {"missing", Side::right}});
+  using Place = console::Table::Side;
+  console::Table table({{"model", Place::left},
+                        {"parameters", Place::right},
+                        {"without embeddings", Place::right},
+                        {"layers", Place::right},
+                        {"d", Place::right},
+                        {"heads", Place::right},
+                        {"steps", Place::left},
+                        {"format", Place::left},
+                        {"bytes", Place::right},
+                        {"faulty", Place::right},
+                        {"missing", Place::right}});
   for (const auto& model : models) {
     double bytes = 0;
     std::size_t faulty = 0;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "command/curve_view.hpp"
+#include "command/findings.hpp"
 #include "command/tau.hpp"
 #include "console/table.hpp"
 #include "interpret/autointerp.hpp"
@@ -103,6 +104,7 @@ std::string results_table(const std::filesystem::path& emergence) {
       text += fmt::format("\nAnchor {}, curve {}, rung {}, at {}\n{}\n", anchor, name, curve.rung_name(),
                           curve.point_names()[static_cast<std::size_t>(home)], headline(curve, home));
       if (curve.points() <= 16) text += "\n" + along(curve) + "\n";
+      text += findings(curve);
     }
     text += tau_notes(read_tau_sweep(file, anchor));
   }
@@ -111,6 +113,16 @@ std::string results_table(const std::filesystem::path& emergence) {
       "subjects.\n"
       "null: the same with permuted subjects. last word, all words: contrast of a classifier that sees only "
       "the text.\n"
+      "rises for good: the level, mean of the last three points, lies above 0 and holds among all subjects "
+      "(q "
+      "<= 0.05).\n"
+      "onset: between the points before and behind it. before it, why: lost, not even a linear probe finds "
+      "it; "
+      "recoded, one\n"
+      "does, this dictionary does not; outvoted, other latents win; turned, rescaled: it is there in a "
+      "turned "
+      "basis, or\n"
+      "once mean and norm are taken off.\n"
       "A subject that was never read and rises all the same shows detection, not knowledge.";
   return text;
 }

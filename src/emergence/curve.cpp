@@ -124,6 +124,7 @@ Curve::Curve(std::string name, std::vector<Point> points, int32_t subjects, int6
   length_ = fire_offset_ + rungs * latents_;
   cells_.assign(points_.size() * at(length_), nan);
   touched_.assign(points_.size(), 0);
+  draws_.resize(points_.size());
   for (size_t p = 0; p < points_.size(); ++p)
     for (int64_t s = 0; s < per_rung; ++s)
       cells_[p * at(length_) + at(facts_offset_ - per_rung + s)] = static_cast<double>(Status::no_site);
@@ -186,6 +187,15 @@ void Curve::set(int64_t point, Rung rung, const SiteMeasures& found) {
   }
   for (int32_t c = 0; c < subjects_; ++c)
     *cell(point, status_offset(r, c)) = static_cast<double>(found.status.at(at(c)));
+  if (rung == reading_rung(name_) && name_ != "grid") keep_draws(point, found);
+}
+
+void Curve::keep_draws(int64_t point, const SiteMeasures& found) {
+  bootstrap_ = static_cast<int64_t>(found.contrast_draws.size()) / subjects_;
+  auto& kept = draws_.at(at(point));
+  kept = found.contrast_draws;
+  const auto& null = found[Measure::contrast].null;
+  kept.insert(kept.end(), null.begin(), null.end());
 }
 
 void Curve::leave_out(int64_t point, Status reason) {
@@ -252,11 +262,43 @@ void Curve::gather(const parallel::Communicator& comm) {
     std::copy_n(all.begin() + static_cast<int64_t>(i) * length_, length_,
                 cells_.begin() + which[i] * length_);
   }
+  gather_draws(comm, mine);
   for (Maxima& maxima : maxima_) {
     const auto of_ranks = comm.all_gather(maxima);
     for (size_t i = 0; i < of_ranks.size(); ++i)
       maxima[i % maxima.size()] = std::max(maxima[i % maxima.size()], of_ranks[i]);
   }
+}
+
+void Curve::gather_draws(const parallel::Communicator& comm, const std::vector<int64_t>& mine) {
+  std::vector<int64_t> held;
+  std::vector<double> sent;
+  for (const int64_t p : mine) {
+    if (draws_[at(p)].empty()) continue;
+    held.push_back(p);
+    sent.insert(sent.end(), draws_[at(p)].begin(), draws_[at(p)].end());
+  }
+  const auto which = comm.all_gather(held);
+  const auto all = comm.all_gather(sent);
+  bootstrap_ = comm.max(bootstrap_);
+  const int64_t length = subjects_ * (bootstrap_ + permutations_);
+  for (size_t i = 0; i < which.size(); ++i) {
+    const auto from = all.begin() + static_cast<int64_t>(i) * length;
+    draws_[at(which[i])].assign(from, from + length);
+  }
+}
+
+std::span<const double> Curve::draws(int64_t point, int64_t begin, int64_t count) const {
+  const auto& kept = draws_.at(at(point));
+  return kept.empty() ? std::span<const double>() : std::span(kept).subspan(at(begin), at(count));
+}
+
+std::span<const double> Curve::contrast_draws(int64_t point, int32_t subject) const {
+  return draws(point, subject * bootstrap_, bootstrap_);
+}
+
+std::span<const double> Curve::contrast_null(int64_t point, int32_t subject) const {
+  return draws(point, subjects_ * bootstrap_ + subject * permutations_, permutations_);
 }
 
 Estimate Curve::estimate(Measure measure, Rung rung, int64_t point, int32_t subject) const {

@@ -20,6 +20,11 @@ enum class Rung : int { raw, rescaled, aligned };
 inline constexpr int rungs = 3;
 inline constexpr std::array<std::string_view, rungs> rung_names = {"raw", "rescaled", "aligned"};
 
+/// The rung on which a curve is read: raw, as the paper does; aligned along scale, where widths differ.
+[[nodiscard]] constexpr Rung reading_rung(std::string_view curve) {
+  return curve == "scale" ? Rung::aligned : Rung::raw;
+}
+
 /// A site on a curve.
 struct Point {
   std::string model;
@@ -57,6 +62,7 @@ class Curve {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::vector<Point>& points() const { return points_; }
+  [[nodiscard]] int32_t subjects() const { return subjects_; }
   [[nodiscard]] Estimate estimate(Measure measure, Rung rung, int64_t point, int32_t subject) const;
   [[nodiscard]] Estimate probe_auc(int64_t point, int32_t subject) const;
   [[nodiscard]] Status status(Rung rung, int64_t point, int32_t subject) const;
@@ -65,6 +71,10 @@ class Curve {
   [[nodiscard]] double probe_auc_null_max(int32_t subject) const;
   /// What set_tau was given: [tau, point, subject].
   [[nodiscard]] std::vector<double> tau_sweep() const;
+  /// Contrast on the rung on which the curve is read: in each resample of groups [B], under each permutation
+  /// [P]. NaN where it has no value. Of a grid they are not kept: it is no line along which something rises.
+  [[nodiscard]] std::span<const double> contrast_draws(int64_t point, int32_t subject) const;
+  [[nodiscard]] std::span<const double> contrast_null(int64_t point, int32_t subject) const;
   /// Share of the judged probes on which a latent fires.
   [[nodiscard]] double fire_rate(Rung rung, int64_t point, int64_t latent) const;
 
@@ -88,6 +98,9 @@ class Curve {
   void raise(Maxima& maxima, int64_t slot, const Estimates& estimates) const;
   [[nodiscard]] double level(const Maxima& maxima, int64_t slot) const;
   [[nodiscard]] std::vector<double> column(int64_t offset) const;
+  void keep_draws(int64_t point, const SiteMeasures& found);
+  void gather_draws(const parallel::Communicator& comm, const std::vector<int64_t>& mine);
+  [[nodiscard]] std::span<const double> draws(int64_t point, int64_t begin, int64_t count) const;
   void write_points(store::Writer& writer, const std::string& group) const;
   void write_estimates(store::Writer& writer, const std::string& group) const;
   void write_site(store::Writer& writer, const std::string& group) const;
@@ -102,6 +115,8 @@ class Curve {
   int64_t facts_offset_, alignment_offset_, tau_offset_, fire_offset_, length_;
   std::vector<double> cells_;  ///< [point, length_]: everything about a point, as ranks exchange it
   std::vector<char> touched_;  ///< [point] set by this rank
+  int64_t bootstrap_ = 0;
+  std::vector<std::vector<double>> draws_;   ///< [point] contrast on the reading rung, [C, B] and [C, P]
   std::array<Maxima, measures + 1> maxima_;  ///< [rung, C, P] each; the last is probe_auc's, [C, P]
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "emergence/conclusions.hpp"
 #include "emergence/estimate_parts.hpp"
 #include "match/file.hpp"
 
@@ -95,6 +96,24 @@ void write_baseline(store::Writer& writer, const std::string& group, const Token
                {"1", "share of probes given to their subject, mean over subjects"}, {"baseline"});
 }
 
+/// The point at which the anchor lies; −1 if none does.
+int64_t home_of(const AnchorResult& anchor, const Curve& curve) {
+  const auto& points = curve.points();
+  const auto home = std::find_if(points.begin(), points.end(), [&](const Point& point) {
+    return point.model == anchor.model && point.step == anchor.step && point.layer == anchor.layer;
+  });
+  return home == points.end() ? -1 : home - points.begin();
+}
+
+void write_curve(store::Writer& writer, const std::string& group, const AnchorResult& anchor,
+                 const Curve& curve, const std::vector<std::string>& subjects) {
+  const std::string path = group + "/curves/" + curve.name();
+  curve.write(writer, path, subjects);
+  if (has_conclusions(curve.name()))
+    write_conclusions(writer, path + "/conclusions", curve, conclude(curve, home_of(anchor, curve)),
+                      subjects);
+}
+
 void write_anchor(store::Writer& writer, const AnchorResult& anchor, const corpus::Probes& probes) {
   const std::string group = "anchors/" + anchor.name;
   writer.attribute(group, "model", anchor.model);
@@ -102,8 +121,7 @@ void write_anchor(store::Writer& writer, const AnchorResult& anchor, const corpu
   writer.attribute(group, "layer", anchor.layer);
   interpret::write_label_group(writer, group, anchor.labels, probes);
   match::write_match_group(writer, group, anchor.matches);
-  for (const Curve& curve : anchor.curves)
-    curve.write(writer, group + "/curves/" + curve.name(), probes.subjects);
+  for (const Curve& curve : anchor.curves) write_curve(writer, group, anchor, curve, probes.subjects);
   if (anchor.token_baseline)
     write_baseline(writer, group + "/controls/token_baseline", *anchor.token_baseline, probes.subjects);
   if (anchor.random_weights)

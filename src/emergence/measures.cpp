@@ -118,8 +118,9 @@ Draws<double> relative(Draws<double> strength, size_t set, const StrengthReferen
 
 }  // namespace
 
-SiteMeasures no_measures(int32_t subjects, int64_t permutations, Status reason) {
+SiteMeasures no_measures(int32_t subjects, int64_t bootstrap, int64_t permutations, Status reason) {
   SiteMeasures out;
+  out.contrast_draws.assign(static_cast<size_t>(subjects * bootstrap), nan);
   for (auto& m : out.measure) m = empty_estimates(subjects, permutations);
   out.status.assign(static_cast<size_t>(subjects), reason);
   return out;
@@ -188,7 +189,8 @@ SiteMeasures measure_codes(const SiteCodes& site, const MatchedSets& sets, const
   divide_by_probes(firing.strength, sets.subject, judge, resampling);
   const auto latent_draws = latent_activation_draws(site.codes, sets, judge, resampling);
   const auto areas = auc_draws(site.scores, sets.own, resampling);
-  SiteMeasures out = no_measures(judge.subjects, resampling.permutations, Status::no_latent);
+  SiteMeasures out =
+      no_measures(judge.subjects, resampling.bootstrap, resampling.permutations, Status::no_latent);
   const auto slot = [&out](Measure m) -> Estimates& { return out.measure[static_cast<size_t>(m)]; };
 
 #pragma omp parallel for schedule(dynamic)
@@ -203,6 +205,8 @@ SiteMeasures measure_codes(const SiteCodes& site, const MatchedSets& sets, const
     put(slot(Measure::contrast), c,
         estimate(shares.contrast, shares.bootstrap.contrast, shares.permutation.contrast),
         shares.permutation.contrast);
+    std::copy(shares.bootstrap.contrast.begin(), shares.bootstrap.contrast.end(),
+              out.contrast_draws.begin() + resampling.bootstrap * c);
     put(slot(Measure::selectivity), c,
         estimate(shares.selectivity, shares.bootstrap.selectivity, shares.permutation.selectivity),
         shares.permutation.selectivity);

@@ -40,13 +40,14 @@ struct Estimates {
 
 struct SiteMeasures {
   std::array<Estimates, measures> measure;
-  std::vector<Status> status;  ///< [C] ok, silent or no_latent
+  std::vector<double> contrast_draws;  ///< [C, B] the contrast in each resample; NaN where there is none
+  std::vector<Status> status;          ///< [C] ok, silent or no_latent
 
   [[nodiscard]] const Estimates& operator[](Measure m) const { return measure[static_cast<size_t>(m)]; }
 };
 
 /// The measures of `count` subjects where there is nothing to measure: NaN, with the reason.
-SiteMeasures no_measures(int32_t subjects, int64_t permutations, Status reason);
+SiteMeasures no_measures(int32_t subjects, int64_t bootstrap, int64_t permutations, Status reason);
 
 /// What an SAE reads at a site, on the device of the resamples.
 struct SiteCodes {

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "emergence/conclusion_columns.hpp"
 #include "emergence/curve.hpp"
 #include "emergence/estimate_parts.hpp"
 
@@ -133,18 +134,39 @@ void add_curve_extras(Entries& entries, const std::string& path) {
                          (*end == '\0'                 ? ""
                           : std::string(end) == "_low" ? ", lower end of the 95 % interval"
                                                        : ", upper end of the 95 % interval"));
-  Group conclusions(entries, path + "/conclusions", optional_);
-  conclusions.real("onset", {"subject"}, "where the contrast rises for good");
-  conclusions.real("onset_low", {"subject"}, "lower end of the onset's bracket");
-  conclusions.real("onset_high", {"subject"}, "upper end of the onset's bracket");
-  conclusions.real("level", {"subject"}, "final contrast, mean of the last three points");
-  conclusions.real("p", {"subject"}, "p of the final contrast");
-  conclusions.real("q", {"subject"}, "the same after Benjamini and Hochberg");
-  conclusions.real("dip", {"subject"}, "depth of the deepest dip");
-  conclusions.real("dip_p", {"subject"}, "p of the dip");
-  conclusions.text("dip_rung", {"subject"}, "what restores the concept in the dip");
-  conclusions.real("threshold_low", {"subject"}, "parameters of the largest model below the threshold");
-  conclusions.real("threshold_high", {"subject"}, "parameters of the smallest model above the threshold");
+}
+
+/// What verdicts are made from.
+void add_evidence(Group& group, const std::string& dim) {
+  group.real("contrast", {dim, "rung"}, "contrast where the subject is missing");
+  for (const EvidenceColumn& column : evidence_columns) group.real(column.name, {dim}, column.meaning);
+}
+
+/// What a curve says: onsets, thresholds, dips. Not in files of the first versions; a file that has one has
+/// all.
+void add_conclusions(Entries& entries, const std::string& path) {
+  Group group(entries, path, path);
+  group.text("subject", {"subject"}, "subject");
+  for (const ConclusionColumn& column : conclusion_columns)
+    group.real(column.name, {"subject"}, column.meaning);
+  group.code("present", {"subject"}, present_meaning);
+  for (const auto& [name, meaning, value] : threshold_columns) group.real(name, {"subject"}, meaning);
+  group.real("earlier", {"subject", "later"}, earlier_meaning);
+  group.real("order_p", {}, order_meaning);
+  group.text("dip_rung", {"subject"}, dip_rung_meaning);
+  group.text("onset_rung", {"subject"}, onset_rung_meaning);
+  Group before(entries, path + "/before", path);
+  add_evidence(before, "subject");
+  Group dips(entries, path + "/dips", path);
+  dips.count("subject_number", {"dip"}, "subject that falls and returns");
+  dips.count("from", {"dip"},
+             "point of the shoulder before; the anchor's own, where the return alone counts");
+  dips.count("at", {"dip"}, "point of the bottom");
+  dips.count("to", {"dip"}, "point of the shoulder behind");
+  dips.real("depth", {"dip"}, "contrast of the lower shoulder less that of the bottom");
+  dips.real("p", {"dip"}, "p of the depth against the best curve without falls");
+  dips.text("verdict", {"dip"}, "why it is not read at the bottom");
+  add_evidence(dips, "dip");
 }
 
 /// Not in files of the first versions; a file that has one has all.
@@ -397,6 +419,7 @@ Schema emergence() {
   const std::string curve = anchor + "/curves/{curve}";
   add_curve(out.entries, curve, curve);
   add_curve_extras(out.entries, curve);
+  add_conclusions(out.entries, curve + "/conclusions");
   const std::string sweep = anchor + "/tau/{curve}";
   Group tau(out.entries, sweep, sweep);
   tau.real("tau", {"tau"}, "matching threshold");

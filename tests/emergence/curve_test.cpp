@@ -15,6 +15,7 @@ namespace {
 
 constexpr int32_t subjects = 2;
 constexpr int64_t draws = 40;
+constexpr int64_t resampled = 5;
 constexpr int64_t latents = 3;
 
 /// Every number tells where it belongs.
@@ -23,7 +24,9 @@ double number(int64_t point, int measure, int rung, int32_t subject) {
 }
 
 SiteMeasures made(int64_t point, int rung) {
-  SiteMeasures out = no_measures(subjects, draws, Status::ok);
+  SiteMeasures out = no_measures(subjects, resampled, draws, Status::ok);
+  for (size_t i = 0; i < out.contrast_draws.size(); ++i)
+    out.contrast_draws[i] = static_cast<double>(100 * point + 10 * rung) + static_cast<double>(i);
   for (int m = 0; m < measures; ++m)
     for (int32_t c = 0; c < subjects; ++c) {
       const double v = number(point, m, rung, c);
@@ -68,6 +71,22 @@ Curve filled(const parallel::Communicator& comm) {
   }
   curve.gather(comm);
   return curve;
+}
+
+TEST(Curve, TheDrawsOfTheReadingRungAreKept) {
+  const auto comm = parallel::Communicator::world();
+  const Curve curve = filled(comm);
+  for (const int64_t p : {0, 2, 3})
+    for (int32_t c = 0; c < subjects; ++c) {
+      const auto found = curve.contrast_draws(p, c), null = curve.contrast_null(p, c);
+      ASSERT_EQ(found.size(), static_cast<size_t>(resampled));
+      ASSERT_EQ(null.size(), static_cast<size_t>(draws));
+      for (int64_t b = 0; b < resampled; ++b)
+        EXPECT_EQ(found[static_cast<size_t>(b)], static_cast<double>(100 * p + c * resampled + b));
+      EXPECT_EQ(null[3], 103 + (p == 3 ? 0.5 : 0));
+    }
+  EXPECT_TRUE(curve.contrast_draws(1, 0).empty());
+  EXPECT_TRUE(curve.contrast_null(4, 1).empty());
 }
 
 TEST(Curve, EveryRankHasEveryPointAfterwards) {
