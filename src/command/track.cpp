@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "align/drift.hpp"
 #include "align/file.hpp"
 #include "align/procrustes.hpp"
 #include "command/activations.hpp"
@@ -41,6 +42,7 @@ struct Bench {
         judge(probes.of(corpus::Part::judge)),
         fit_subject(chosen(probes.subject, fit)),
         fit_group(chosen(probes.group, fit)),
+        judge_group(chosen(probes.group, judge)),
         total(static_cast<std::int64_t>(probes.all.size())),
         seed(deck.run.seed),
         subjects(static_cast<std::int32_t>(probes.subjects.size())) {
@@ -50,13 +52,13 @@ struct Bench {
     // §5).
     const bool questions = deck.probes.format != "jsonl";
     set = emergence::make_judge_set(
-        subjects, chosen(probes.subject, judge), chosen(probes.group, judge), probes.group_subject,
+        subjects, chosen(probes.subject, judge), judge_group, probes.group_subject,
         questions ? emergence::question_strata(judge_texts) : std::vector<std::int32_t>{});
     resampling = emergence::make_resampling(device, set, deck.track, seed);
   }
 
   std::vector<std::int64_t> fit, judge;
-  std::vector<std::int32_t> fit_subject, fit_group;
+  std::vector<std::int32_t> fit_subject, fit_group, judge_group;
   std::vector<std::string> fit_texts, judge_texts;
   std::int64_t total;
   std::uint64_t seed;
@@ -99,6 +101,8 @@ class Tracker {
       for (std::size_t p = 0; p < curve.points.size() && !session_.stop->asked(); ++p) {
         if (owner[p] != session_.world.rank()) continue;
         measure(curve.points[p], static_cast<std::int64_t>(p), result);
+        if (p > 0 && emergence::has_neighbours(curve.name))
+          compare(curve.points[p - 1], curve.points[p], static_cast<std::int64_t>(p), result);
         progress.advance();
       }
     });
@@ -142,10 +146,8 @@ class Tracker {
     if (std::ranges::find(anchor_.left_out, site) != anchor_.left_out.end())
       return curve.leave_out(p, emergence::Status::dropped);
     const auto timer = session_.timing.phase("track");
-    const Activations file(session_.ledger->activations(site).path, bench_.total);
-    const auto fit = file.rows(site.layer, bench_.fit), judge = file.rows(site.layer, bench_.judge);
-    const align::Rows fit_rows{fit, static_cast<std::int64_t>(bench_.fit.size()), file.width()};
-    const align::Rows judge_rows{judge, bench_.set.n(), file.width()};
+    const SiteRows rows = read(site);
+    const auto [fit_rows, judge_rows] = rows.parts();
     const auto facts = emergence::site_facts(judge_rows, bench_.set);
     curve.set_facts(p, facts);
     if (facts.degenerate) return curve.leave_out(p, emergence::Status::degenerate);
@@ -153,12 +155,12 @@ class Tracker {
                                                 bench_.subjects, bench_.seed);
     curve.set_probe_auc(p, emergence::measure_auc(scores, bench_.set, bench_.resampling));
 
-    std::vector<float> u(judge.size());
-    if (file.width() == sae_.d) {
-      sae::normalise(judge, sae_.mean, sae_.scale, u);
+    std::vector<float> u(rows.judge.size());
+    if (rows.width == sae_.d) {
+      sae::normalise(rows.judge, sae_.mean, sae_.scale, u);
       set_tau(p, curve, rung(p, curve, emergence::Rung::raw, u));
       const auto scale = emergence::site_scale(fit_rows);
-      sae::normalise(judge, scale.mean, scale.scale, u);
+      sae::normalise(rows.judge, scale.mean, scale.scale, u);
       rung(p, curve, emergence::Rung::rescaled, u);
     }
     const auto index = std::ranges::find(sites_, site) - sites_.begin();
@@ -166,9 +168,35 @@ class Tracker {
     if (alignment.rank > 0) {
       const auto codes = rung(p, curve, emergence::Rung::aligned,
                               align::apply(alignment, judge_rows, static_cast<double>(sae_.scale)));
-      if (file.width() != sae_.d) set_tau(p, curve, codes);
+      if (rows.width != sae_.d) set_tau(p, curve, codes);
       curve.set_alignment(p, alignment);
     }
+  }
+
+  /// How far the residual stream has moved from a point to the next.
+  void compare(const Site& before, const Site& now, std::int64_t p, emergence::Curve& curve) {
+    for (const Site& site : {before, now})
+      if (std::ranges::find(anchor_.left_out, site) != anchor_.left_out.end()) return;
+    const auto timer = session_.timing.phase("drift");
+    const SiteRows a = read(before), b = read(now);
+    curve.set_drift(p, align::drift(*session_.device, a.parts(), b.parts(), bench_.fit_group,
+                                    bench_.judge_group, bench_.seed));
+  }
+
+  /// The residuals of a site's fit and judge part.
+  struct SiteRows {
+    std::vector<float> fit, judge;
+    std::int64_t width;
+    [[nodiscard]] align::Parts parts() const {
+      const auto view = [this](const std::vector<float>& rows) {
+        return align::Rows{rows, std::ssize(rows) / width, width};
+      };
+      return {view(fit), view(judge)};
+    }
+  };
+  [[nodiscard]] SiteRows read(const Site& site) const {
+    const Activations file(session_.ledger->activations(site).path, bench_.total);
+    return {file.rows(site.layer, bench_.fit), file.rows(site.layer, bench_.judge), file.width()};
   }
 
   sae::DeviceCodes rung(std::int64_t p, emergence::Curve& curve, emergence::Rung which,

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "emergence/drift_columns.hpp"
 #include "emergence/estimate_parts.hpp"
 #include "error.hpp"
 #include "index.hpp"
@@ -119,7 +120,8 @@ Curve::Curve(std::string name, std::vector<Point> points, int32_t subjects, int6
   const int64_t per_rung = rungs * int64_t{subjects};
   facts_offset_ = (measures * per_rung + subjects) * parts + per_rung;
   alignment_offset_ = facts_offset_ + static_cast<int64_t>(fact_columns.size());
-  tau_offset_ = alignment_offset_ + static_cast<int64_t>(alignment_columns.size());
+  drift_offset_ = alignment_offset_ + static_cast<int64_t>(alignment_columns.size());
+  tau_offset_ = drift_offset_ + static_cast<int64_t>(drift_columns.size());
   fire_offset_ = tau_offset_ + static_cast<int64_t>(tau_.size()) * subjects;
   length_ = fire_offset_ + rungs * latents_;
   cells_.assign(points_.size() * at(length_), nan);
@@ -187,7 +189,7 @@ void Curve::set(int64_t point, Rung rung, const SiteMeasures& found) {
   }
   for (int32_t c = 0; c < subjects_; ++c)
     *cell(point, status_offset(r, c)) = static_cast<double>(found.status.at(at(c)));
-  if (rung == reading_rung(name_) && name_ != "grid") keep_draws(point, found);
+  if (rung == reading_rung(name_) && has_neighbours(name_)) keep_draws(point, found);
 }
 
 void Curve::keep_draws(int64_t point, const SiteMeasures& found) {
@@ -228,6 +230,11 @@ void Curve::set_probe_auc(int64_t point, const Estimates& estimates) {
 void Curve::set_alignment(int64_t point, const align::Alignment& alignment) {
   const auto values = alignment_values(alignment);
   std::copy(values.begin(), values.end(), cell(point, alignment_offset_));
+}
+
+void Curve::set_drift(int64_t point, const align::Drift& drift) {
+  double* to = cell(point, drift_offset_);
+  for (const DriftColumn& column : drift_columns) *to++ = drift.*column.value;
 }
 
 void Curve::set_tau(int64_t point, std::span<const double> probe_activation) {
@@ -413,6 +420,14 @@ void Curve::write_site(store::Writer& writer, const std::string& group) const {
                       column(alignment_offset_ + static_cast<int64_t>(i)));
 }
 
+void Curve::write_drift(store::Writer& writer, const std::string& group) const {
+  const auto count = static_cast<int64_t>(points_.size());
+  write_point_numbers(writer, group + "/drift", count);
+  for (size_t i = 0; i < drift_columns.size(); ++i)
+    writer.write(group + "/drift/" + drift_columns[i].name, {count},
+                 column(drift_offset_ + static_cast<int64_t>(i)), {"1", drift_columns[i].meaning}, {"point"});
+}
+
 void Curve::write_fire_rate(store::Writer& writer, const std::string& group) const {
   if (latents_ == 0) return;
   const auto count = static_cast<int64_t>(points_.size());
@@ -435,6 +450,7 @@ void Curve::write(store::Writer& writer, const std::string& group,
   write_points(writer, group);
   write_estimates(writer, group);
   write_site(writer, group);
+  if (has_neighbours(name_)) write_drift(writer, group);
   write_fire_rate(writer, group);
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "align/drift.hpp"
 #include "align/procrustes.hpp"
 #include "emergence/facts.hpp"
 #include "emergence/measures.hpp"
@@ -23,6 +24,11 @@ inline constexpr std::array<std::string_view, rungs> rung_names = {"raw", "resca
 /// The rung on which a curve is read: raw, as the paper does; aligned along scale, where widths differ.
 [[nodiscard]] constexpr Rung reading_rung(std::string_view curve) {
   return curve == "scale" ? Rung::aligned : Rung::raw;
+}
+
+/// Whether the points of a curve follow each other along one axis; those of a grid do not.
+[[nodiscard]] constexpr bool has_neighbours(std::string_view curve) {
+  return curve != "grid";
 }
 
 /// A site on a curve.
@@ -54,6 +60,8 @@ class Curve {
   void set_probe_auc(int64_t point, const Estimates& estimates);
   /// Measures on the rung `aligned` become unreliable (ok and silent do) where the alignment is.
   void set_alignment(int64_t point, const align::Alignment& alignment);
+  /// How the site differs from that of the point before.
+  void set_drift(int64_t point, const align::Drift& drift);
   /// probe_activation at each tau, on the first rung that the site has: [tau, C].
   void set_tau(int64_t point, std::span<const double> probe_activation);
 
@@ -72,7 +80,7 @@ class Curve {
   /// What set_tau was given: [tau, point, subject].
   [[nodiscard]] std::vector<double> tau_sweep() const;
   /// Contrast on the rung on which the curve is read: in each resample of groups [B], under each permutation
-  /// [P]. NaN where it has no value. Of a grid they are not kept: it is no line along which something rises.
+  /// [P]. NaN where it has no value. Not kept where points have no neighbours.
   [[nodiscard]] std::span<const double> contrast_draws(int64_t point, int32_t subject) const;
   [[nodiscard]] std::span<const double> contrast_null(int64_t point, int32_t subject) const;
   /// Share of the judged probes on which a latent fires.
@@ -104,6 +112,7 @@ class Curve {
   void write_points(store::Writer& writer, const std::string& group) const;
   void write_estimates(store::Writer& writer, const std::string& group) const;
   void write_site(store::Writer& writer, const std::string& group) const;
+  void write_drift(store::Writer& writer, const std::string& group) const;
   void write_fire_rate(store::Writer& writer, const std::string& group) const;
 
   std::string name_;
@@ -112,7 +121,7 @@ class Curve {
   int64_t permutations_;
   std::vector<double> tau_;
   int64_t latents_;
-  int64_t facts_offset_, alignment_offset_, tau_offset_, fire_offset_, length_;
+  int64_t facts_offset_, alignment_offset_, drift_offset_, tau_offset_, fire_offset_, length_;
   std::vector<double> cells_;  ///< [point, length_]: everything about a point, as ranks exchange it
   std::vector<char> touched_;  ///< [point] set by this rank
   int64_t bootstrap_ = 0;

@@ -4,6 +4,7 @@
 
 #include "emergence/conclusion_columns.hpp"
 #include "emergence/curve.hpp"
+#include "emergence/drift_columns.hpp"
 #include "emergence/estimate_parts.hpp"
 
 namespace incipit::emergence {
@@ -120,12 +121,6 @@ void add_curve_extras(Entries& entries, const std::string& path) {
   curve.count("latent", {"latent"}, "latent of the anchor's SAE");
   curve.real32("fire_rate", {"rung", "point", "latent"},
                "share of the judge probes on which the latent fires");
-  Group drift(entries, path + "/drift", optional_);
-  drift.real("cka", {"point"}, "linear CKA with the point before, unbiased HSIC");
-  drift.real("residual", {"point"}, "Procrustes residual against the point before");
-  drift.real("cosine", {"point"}, "mean cosine with the point before");
-  drift.real("norm_ratio", {"point"}, "mean norm by that of the point before");
-  drift.real("loss", {"point"}, "next-token loss of the probes");
   Group attribution(entries, path + "/attribution", optional_);
   attribution.text("component", {"component"}, "embedding, attention or MLP of a block");
   for (const char* end : {"", "_low", "_high"})
@@ -134,6 +129,13 @@ void add_curve_extras(Entries& entries, const std::string& path) {
                          (*end == '\0'                 ? ""
                           : std::string(end) == "_low" ? ", lower end of the 95 % interval"
                                                        : ", upper end of the 95 % interval"));
+}
+
+/// Against the point before. Not in files of the first versions; a file that has one has all.
+void add_drift(Entries& entries, const std::string& path) {
+  Group drift(entries, path, path);
+  drift.count("point", {"point"}, "number of the point on the curve");
+  for (const DriftColumn& column : drift_columns) drift.real(column.name, {"point"}, column.meaning);
 }
 
 /// What verdicts are made from.
@@ -419,6 +421,7 @@ Schema emergence() {
   const std::string curve = anchor + "/curves/{curve}";
   add_curve(out.entries, curve, curve);
   add_curve_extras(out.entries, curve);
+  add_drift(out.entries, curve + "/drift");
   add_conclusions(out.entries, curve + "/conclusions");
   const std::string sweep = anchor + "/tau/{curve}";
   Group tau(out.entries, sweep, sweep);

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <array>
+
+#include "align/drift.hpp"
+
+namespace incipit::emergence {
+
+/// The numbers of a drift as files.md names them.
+struct DriftColumn {
+  const char* name;
+  const char* meaning;
+  double align::Drift::*value;
+};
+
+inline constexpr std::array<DriftColumn, 4> drift_columns = {{
+    {"cka", "linear CKA with the point before, unbiased HSIC", &align::Drift::cka},
+    {"residual", "Procrustes residual against the point before, by its spread", &align::Drift::residual},
+    {"cosine", "mean cosine of a probe's vector with that at the point before; NaN where widths differ",
+     &align::Drift::cosine},
+    {"norm_ratio", "mean norm by that at the point before", &align::Drift::norm_ratio},
+}};
+
+}  // namespace incipit::emergence
