@@ -4,6 +4,9 @@ include_guard()
 set(INCIPIT_CUDA AUTO CACHE STRING "Build the CUDA device: ON, OFF, or AUTO (when nvcc is found)")
 set_property(CACHE INCIPIT_CUDA PROPERTY STRINGS ON OFF AUTO)
 
+# A100, H100 and H200, B200, and PTX that later ones compile when the program starts.
+set(INCIPIT_GPU_CODES "sm_80;sm_90;sm_100;compute_80" CACHE STRING "What kernels are compiled for, as nvcc names it")
+
 set(INCIPIT_HAVE_CUDA OFF)
 if(INCIPIT_CUDA STREQUAL "AUTO" OR INCIPIT_CUDA)
   if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
@@ -13,11 +16,10 @@ if(INCIPIT_CUDA STREQUAL "AUTO" OR INCIPIT_CUDA)
       set(ENV{CUDACXX} ${INCIPIT_NVCC})
     endif()
   endif()
-  # A100, H100 and H200, B200, and PTX that later ones compile when the program starts. No kernel uses what the first of
-  # them lacks, so that all are made from one PTX: it takes two thirds of the time.
+  # No kernel uses what the first GPUs lack, so that all are made from one PTX: it takes two thirds of the time.
   if(NOT CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES OFF CACHE STRING "GPU architectures to compile for; OFF: 8.0, 9.0, 10.0 and later")
-    foreach(code sm_80 sm_90 sm_100 compute_80)
+    set(CMAKE_CUDA_ARCHITECTURES OFF CACHE STRING "GPU architectures to compile for; OFF: INCIPIT_GPU_CODES")
+    foreach(code IN LISTS INCIPIT_GPU_CODES)
       add_compile_options($<$<COMPILE_LANGUAGE:CUDA>:-gencode=arch=compute_80,code=${code}>)
     endforeach()
   endif()
