@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes terms.jsonl: every term of terms/SUBJECT.txt in every sentence of templates.txt.
 
-    python3 expand.py            writes terms.jsonl beside this script
-    python3 expand.py --check    writes nothing; exit status 1 if terms.jsonl is not what would be written
-    python3 expand.py -o FILE    writes FILE
+    python3 expand.py [FOLDER]            writes terms.jsonl in the folder, by default that of this script
+    python3 expand.py [FOLDER] --check    writes nothing; exit status 1 if terms.jsonl is not what would be written
+    python3 expand.py [FOLDER] -o FILE    writes FILE
 
 One probe a line: id "SUBJECT/TERM/N" (blanks of the term as hyphens, N the template from 1), subject, group (the
 term: its probes never fall on two sides of a split), text. Subjects by name, terms and templates in the order of
@@ -85,11 +85,13 @@ def expand(folder=HERE):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-o", "--output", type=pathlib.Path, default=HERE / "terms.jsonl")
+    parser.add_argument("folder", nargs="?", type=pathlib.Path, default=HERE, help="of terms/ and templates.txt")
+    parser.add_argument("-o", "--output", type=pathlib.Path, help="default: terms.jsonl in the folder")
     parser.add_argument("--check", action="store_true", help="compare with the output file instead of writing it")
     arguments = parser.parse_args()
+    arguments.output = arguments.output or arguments.folder / "terms.jsonl"
     try:
-        made = expand()
+        made = expand(arguments.folder)
     except Refused as reason:
         print(f"expand.py: {reason}", file=sys.stderr)
         return 1

@@ -106,6 +106,14 @@ class Probes(unittest.TestCase):
     def test_file_is_what_the_script_writes(self):
         self.assertTrue(self.bytes == expand.expand(), "run inputs/probes/expand.py")
 
+    def test_so_is_that_of_everyday_life(self):
+        folder = INPUTS / "everyday"
+        written = (folder / "terms.jsonl").read_bytes()
+        self.assertTrue(written == expand.expand(folder), "run inputs/probes/expand.py inputs/everyday")
+        subjects = {json.loads(line)["subject"] for line in written.decode("utf-8").splitlines()}
+        known = json.loads((folder / "subjects.json").read_text(encoding="utf-8"))["subjects"]
+        self.assertEqual(subjects, set(known))
+
     def test_enough_and_all_different(self):
         self.assertGreaterEqual(len(self.probes), 8000)
         self.assertEqual(len({p["id"] for p in self.probes}), len(self.probes))
