@@ -30,9 +30,9 @@ bool restores(const Curve& curve, Rung rung, std::int32_t subject, std::int64_t 
   return found.value >= (missed.value + there) / 2 && found.low > missed.high;
 }
 
-/// The middle between knowing nothing and what is known where the subject is there.
-double half_known(double there) {
-  return 0.5 + (there - 0.5) / 2;
+/// Three quarters of the way from knowing nothing to what is known where the subject is there.
+double still_known(double there) {
+  return 0.5 + 0.75 * (there - 0.5);
 }
 
 }  // namespace
@@ -57,12 +57,12 @@ Judged judge_absence(const Curve& curve, std::int32_t subject, std::int64_t miss
   seen.probe_auc = probe.value;
   seen.probe_auc_there = least(there, [&](std::int64_t p) { return curve.probe_auc(p, subject).value; });
 
-  const double known = half_known(seen.probe_auc_there);
+  const double known = still_known(seen.probe_auc_there);
   if (restores(curve, Rung::rescaled, subject, missing, seen.contrast_there)) {
     out.verdict = Verdict::rescaled;
   } else if (restores(curve, Rung::aligned, subject, missing, seen.contrast_there)) {
     out.verdict = Verdict::turned;
-  } else if (auc.low > half_known(seen.auc_there)) {
+  } else if (auc.low > still_known(seen.auc_there)) {
     out.verdict = Verdict::outvoted;
   } else if (probe.low > known) {
     out.verdict = Verdict::recoded;

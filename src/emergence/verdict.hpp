@@ -38,8 +38,9 @@ struct Judged {
 /// The subject is missing at the point `missing` and there at the points `there`. The first that holds:
 /// `rescaled`, `turned`: on that rung (a reliable one) the contrast reaches the middle between missing and
 /// there, and its 95 % interval lies above that of the reading. `outvoted`, `recoded`: the interval of `auc`
-/// (on the reading rung), of `probe_auc`, lies above the middle between ½ and there. `lost`: the interval of
-/// `probe_auc` lies below it.
+/// (on the reading rung), of `probe_auc`, lies above three quarters of the way from ½ to there. `lost`: the
+/// interval of `probe_auc` lies below that. Not half the way: what tells all other subjects tells the rest by
+/// exclusion, and where as many subjects are there as are not, that alone is half the way.
 [[nodiscard]] Judged judge_absence(const Curve& curve, std::int32_t subject, std::int64_t missing,
                                    std::span<const std::int64_t> there);
 

@@ -112,20 +112,21 @@ TEST(Conclusions, ThresholdsAreParameters) {
 
 /// Each kind of absence, planted in a dip, is called by its name.
 TEST(Conclusions, EveryDipHasItsVerdict) {
-  const std::array<std::pair<Shown, Verdict>, 6> kinds = {{
+  const std::array<std::pair<Shown, Verdict>, 7> kinds = {{
       {{0, 0.9, 0.9, 0.5, 0.97}, Verdict::rescaled},
       {{0, 0, 0.9, 0.5, 0.97}, Verdict::turned},
       {{0, 0, 0, 0.93, 0.97}, Verdict::outvoted},
       {{0, 0, 0, 0.5, 0.97}, Verdict::recoded},
       {{0, 0, 0, 0.5, 0.5}, Verdict::lost},
-      {{0, 0, 0, 0.5, 0.735}, Verdict::undetermined},
+      {{0, 0, 0, 0.5, 0.85}, Verdict::undetermined},
+      {{0, 0, 0, 0.5, 0.75}, Verdict::lost},
   }};
-  const Curve curve = made("time", 9, 6, [&](std::int64_t p, std::int32_t c) {
+  const Curve curve = made("time", 9, 7, [&](std::int64_t p, std::int32_t c) {
     return p == 5 ? kinds[static_cast<std::size_t>(c)].first : there;
   });
   const Conclusions found = conclude(curve, 8);
-  ASSERT_EQ(found.dips.size(), 6u);
-  for (std::size_t c = 0; c < 6; ++c) {
+  ASSERT_EQ(found.dips.size(), 7u);
+  for (std::size_t c = 0; c < 7; ++c) {
     EXPECT_EQ(found.dips[c].subject, static_cast<std::int32_t>(c));
     EXPECT_EQ(found.dips[c].dip.at, 5);
     EXPECT_EQ(found.dips[c].judged.verdict, kinds[c].second) << c;
