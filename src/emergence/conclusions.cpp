@@ -16,35 +16,42 @@ namespace {
 /// What the points of a curve are spaced by (science §9).
 struct Axis {
   const char* name;
-  double (*place)(const Point&);
-  double (*at_place)(double);
+  double (*value)(const Point&);  ///< of a point, in the axis' own units
+  double (*place)(double);        ///< where a value lies
+  double (*at_place)(double);     ///< the value there
 };
 
-double of_step(const Point& point) {
-  return std::log2(1 + static_cast<double>(point.step));
+double step_of(const Point& point) {
+  return static_cast<double>(point.step);
 }
-double of_params(const Point& point) {
-  return std::log2(static_cast<double>(point.params));
+double params_of(const Point& point) {
+  return static_cast<double>(point.params);
 }
-double of_layer(const Point& point) {
+double layer_of(const Point& point) {
   return static_cast<double>(point.layer);
 }
-double to_step(double place) {
+double log2_above(double step) {
+  return std::log2(1 + step);
+}
+double exp2_above(double place) {
   return std::exp2(place) - 1;
 }
-double to_params(double place) {
+double log2_of(double params) {
+  return std::log2(params);
+}
+double exp2_of(double place) {
   return std::exp2(place);
 }
-double to_layer(double place) {
-  return place;
+double itself(double value) {
+  return value;
 }
 
 std::optional<Axis> axis_of(std::string_view curve) {
   constexpr std::string_view own = "own_";
   if (curve.starts_with(own)) curve.remove_prefix(own.size());
-  if (curve == "time") return Axis{"step", of_step, to_step};
-  if (curve == "scale") return Axis{"parameter", of_params, to_params};
-  if (curve == "space") return Axis{"layer", of_layer, to_layer};
+  if (curve == "time") return Axis{"step", step_of, log2_above, exp2_above};
+  if (curve == "scale") return Axis{"parameter", params_of, log2_of, exp2_of};
+  if (curve == "space") return Axis{"layer", layer_of, itself, itself};
   return std::nullopt;
 }
 
@@ -72,7 +79,7 @@ Line line_of(const Curve& curve, const Axis& axis, std::int32_t subject) {
     const double value = curve.estimate(Measure::contrast, reading_rung(curve.name()), p, subject).value;
     if (std::isnan(value)) continue;
     line.point.push_back(p);
-    line.x.push_back(axis.place(curve.points()[at(p)]));
+    line.x.push_back(axis.place(axis.value(curve.points()[at(p)])));
     line.y.push_back(value);
     draws.push_back(curve.contrast_draws(p, subject));
     nulls.push_back(curve.contrast_null(p, subject));
@@ -120,11 +127,11 @@ Rise find_rise(const Curve& curve, const Axis& axis, const Line& line, std::int3
   const Onset onset = find_onset(line.x, line.y);
   Rise rise{onset.place, {}};
   if (onset.point < 0) return rise;
-  const auto place_of = [&](std::int64_t i) { return axis.at_place(line.x[at(i)]); };
+  const auto value_of = [&](std::int64_t i) { return axis.value(curve.points()[at(line.point[at(i)])]); };
   out.onset = axis.at_place(onset.place);
-  out.onset_high = place_of(onset.point);
+  out.onset_high = value_of(onset.point);
   if (onset.point > 0) {
-    out.onset_low = place_of(onset.point - 1);
+    out.onset_low = value_of(onset.point - 1);
     const std::vector<std::int64_t> there(
         line.point.end() - std::min<std::ptrdiff_t>(3, std::ssize(line.point)), line.point.end());
     out.before = judge_absence(curve, subject, line.point[at(onset.point - 1)], there);
@@ -251,10 +258,11 @@ void call_dips(const Curve& curve, const std::vector<Line>& lines, std::int64_t 
   const auto q = false_discovery_rates(p);
   for (std::size_t c = 0; c < lines.size(); ++c) {
     out.subject[c].dip_q = q[c];
-    if (!(q[c] <= called_at)) continue;
+    if (!(q[c] <= called_at && out.subject[c].deepest.depth >= least_fall)) continue;
     const Line& line = lines[c];
     const Fall fall = fall_along(line, home);
     for (const Dip& dip : find_dips(line.y, line.draws, fall, called_at)) {
+      if (dip.depth < least_fall) continue;
       std::vector<std::int64_t> there{line.point[at(dip.to)]};
       if (fall == Fall::between_shoulders || dip.from > 0) there.push_back(line.point[at(dip.from)]);
       const Dip placed{line.point[at(dip.from)], line.point[at(dip.at)], line.point[at(dip.to)], dip.depth,

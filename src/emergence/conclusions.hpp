@@ -15,6 +15,9 @@ namespace incipit::emergence {
 /// What is called, is called at this rate of errors: of false discoveries over the subjects.
 inline constexpr double called_at = 0.05;
 
+/// A fall of less contrast is none that a concept disappears in, however sure it is.
+inline constexpr double least_fall = 0.1;
+
 /// What a curve says of a subject (science §9), on its contrast. Places are in units of the axis: steps,
 /// parameters, layers. NaN where there is no such thing.
 struct Conclusion {

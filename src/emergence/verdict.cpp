@@ -60,10 +60,10 @@ Judged judge_absence(const Curve& curve, std::int32_t subject, std::int64_t miss
   const double known = still_known(seen.probe_auc_there);
   if (restores(curve, Rung::rescaled, subject, missing, seen.contrast_there)) {
     out.verdict = Verdict::rescaled;
-  } else if (restores(curve, Rung::aligned, subject, missing, seen.contrast_there)) {
-    out.verdict = Verdict::turned;
   } else if (auc.low > still_known(seen.auc_there)) {
     out.verdict = Verdict::outvoted;
+  } else if (restores(curve, Rung::aligned, subject, missing, seen.contrast_there)) {
+    out.verdict = Verdict::turned;
   } else if (probe.low > known) {
     out.verdict = Verdict::recoded;
   } else if (probe.high < known) {

@@ -12,7 +12,7 @@ namespace incipit::emergence {
 namespace {
 
 constexpr std::int64_t drawn = 400, permuted = 200;
-constexpr double sway = 0.03;
+constexpr double usual_sway = 0.03;
 
 /// What a made-up site shows of a subject: contrast on each rung, auc, probe_auc.
 struct Shown {
@@ -23,11 +23,11 @@ constexpr Shown there{0.9, 0.9, 0.9, 0.95, 0.97}, absent{};
 using Scene = std::function<Shown(std::int64_t point, std::int32_t subject)>;
 
 Estimate around(double value) {
-  return {value, value - 2 * sway, value + 2 * sway, 0, -2 * sway, 2 * sway, 0.5};
+  return {value, value - 2 * usual_sway, value + 2 * usual_sway, 0, -2 * usual_sway, 2 * usual_sway, 0.5};
 }
 
 Curve made(const std::string& name, std::int64_t points, std::int32_t subjects, const Scene& scene,
-           std::uint64_t stream = 0) {
+           std::uint64_t stream = 0, double sway = usual_sway) {
   std::vector<Point> where;
   for (std::int64_t p = 0; p < points; ++p)
     where.push_back({"m", std::int64_t{1000} << p, 900, (std::int64_t{1} << p) - 1, p, 0.5});
@@ -132,6 +132,18 @@ TEST(Conclusions, EveryDipHasItsVerdict) {
     EXPECT_EQ(found.dips[c].judged.verdict, kinds[c].second) << c;
     EXPECT_NEAR(found.dips[c].judged.evidence.contrast_there, 0.9, 0.15);
   }
+}
+
+TEST(Conclusions, ASureButSmallFallIsNone) {
+  const Curve curve = made(
+      "time", 9, 1,
+      [](std::int64_t p, std::int32_t) {
+        return p == 5 ? Shown{0.82, 0.9, 0.9, 0.95, 0.97} : there;
+      },
+      0, 0.005);
+  const Conclusions found = conclude(curve, 8);
+  EXPECT_LT(found.subject[0].dip_q, 0.01);
+  EXPECT_TRUE(found.dips.empty());
 }
 
 TEST(Conclusions, TheAnchorsOwnPointIsNoShoulder) {
