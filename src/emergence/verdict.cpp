@@ -21,18 +21,17 @@ double least(std::span<const std::int64_t> points, const F& of) {
   return points.empty() ? nan : out;
 }
 
+double most_of_the_way(double from, double to) {
+  return from + 0.75 * (to - from);
+}
+
 /// Whether a rung reads what the reading rung misses.
 bool restores(const Curve& curve, Rung rung, std::int32_t subject, std::int64_t point, double there) {
   const Rung reading = reading_rung(curve.name());
   if (rung == reading || curve.status(rung, point, subject) != Status::ok) return false;
   const Estimate missed = curve.estimate(Measure::contrast, reading, point, subject);
   const Estimate found = curve.estimate(Measure::contrast, rung, point, subject);
-  return found.value >= (missed.value + there) / 2 && found.low > missed.high;
-}
-
-/// Three quarters of the way from knowing nothing to what is known where the subject is there.
-double still_known(double there) {
-  return 0.5 + 0.75 * (there - 0.5);
+  return found.value >= most_of_the_way(missed.value, there) && found.low > missed.high;
 }
 
 }  // namespace
@@ -57,13 +56,13 @@ Judged judge_absence(const Curve& curve, std::int32_t subject, std::int64_t miss
   seen.probe_auc = probe.value;
   seen.probe_auc_there = least(there, [&](std::int64_t p) { return curve.probe_auc(p, subject).value; });
 
-  const double known = still_known(seen.probe_auc_there);
+  const double known = most_of_the_way(0.5, seen.probe_auc_there);
   if (restores(curve, Rung::rescaled, subject, missing, seen.contrast_there)) {
     out.verdict = Verdict::rescaled;
-  } else if (auc.low > still_known(seen.auc_there)) {
-    out.verdict = Verdict::outvoted;
   } else if (restores(curve, Rung::aligned, subject, missing, seen.contrast_there)) {
     out.verdict = Verdict::turned;
+  } else if (auc.low > most_of_the_way(0.5, seen.auc_there)) {
+    out.verdict = Verdict::outvoted;
   } else if (probe.low > known) {
     out.verdict = Verdict::recoded;
   } else if (probe.high < known) {

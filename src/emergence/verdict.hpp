@@ -36,13 +36,12 @@ struct Judged {
 };
 
 /// The subject is missing at the point `missing` and there at the points `there`. The first that holds:
-/// `rescaled`: on that rung the contrast reaches the middle between missing and there, and its 95 % interval
-/// lies above that of the reading. `outvoted`: the interval of `auc`, on the reading rung, lies above three
-/// quarters of the way from ½ to there. So the basis has not turned, whatever a map, which turns and scales,
-/// may restore. `turned`: as `rescaled`, on the rung `aligned`, where that is reliable. `recoded`: the
-/// interval of `probe_auc` lies above three quarters of the way; `lost`: it lies below. Not half the way:
-/// what tells all other subjects tells the rest by exclusion, and where as many subjects are there as are
-/// not, that alone is half the way.
+/// `rescaled`, `turned`: on that rung (a reliable one) the contrast is three quarters of the way back from
+/// missing to there, and its 95 % interval lies above that of the reading. `outvoted`, `recoded`: the
+/// interval of `auc` (on the reading rung), of `probe_auc`, lies above three quarters of the way from ½ to
+/// there. `lost`: the interval of `probe_auc` lies below that. Not half the way: a map, which turns and
+/// scales, gives an outvoted latent back some of its wins; and what tells all other subjects tells the rest
+/// by exclusion, which is half the way where as many subjects are there as are not.
 [[nodiscard]] Judged judge_absence(const Curve& curve, std::int32_t subject, std::int64_t missing,
                                    std::span<const std::int64_t> there);
 
