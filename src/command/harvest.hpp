@@ -12,7 +12,7 @@
 
 namespace incipit::command {
 
-/// The last-token residuals of one checkpoint while a team computes them, in *pack order*: position p is the
+/// The rows at last tokens, residuals or what blocks add, of one checkpoint while a team computes them, in *pack order*: position p is the
 /// p-th probe when the packs are read one after the other. A rank holds some range of positions, in memory or
 /// in part files, until everything is brought into the deck's order.
 class Harvest {

@@ -2,8 +2,11 @@
 
 #include <array>
 
+#include "emergence/ablation.hpp"
+#include "emergence/attribution.hpp"
 #include "emergence/curve.hpp"
 #include "emergence/estimate_parts.hpp"
+#include "emergence/interval_parts.hpp"
 
 namespace incipit::emergence {
 namespace {
@@ -111,6 +114,24 @@ void add_curve(Entries& entries, const std::string& path, const std::string& req
   add_alignment(group, "alignment_", "point");
 }
 
+void add_intervals(Group& group, const std::string& name, const Dims& dims, const std::string& meaning) {
+  for (const IntervalPart& part : interval_parts)
+    group.real(name + part.suffix, dims, meaning + part.meaning);
+}
+
+/// What Attribution holds.
+void add_attribution(Entries& entries, const std::string& path, const std::string& required) {
+  Group group(entries, path, required);
+  group.text("component", {"component"}, "embedding, attention or MLP of a block");
+  group.text("subject", {"subject"}, "subject");
+  group.count("point", {"point"}, "number of the point on the curve");
+  group.count("layer", {"point"}, "layer; 0 is the embedding output");
+  add_intervals(group, "contribution", {"point", "component", "subject"}, contribution_meaning);
+  add_intervals(group, "margin", {"point", "component", "subject"}, margin_meaning);
+  add_intervals(group, "activation", {"point", "subject"}, activation_meaning);
+  add_intervals(group, "gap", {"point", "subject"}, gap_meaning);
+}
+
 /// What a curve may have beside it: asked for, or of later stages.
 void add_curve_extras(Entries& entries, const std::string& path) {
   Group curve(entries, path, optional_);
@@ -125,14 +146,7 @@ void add_curve_extras(Entries& entries, const std::string& path) {
   drift.real("cosine", {"point"}, "mean cosine with the point before");
   drift.real("norm_ratio", {"point"}, "mean norm by that of the point before");
   drift.real("loss", {"point"}, "next-token loss of the probes");
-  Group attribution(entries, path + "/attribution", optional_);
-  attribution.text("component", {"component"}, "embedding, attention or MLP of a block");
-  for (const char* end : {"", "_low", "_high"})
-    attribution.real(std::string("contribution") + end, {"point", "component", "subject"},
-                     std::string("contribution to the matched pre-activation, centred over probes") +
-                         (*end == '\0'                 ? ""
-                          : std::string(end) == "_low" ? ", lower end of the 95 % interval"
-                                                       : ", upper end of the 95 % interval"));
+  add_attribution(entries, path + "/attribution", path + "/attribution");
   Group conclusions(entries, path + "/conclusions", optional_);
   conclusions.real("onset", {"subject"}, "where the contrast rises for good");
   conclusions.real("onset_low", {"subject"}, "lower end of the onset's bracket");
@@ -330,6 +344,40 @@ Schema alignment() {
   return out;
 }
 
+Schema attribution() {
+  Schema out{"attribution",
+             "attribute",
+             "who wrote a subject's latents, who erased them, along one anchor's layers",
+             {},
+             {}};
+  add_attribution(out.entries, "", always);
+  out.attributes = {{"", "model", "model of the anchor"}, {"", "step", "training step of the anchor"}};
+  return out;
+}
+
+Schema ablation() {
+  Schema out{"ablation",
+             "attribute --ablate",
+             "what an anchor's concepts become without one component, along the layers from its own on",
+             {},
+             {}};
+  Group root(out.entries, "", always);
+  root.count("layer", {"layer"}, "layer");
+  root.text("subject", {"subject"}, "subject");
+  for (const char* measure : {"contrast", "auc"}) {
+    add_intervals(root, std::string(measure) + "_before", {"layer", "subject"},
+                  std::string(measure) + before_meaning);
+    add_intervals(root, std::string(measure) + "_after", {"layer", "subject"},
+                  std::string(measure) + after_meaning);
+    add_intervals(root, std::string(measure) + "_difference", {"layer", "subject"},
+                  std::string(measure) + difference_meaning);
+  }
+  out.attributes = {{"", "component", "attention or MLP of a block"},
+                    {"", "model", "model of the anchor"},
+                    {"", "step", "training step of the anchor"}};
+  return out;
+}
+
 Schema audit() {
   Schema out{"audit", "audit", "whether every checkpoint is what its name says", {}, {}};
   Group root(out.entries, "", always);
@@ -481,8 +529,9 @@ std::string alternatives(const std::string& type) {
 }  // namespace
 
 const std::vector<Schema>& schemas() {
-  static const std::vector<Schema> all = {audit(),     activations(), sae(),  labels(), match(),
-                                          alignment(), emergence(),   loss(), sheet()};
+  static const std::vector<Schema> all = {audit(),     activations(), sae(),         labels(),
+                                          match(),     alignment(),   attribution(), ablation(),
+                                          emergence(), loss(),        sheet()};
   return all;
 }
 
