@@ -274,6 +274,16 @@ std::string attribution_text(const Session& session, std::size_t anchor,
              session.study.anchors[anchor].name, session.study.model(site).name, site.step, verdicts(found));
 }
 
+/// Where a measure is higher without the component, beyond its interval.
+std::string brought_back(const emergence::Ablation& found, const std::vector<emergence::Change>& changes) {
+  std::vector<std::string> where;
+  for (std::size_t c = 0; c < found.subjects.size(); ++c)
+    for (std::size_t p = 0; p < found.layer.size(); ++p)
+      if (changes[p * found.subjects.size() + c].difference.low > 0)
+        where.push_back(fmt::format("{} at layer {}", found.subjects[c], found.layer[p]));
+  return where.empty() ? "none" : fmt::format("{}", fmt::join(where, ", "));
+}
+
 /// Contrast and AUC of the subjects that have latents, a layer to a row.
 std::string ablation_text(const std::string& anchor, const emergence::Ablation& found) {
   Table table({{"subject", Table::Side::left},
@@ -289,7 +299,6 @@ std::string ablation_text(const std::string& anchor, const emergence::Ablation& 
   const auto band = [](const emergence::Estimate& one) {
     return std::isnan(one.low) ? "-" : fmt::format("{:+.0f} to {:+.0f}", 100 * one.low, 100 * one.high);
   };
-  std::vector<std::string> back;
   for (std::size_t c = 0; c < found.subjects.size(); ++c)
     for (std::size_t p = 0; p < found.layer.size(); ++p) {
       const auto& contrast = found.contrast[p * found.subjects.size() + c];
@@ -299,13 +308,12 @@ std::string ablation_text(const std::string& anchor, const emergence::Ablation& 
                  percent(contrast.after.value), fmt::format("{:+.0f}", 100 * contrast.difference.value),
                  band(contrast.difference), two_digits(auc.before.value), two_digits(auc.after.value),
                  fmt::format("{:+.2f}", auc.difference.value), interval(auc.difference)});
-      if (contrast.difference.low > 0)
-        back.push_back(fmt::format("{} at layer {}", found.subjects[c], found.layer[p]));
     }
   return fmt::format(
-      "\nAnchor {} with {} replaced by its mean over probes\n{}\n{} brings back: {}\n", anchor,
-      component_name(found.component), table.text(), "Its removal",
-      back.empty() ? "nothing beyond the intervals" : fmt::format("{}", fmt::join(back, ", ")));
+      "\nAnchor {} without {} (its mean over probes in its place)\n{}\nbrought back, contrast: {}\n"
+      "brought back, AUC: {}\n",
+      anchor, component_name(found.component), table.text(), brought_back(found, found.contrast),
+      brought_back(found, found.auc));
 }
 
 /// The components asked for, each once, ascending.
@@ -315,7 +323,7 @@ std::vector<std::int64_t> to_ablate(const std::vector<std::string>& words, const
   for (const auto& word : words) {
     if (word == "erasers") {
       for (const auto& fall : emergence::deepest_falls(found))
-        if (!fall.erasers.empty()) components.push_back(fall.erasers.front());
+        components.insert(components.end(), fall.erasers.begin(), fall.erasers.end());
     } else {
       components.push_back(component_of(word, last_layer(anchor)));
     }

@@ -125,6 +125,33 @@ TEST_P(ForwardGolden, EveryLayerIsTheSame) {
   });
 }
 
+TEST_P(ForwardGolden, EveryLayerIsTheSumOfWhatBlocksAdd) {
+  write_checkpoint();
+  const std::vector<float> expected = golden().read<float>(path("residual"));
+  const auto size = expected.size() / static_cast<std::size_t>(number("layers") + 1);
+  for_every_arithmetic([&](const device::Candidate& candidate, const Arithmetic& arithmetic) {
+    const auto device = candidate.make();
+    const checkpoint::Weights weights = checkpoint::Weights::open(folder_);
+    const checkpoint::Config config = checkpoint::read_config(folder_ / "config.json");
+    std::vector<int> layers(static_cast<std::size_t>(config.layers) + 1);
+    std::iota(layers.begin(), layers.end(), 0);
+    const std::vector<corpus::Pack> packs = {pack()};
+    std::vector<float> sum(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(size));
+    std::size_t layer = 0;
+    Neox(*device, weights, config, arithmetic.precision)
+        .run(
+            packs, layers, [](int, std::span<const float>) {},
+            [&](int, std::span<const float> attention, std::span<const float> mlp) {
+              for (std::size_t i = 0; i < size; ++i) sum[i] += attention[i] + mlp[i];
+              EXPECT_LE(test::relative_error(std::span<const float>(sum),
+                                             std::span(expected).subspan(layer++ * size, size)),
+                        arithmetic.bound)
+                  << "layer " << layer - 1;
+            });
+    EXPECT_EQ(layer, layers.size());
+  });
+}
+
 TEST_P(ForwardGolden, LogitsAtTheLastTokensAreTheSame) {
   write_checkpoint();
   const corpus::Pack texts = pack();
