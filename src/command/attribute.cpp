@@ -183,6 +183,8 @@ void attribute_anchors(Session& session, bool again, const std::vector<std::size
       found = computed(session, a, *judged);
     }
     write(session, a, *found);
+    session.console.line("attribution {}: {} components over {} layers, their sums are the forward pass's",
+                         session.study.anchors[a].name, found->components(), found->layer.size());
   }
 }
 

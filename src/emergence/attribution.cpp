@@ -157,11 +157,7 @@ class Attributor {
         append(of_components, read_component(k, encoder));
     });
     share(centre_, components_, sae_.d);
-    const auto sums = sums_at_own_points();
-    parallel::together(comm_, "attribution: sums", [&] {
-      for (int64_t p = comm_.rank(), own = 0; p < points_; p += comm_.size(), ++own)
-        check_sums(p, sums.data() + own * n_);
-    });
+    check_sums();
     return assemble(gathered(at_points), gathered(of_components));
   }
 
@@ -353,7 +349,25 @@ class Attributor {
     return out;
   }
 
-  void check_sums(int64_t point, const TermSums* sums) const {
+  /// Refuses the first point whose sums are off, whichever rank it is on. Collective.
+  void check_sums() const {
+    const auto sums = sums_at_own_points();
+    std::string fault;
+    int64_t first = points_;
+    parallel::together(comm_, "attribution: sums", [&] {
+      for (int64_t p = comm_.rank(), own = 0; p < points_ && fault.empty(); p += comm_.size(), ++own) {
+        fault = fault_at(p, sums.data() + own * n_);
+        if (!fault.empty()) first = p;
+      }
+    });
+    const int64_t first_of_all = comm_.min(first);
+    parallel::together(comm_, "attribution", [&] {
+      if (first == first_of_all && !fault.empty()) throw Error(Exit::numbers, fault);
+    });
+  }
+
+  /// What is wrong with the first sum at a point that is; empty where all are right.
+  [[nodiscard]] std::string fault_at(int64_t point, const TermSums* sums) const {
     const int64_t layer = input_.layer[at(point)];
     const Reading& found = readings_[at(point / comm_.size())];
     const auto constant = constants(layer);
@@ -363,26 +377,32 @@ class Attributor {
       double still = 0;
       for (const int32_t j : matched_of(i)) still += constant[at(j)];
       still /= static_cast<double>(matched_of(i).size());
-      check_sum("the mean pre-activation of its latents", layer, i, still, sums[i].z, sums[i].z_size,
-                found.z[at(i)]);
-      if (one.rival >= 0)
-        check_sum("the margin of its latents", layer, i, constant[at(one.leader)] - constant[at(one.rival)],
-                  sums[i].gap, sums[i].gap_size, found.gap[at(i)]);
+      const Sum z{still, sums[i].z, sums[i].z_size, found.z[at(i)]};
+      if (!z.right()) return fault_of(z, "the mean pre-activation of its latents", layer, i);
+      if (one.rival < 0) continue;
+      const Sum gap{constant[at(one.leader)] - constant[at(one.rival)], sums[i].gap, sums[i].gap_size,
+                    found.gap[at(i)]};
+      if (!gap.right()) return fault_of(gap, "the margin of its latents", layer, i);
     }
+    return {};
   }
 
-  void check_sum(const char* what, int64_t layer, int64_t probe, double constant, double sum, double size,
-                 double expected) const {
-    const double allowed = sum_tolerance * (std::abs(constant) + size);
-    if (std::abs(constant + sum - expected) <= allowed) return;
-    throw Error(
-        Exit::numbers,
-        fmt::format("{} layer {}, subject {}, judged probe {}: the embedding and what attention and MLP of "
-                    "{} blocks wrote sum up to {:.9g}, but the forward pass has {:.9g} for {}; they may "
-                    "differ by {:.1g}. attention_out and mlp_out in the activation file are not those of "
-                    "its residual: remove the file and run `incipit extract` again",
-                    input_.where, layer, input_.subjects[at(judge_.subject[at(probe)])], probe, layer,
-                    constant + sum, expected, what, allowed));
+  /// A constant and the sum of terms, which should be what was found.
+  struct Sum {
+    double constant, terms, size, expected;
+    [[nodiscard]] double allowed() const { return sum_tolerance * (std::abs(constant) + size); }
+    [[nodiscard]] bool right() const { return std::abs(constant + terms - expected) <= allowed(); }
+  };
+
+  [[nodiscard]] std::string fault_of(const Sum& sum, const char* what, int64_t layer, int64_t probe) const {
+    return fmt::format(
+        "{} layer {}, subject {}, judged probe {}: the embedding and what attention and MLP of {} blocks "
+        "wrote sum "
+        "up to {:.9g}, but the forward pass has {:.9g} for {}; they may differ by {:.1g}. attention_out and "
+        "mlp_out in "
+        "the activation file are not those of its residual: remove the file and run `incipit extract` again",
+        input_.where, layer, input_.subjects[at(judge_.subject[at(probe)])], probe, layer,
+        sum.constant + sum.terms, sum.expected, what, sum.allowed());
   }
 
   [[nodiscard]] Attribution assemble(const std::vector<Estimate>& at_points,

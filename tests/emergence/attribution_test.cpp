@@ -10,6 +10,7 @@
 #include "data.hpp"
 #include "emergence/ablation.hpp"
 #include "emergence/schema.hpp"
+#include "store/reader.hpp"
 #include "store/writer.hpp"
 
 namespace incipit::emergence {

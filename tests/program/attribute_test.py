@@ -121,10 +121,9 @@ def test_results_hold_it_and_are_valid(nano):
     found = attribution(output)
     with h5py.File(output / "emergence.h5") as file:
         group = file["anchors/space/curves/space/attribution"]
-        for name, values in found.items():
-            if name in group:
-                np.testing.assert_array_equal(group[name][()], values)
-        assert "contribution_low" in group and group.attrs.keys() is not None
+        for name in ("component", "layer", "subject", *(kind + end for kind in ("contribution", "margin", "activation", "gap")
+                                                       for end in ("", "_low", "_high"))):
+            np.testing.assert_array_equal(group[name][()], found[name])
     for name in ("emergence.h5", "attribution/space.h5", "attribution/space/mlp-3.h5", "activations/nano-550k/step4000.h5"):
         checked = incipit("inspect", "--validate", output / name)
         assert checked.code == 0, checked.text
@@ -151,13 +150,23 @@ def test_asked_for_later_it_makes_no_dictionary_anew(nano, tmp_path):
     assert found["emergence.h5"] == expected["emergence.h5"]
 
 
+def test_a_list_of_layers_is_followed_through_all_components(nano, tmp_path):
+    deck, output, _ = nano
+    result = incipit("run", deck, f"--run.output={tmp_path / 'out'}", ASK, "--extract.layers=0,5")
+    assert result.code == 0, result.text
+    with h5py.File(tmp_path / "out/activations/nano-550k/step4000.h5") as file:
+        assert file["layer"][:].tolist() == list(range(6))
+    found, whole = attribution(tmp_path / "out"), attribution(output)
+    assert found["layer"].tolist() == [0, 3, 5]  # the anchor's own with those of the list
+    for name in ("contribution", "margin_low", "activation", "gap_high"):
+        np.testing.assert_array_equal(found[name], whole[name][[0, 3, 5]])
+
+
 @pytest.mark.parametrize("words, parts", [
     (("--extract.components=no",), ("extract.components = no", "extract.components = yes", "incipit extract")),
     ((ASK, "--ablate=atention:3"), ("atention:3", "attention:LAYER", "erasers")),
-    ((ASK, "--ablate=mlp"), ("'mlp'", "mlp:LAYER")),
     ((ASK, "--ablate=mlp:3x"), ("mlp:3x", "mlp:LAYER")),
     ((ASK, "--ablate=attention:1,mlp:6"), ("mlp:6", "blocks 1 to 5")),
-    ((ASK, "--ablate=mlp:0"), ("mlp:0", "blocks 1 to 5")),
     ((ASK, "--anchor=time"), ("--anchor=time", "there is space")),
     ((ASK, "--anchor.space.curves=time"), ("space curve", "anchor.NAME.curves")),
     ((ASK, "--extract.dtype=float16"), ("extract.dtype = float32", "float16")),
