@@ -196,7 +196,7 @@ std::string signed_number(double value) {
   return std::isnan(value) ? "-" : fmt::format("{:+.3f}", value);
 }
 
-std::string interval(const emergence::Estimate& one) {
+std::string interval_text(const emergence::Estimate& one) {
   return std::isnan(one.low) ? "-" : fmt::format("{:+.3f} to {:+.3f}", one.low, one.high);
 }
 
@@ -212,7 +212,7 @@ std::string waterfall(const emergence::Attribution& found, std::int64_t subject)
     for (auto k = components_at(layer - 1); layer > 0 && k < components_at(layer); ++k) {
       const auto& one = found.contribution[found.at(points - 1, k, subject)];
       cells.push_back(signed_number(one.value));
-      cells.push_back(interval(one));
+      cells.push_back(interval_text(one));
     }
     cells.resize(7);
     table.row(cells);
@@ -225,7 +225,8 @@ std::string named(const emergence::Attribution& found, std::int64_t point, std::
   std::vector<std::string> names;
   for (const auto k : components) {
     const auto& one = found.contribution[found.at(point, k, subject)];
-    names.push_back(fmt::format("{} {} ({})", component_name(k), signed_number(one.value), interval(one)));
+    names.push_back(
+        fmt::format("{} {} ({})", component_name(k), signed_number(one.value), interval_text(one)));
   }
   return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }
@@ -309,7 +310,7 @@ std::string ablation_text(const std::string& anchor, const emergence::Ablation& 
       table.row({found.subjects[c], std::to_string(found.layer[p]), percent(contrast.before.value),
                  percent(contrast.after.value), fmt::format("{:+.0f}", 100 * contrast.difference.value),
                  band(contrast.difference), two_digits(auc.before.value), two_digits(auc.after.value),
-                 fmt::format("{:+.2f}", auc.difference.value), interval(auc.difference)});
+                 fmt::format("{:+.2f}", auc.difference.value), interval_text(auc.difference)});
     }
   return fmt::format(
       "\nAnchor {} without {} (its mean over probes in its place)\n{}\nbrought back, contrast: {}\n"
