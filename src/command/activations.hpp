@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "parallel/work.hpp"
@@ -22,6 +23,11 @@ class Activations {
   [[nodiscard]] std::vector<float> rows(int layer, std::span<const std::int64_t> which) const;
   /// A block of the probes: [block, d].
   [[nodiscard]] std::vector<float> rows(int layer, parallel::BlockRange block) const;
+  /// The same of another dataset: attention_out or mlp_out, of a file that has them.
+  [[nodiscard]] std::vector<float> rows_of(const std::string& dataset, int layer,
+                                           parallel::BlockRange block) const;
+  [[nodiscard]] std::vector<float> rows_of(const std::string& dataset, int layer,
+                                           std::span<const std::int64_t> which) const;
 
  private:
   store::Reader reader_;

@@ -14,6 +14,10 @@ void dispatch(const parallel::Communicator& world, const std::vector<std::string
 /// `incipit run DECK`: all stages of the main job, then the table of results.
 void run(const parallel::Communicator& world, const std::vector<std::string>& words);
 
+/// `incipit attribute DECK [--anchor=NAME] [--ablate=attention:3,...]`: who wrote and who erased each concept
+/// along the layers, and what becomes of it without them.
+void attribute_and_ablate(const parallel::Communicator& world, const std::vector<std::string>& words);
+
 /// `incipit loss DECK`: the next-token losses of the probes at every checkpoint that the deck selects, and a
 /// table of their means.
 void loss(const parallel::Communicator& world, const std::vector<std::string>& words);

@@ -17,24 +17,49 @@
 namespace incipit::command {
 namespace {
 
-/// Of all layers of one probe.
-std::size_t row_bytes(const Checkpoint& checkpoint, const checkpoint::Config& config) {
-  return checkpoint.layers.size() * static_cast<std::size_t>(config.d) * sizeof(float);
+/// A dataset of [layer, probe, d].
+struct Kept {
+  const char* name;
+  const char* meaning;
+};
+
+constexpr Kept residual_stream{"residual", "residual stream at the last token"};
+constexpr Kept components_of_blocks[] = {
+    {"attention_out", "what the block's attention added at the last token; row 0 is zero"},
+    {"mlp_out", "what the block's MLP added at the last token; row 0 is zero"}};
+
+bool keeps_components(const deck::Deck& deck, const Checkpoint& checkpoint) {
+  return deck.extract.components && checkpoint.space;
 }
 
-PassCost extraction_cost(const Study& study, const Checkpoint& checkpoint, const deck::RunOptions& run) {
-  const auto precision = model::precision_of(run.precision);
+std::vector<Kept> kept_of(const deck::Deck& deck, const Checkpoint& checkpoint) {
+  std::vector<Kept> kept{residual_stream};
+  if (keeps_components(deck, checkpoint))
+    kept.insert(kept.end(), std::begin(components_of_blocks), std::end(components_of_blocks));
+  return kept;
+}
+
+/// Of all layers of one probe.
+std::size_t row_bytes(const deck::Deck& deck, const Checkpoint& checkpoint,
+                      const checkpoint::Config& config) {
+  return kept_of(deck, checkpoint).size() * checkpoint.layers.size() * static_cast<std::size_t>(config.d) *
+         sizeof(float);
+}
+
+PassCost extraction_cost(const Study& study, const Checkpoint& checkpoint, const deck::Deck& deck) {
+  const auto precision = model::precision_of(deck.run.precision);
   const auto& config = study.model(checkpoint).config;
   const double depth = static_cast<double>(checkpoint.layers.back()) / static_cast<double>(config.layers);
-  const std::size_t row = row_bytes(checkpoint, config);
+  const std::size_t row = row_bytes(deck, checkpoint, config);
+  const bool components = keeps_components(deck, checkpoint);
   PassCost cost;
   cost.flops_per_token = config.flops_per_token() * depth;
   cost.bytes_read = 2.0 * static_cast<double>(config.params()) * depth;
-  cost.bytes_held = model::Neox::bytes_fixed(config, run.pack_tokens, precision);
-  cost.wave_bytes = [&config, row, precision](std::span<const corpus::Pack> packs) {
+  cost.bytes_held = model::Neox::bytes_fixed(config, deck.run.pack_tokens, precision);
+  cost.wave_bytes = [&config, row, precision, components](std::span<const corpus::Pack> packs) {
     std::size_t probes = 0;
     for (const auto& pack : packs) probes += pack.probes.size();
-    return model::Neox::bytes_per_wave(config, packs, precision) + probes * row;
+    return model::Neox::bytes_per_wave(config, packs, precision, components) + probes * row;
   };
   return cost;
 }
@@ -50,9 +75,10 @@ class Extraction {
         unit_(session.ledger->activations(index)),
         model_(session.study.model(checkpoint_)),
         text_(text_of(session.study, checkpoint_)),
+        kept_(kept_of(session.deck, checkpoint_)),
         harvest_(text_.packs, checkpoint_.layers, model_.config.d),
         parts_(session.deck.run.output / "parts" / model_.name / checkpoint_.name(), unit_),
-        cost_(extraction_cost(session.study, checkpoint_, session.deck.run)),
+        cost_(extraction_cost(session.study, checkpoint_, session.deck)),
         progress_(progress) {}
 
   /// False when a stop was asked for before everything was there.
@@ -67,8 +93,8 @@ class Extraction {
   /// Part files are for work that would hurt to lose, or whose rows do not fit into memory.
   bool needs_parts() const {
     const bool long_work = is_long(session_, team_, cost_, checkpoint_);
-    return team_.any(long_work ||
-                     row_bytes(checkpoint_, model_.config) * text_.tokens.size() > session_.memory / 2);
+    return team_.any(long_work || row_bytes(session_.deck, checkpoint_, model_.config) * text_.tokens.size() >
+                                      session_.memory / 2);
   }
 
   /// Runs the packs that no part file holds, shared out over the team; false when a stop was asked for.
@@ -84,7 +110,7 @@ class Extraction {
     const auto rows = harvest_.positions(begin, end);
     if (!in_parts)
       memory_.assign(
-          checkpoint_.layers.size(),
+          kept_.size() * checkpoint_.layers.size(),
           std::vector<float>(static_cast<std::size_t>((rows.end - rows.begin) * harvest_.width())));
     return each_wave(session_, cost_, text_.packs, {begin, end}, there,
                      [&](PackRange packs) { wave(neox, packs.first, packs.second, in_parts, rows.begin); });
@@ -93,18 +119,27 @@ class Extraction {
   void wave(model::Neox& neox, std::size_t first, std::size_t last, bool in_parts, std::int64_t origin) {
     const std::span<const corpus::Pack> packs(text_.packs.data() + first, last - first);
     const auto at = harvest_.positions(first, last);
-    std::vector<std::vector<float>> part(in_parts ? checkpoint_.layers.size() : 0);
+    std::vector<std::vector<float>> part(in_parts ? kept_.size() * checkpoint_.layers.size() : 0);
+    const auto keep = [&](std::size_t kind, int layer, std::span<const float> rows) {
+      const auto slab = slab_of(kind, static_cast<std::size_t>(std::ranges::find(checkpoint_.layers, layer) -
+                                                               checkpoint_.layers.begin()));
+      if (in_parts) {
+        part[slab].assign(rows.begin(), rows.end());
+      } else {
+        std::ranges::copy(rows, memory_[slab].begin() + (at.begin - origin) * harvest_.width());
+      }
+    };
+    model::Neox::ComponentSink components;
+    if (kept_.size() > 1)
+      components = [&](int layer, std::span<const float> attention, std::span<const float> mlp) {
+        keep(1, layer, attention);
+        keep(2, layer, mlp);
+      };
     {
       const auto timer = session_.timing.phase("forward");
-      neox.run(packs, checkpoint_.layers, [&](int layer, std::span<const float> rows) {
-        const auto l = static_cast<std::size_t>(std::ranges::find(checkpoint_.layers, layer) -
-                                                checkpoint_.layers.begin());
-        if (in_parts) {
-          part[l].assign(rows.begin(), rows.end());
-        } else {
-          std::ranges::copy(rows, memory_[l].begin() + (at.begin - origin) * harvest_.width());
-        }
-      });
+      neox.run(
+          packs, checkpoint_.layers, [&](int layer, std::span<const float> rows) { keep(0, layer, rows); },
+          components);
     }
     if (in_parts) {
       const auto timer = session_.timing.phase("write");
@@ -125,31 +160,43 @@ class Extraction {
     file.attribute("", "model", model_.name);
     file.attribute("", "step", checkpoint_.step);
     write_axes(file);
+    for (std::size_t kind = 0; kind < kept_.size(); ++kind) write_kept(file, kind, held, in_parts);
+    file.commit();
+  }
+
+  void write_kept(store::Writer& file, std::size_t kind, const std::vector<parallel::BlockRange>& held,
+                  bool in_parts) {
     const bool half = session_.deck.extract.dtype == "float16";
-    const store::About about{"1", "residual stream at the last token"};
+    const std::string name = kept_[kind].name;
+    const store::About about{"1", kept_[kind].meaning};
     const std::vector<std::int64_t> shape{static_cast<std::int64_t>(checkpoint_.layers.size()),
                                           harvest_.probes(), harvest_.width()};
     if (half) {
-      file.create<store::Half>("residual", shape, about, {"layer", "probe_id", "d"});
+      file.create<store::Half>(name, shape, about, {"layer", "probe_id", "d"});
     } else {
-      file.create<float>("residual", shape, about, {"layer", "probe_id", "d"});
+      file.create<float>(name, shape, about, {"layer", "probe_id", "d"});
     }
     const auto mine = held[static_cast<std::size_t>(team_.rank())];
     harvest_.deliver(
         team_, held,
         [&](std::size_t layer) {
-          return in_parts ? parts_.read<float>(layer, mine, harvest_.width()) : std::move(memory_[layer]);
+          const auto slab = slab_of(kind, layer);
+          return in_parts ? parts_.read<float>(slab, mine, harvest_.width()) : std::move(memory_[slab]);
         },
         [&](std::size_t layer, parallel::BlockRange block, std::span<const float> rows) {
           const std::vector<std::int64_t> start{static_cast<std::int64_t>(layer), block.begin, 0};
           const std::vector<std::int64_t> count{1, block.end - block.begin, harvest_.width()};
           if (half) {
-            file.write_slab<store::Half>("residual", start, count, store::to_half(rows));
+            file.write_slab<store::Half>(name, start, count, store::to_half(rows));
           } else {
-            file.write_slab<float>("residual", start, count, rows);
+            file.write_slab<float>(name, start, count, rows);
           }
         });
-    file.commit();
+  }
+
+  /// Where a layer of one of the kinds that are kept lies, in memory and in part files.
+  [[nodiscard]] std::size_t slab_of(std::size_t kind, std::size_t layer) const {
+    return kind * checkpoint_.layers.size() + layer;
   }
 
   void write_axes(store::Writer& file) const {
@@ -165,12 +212,13 @@ class Extraction {
   const Unit& unit_;
   const checkpoint::Model& model_;
   const Text& text_;
+  std::vector<Kept> kept_;
   Harvest harvest_;
   Parts parts_;
   PassCost cost_;
   console::Progress& progress_;
   std::vector<std::size_t> held_;           ///< first pack of each rank of the team, and the end
-  std::vector<std::vector<float>> memory_;  ///< [layer] rows of this rank's positions
+  std::vector<std::vector<float>> memory_;  ///< [kept, layer] rows of this rank's positions
 };
 
 }  // namespace
@@ -178,9 +226,7 @@ class Extraction {
 void extract(Session& session, bool again) {
   each_checkpoint(
       session, deck::Stage::extract, again,
-      [&](const Checkpoint& checkpoint) {
-        return extraction_cost(session.study, checkpoint, session.deck.run);
-      },
+      [&](const Checkpoint& checkpoint) { return extraction_cost(session.study, checkpoint, session.deck); },
       [&](const parallel::Communicator& team, std::size_t checkpoint, console::Progress& progress) {
         return Extraction(session, team, checkpoint, progress).run();
       });

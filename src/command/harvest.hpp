@@ -12,9 +12,9 @@
 
 namespace incipit::command {
 
-/// The last-token residuals of one checkpoint while a team computes them, in *pack order*: position p is the
-/// p-th probe when the packs are read one after the other. A rank holds some range of positions, in memory or
-/// in part files, until everything is brought into the deck's order.
+/// The rows at last tokens, residuals or what blocks add, of one checkpoint while a team computes them, in
+/// *pack order*: position p is the p-th probe when the packs are read one after the other. A rank holds some
+/// range of positions, in memory or in part files, until everything is brought into the deck's order.
 class Harvest {
  public:
   Harvest(std::span<const corpus::Pack> packs, std::vector<int> layers, std::int64_t width);

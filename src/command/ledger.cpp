@@ -39,19 +39,29 @@ class Maker {
             const std::vector<store::Header::Input>& more = {}) const {
     Unit unit{stage, kind, deck_.run.output / file, {}, deck::keys_of(deck_, stage, anchor), {}, device_};
     std::string text = fmt::format("incipit {} 1\n{}\n{}\ndevice {}\n", kind, unit.keys, extra, device_);
-    for (const auto* before : from) text += fmt::format("from {}\n", before->fingerprint);
+    for (const auto* before : from) text += fmt::format("from {}\n", before->lineage);
     unit.inputs = more;
     for (const auto& path : files) unit.inputs.push_back({path.string(), hashes_.at(path.string())});
     for (const auto& input : unit.inputs) text += fmt::format("file {}\n", input.sha256);
-    unit.fingerprint = store::sha256(text);
+    unit.fingerprint = unit.lineage = store::sha256(text);
     return unit;
   }
 
   Unit activations(const Checkpoint& checkpoint) const {
     auto extra = fmt::format("layers {}\ndropped {}", fmt::join(checkpoint.layers, ","), study_.dropped);
     if (checkpoint.random()) extra += fmt::format("\nrandom weights of seed {}", deck_.run.seed);
-    return make(Stage::extract, "activations", file_of("activations", checkpoint), {}, extra, {},
-                forward_files(checkpoint));
+    auto unit = make(Stage::extract, "activations", file_of("activations", checkpoint), {}, extra, {},
+                     forward_files(checkpoint));
+    if (!checkpoint.space) return unit;
+    unit.keys += fmt::format("extract.components = {}\n", deck_.extract.components ? "yes" : "no");
+    if (deck_.extract.components) unit.fingerprint = store::sha256(unit.lineage + " with components");
+    return unit;
+  }
+
+  Unit attribution(const Anchor& anchor, const std::string& site, const std::string& points,
+                   const Unit& components, const std::vector<const Unit*>& from) const {
+    return make(Stage::attribute, "attribution", "attribution/" + anchor.name + ".h5", anchor.name,
+                fmt::format("{}\n{}components {}", site, points, components.fingerprint), from, {});
   }
 
   Unit loss(const Checkpoint& checkpoint) const {
@@ -167,10 +177,14 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
     align_.push_back(
         maker.make(Stage::align, "align", "align/" + file, anchor.name, site + "\n" + path, sites, {}));
     points += path;
+    if (deck.extract.components && space_curve(anchor) != nullptr)
+      attribution_.emplace(
+          a, maker.attribution(anchor, site, path, activations(anchor.site), {&sae_[a], &match_[a]}));
   }
   for (const auto* units : {&sae_, &labels_, &match_, &align_})
     for (const auto& unit : *units) all.push_back(&unit);
   for (const auto& unit : activations_) all.push_back(&unit);
+  for (const auto& [anchor, unit] : attribution_) all.push_back(&unit);
   emergence_ =
       maker.make(Stage::track, "emergence", "emergence.h5", {}, points, all, input_files(deck, study));
 }
@@ -202,6 +216,9 @@ std::vector<const Unit*> Ledger::of(Stage stage) const {
       break;
     case Stage::align:
       add(align_);
+      break;
+    case Stage::attribute:
+      for (const auto& [anchor, unit] : attribution_) units.push_back(&unit);
       break;
     case Stage::track:
       units.push_back(&emergence_);

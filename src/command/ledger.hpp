@@ -14,12 +14,15 @@ namespace incipit::command {
 /// One file that some stage makes, and what it must have been made from.
 struct Unit {
   deck::Stage stage;
-  std::string kind;  ///< as in files.md: activations, sae, labels, match, align, emergence, loss
+  std::string kind;  ///< as in files.md: activations, sae, labels, match, align, attribution, emergence, loss
   std::filesystem::path path;
   std::string fingerprint;
   std::string keys;                          ///< the deck's lines this stage reads
   std::vector<store::Header::Input> inputs;  ///< every file read for it
   std::string device;                        ///< the kind that makes it
+  /// What the fingerprints of later stages are made of: the unit's own, but for what the file holds beyond
+  /// what they read. So components may be asked for later, and no dictionary is made anew.
+  std::string lineage = {};
 };
 
 enum class State { missing, done, stale };
@@ -40,12 +43,16 @@ class Ledger {
   [[nodiscard]] const Unit& labels(std::size_t dictionary) const { return labels_[dictionary]; }
   [[nodiscard]] const Unit& match(std::size_t anchor) const { return match_[anchor]; }
   [[nodiscard]] const Unit& align(std::size_t anchor) const { return align_[anchor]; }
+  /// Of an anchor with a space curve, where extract.components is set.
+  [[nodiscard]] const Unit& attribution(std::size_t anchor) const { return attribution_.at(anchor); }
+  [[nodiscard]] bool attributes(std::size_t anchor) const { return attribution_.contains(anchor); }
   [[nodiscard]] const Unit& emergence() const { return emergence_; }
   [[nodiscard]] std::vector<const Unit*> of(deck::Stage stage) const;
 
  private:
   const Study* study_;
   std::vector<Unit> activations_, sae_, labels_, match_, align_, loss_;
+  std::map<std::size_t, Unit> attribution_;  ///< by anchor
   Unit emergence_;
 };
 

@@ -16,8 +16,8 @@ using deck::Stage;
 
 /// Refuses before any work is done, rather than at three in the morning.
 void refuse_stale(const Session& session) {
-  for (auto stage :
-       {Stage::extract, Stage::train, Stage::interpret, Stage::match, Stage::align, Stage::track})
+  for (auto stage : {Stage::extract, Stage::train, Stage::interpret, Stage::match, Stage::align,
+                     Stage::attribute, Stage::track})
     static_cast<void>(session.pending(stage, session.deck.run.redo));
 }
 
@@ -51,6 +51,7 @@ void run(const parallel::Communicator& world, const std::vector<std::string>& wo
     interpret(*session, again);
     match(*session, again);
     align(*session, again);
+    attribute(*session, again);
     track(*session, again);
     drop_activations(*session);
   } else {

@@ -14,6 +14,8 @@ void match(Session& session, bool again);
 /// `match`, and then how the curves move with match.tau where what they are counted from is there.
 void match_and_sweep(Session& session, bool again);
 void align(Session& session, bool again);
+/// Nothing to do without extract.components.
+void attribute(Session& session, bool again);
 void track(Session& session, bool again);
 
 }  // namespace incipit::command

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "corpus/tokenizer.hpp"
@@ -127,22 +128,32 @@ std::vector<int> layers_wanted(const std::string& key, const std::set<int>& need
   return {layers.begin(), layers.end()};
 }
 
+/// 0 … last: a sum of what blocks add leaves none of them out.
+std::vector<int> up_to(int last) {
+  std::vector<int> layers(static_cast<std::size_t>(last) + 1);
+  std::iota(layers.begin(), layers.end(), 0);
+  return layers;
+}
+
 std::vector<Checkpoint> needed_checkpoints(const deck::Deck& deck, const checkpoint::Family& family,
                                            const std::vector<Anchor>& anchors) {
   std::map<std::pair<int, std::int64_t>, std::set<int>> needed;
-  std::set<std::pair<int, std::int64_t>> of_anchor;
+  std::set<std::pair<int, std::int64_t>> of_anchor, of_space;
   for (const auto& anchor : anchors) {
     needed[{anchor.site.model, anchor.site.step}].insert(anchor.site.layer);
     of_anchor.insert({anchor.site.model, anchor.site.step});
+    if (space_curve(anchor) != nullptr) of_space.insert({anchor.site.model, anchor.site.step});
     for (const auto& curve : anchor.curves)
       for (const auto& p : curve.points) needed[{p.model, p.step}].insert(p.layer);
   }
   std::vector<Checkpoint> checkpoints;
   for (const auto& [key, layers] : needed) {
     const auto& model = family.models[static_cast<std::size_t>(key.first)];
-    checkpoints.push_back({key.first, key.second, find_step(model, key.second)->folder,
-                           layers_wanted(deck.extract.layers, layers, model.config.layers),
-                           of_anchor.contains(key)});
+    const bool space = of_space.contains(key);
+    auto wanted = layers_wanted(deck.extract.layers, layers, model.config.layers);
+    if (space && deck.extract.components) wanted = up_to(wanted.back());
+    checkpoints.push_back({key.first, key.second, find_step(model, key.second)->folder, std::move(wanted),
+                           of_anchor.contains(key), space});
   }
   return checkpoints;
 }
@@ -257,6 +268,11 @@ int resolve_layer(const std::string& text, std::int64_t layers, const std::strin
     throw Error(Exit::usage,
                 fmt::format("{}.layer = {}: the model has layers 0 (embedding) to {}", where, text, layers));
   return layer;
+}
+
+const Curve* space_curve(const Anchor& anchor) {
+  const auto found = std::ranges::find(anchor.curves, "space", &Curve::name);
+  return found == anchor.curves.end() ? nullptr : &*found;
 }
 
 std::vector<Site> sites_of(const Anchor& anchor) {

@@ -53,7 +53,8 @@ struct Checkpoint {
   std::int64_t step;
   std::filesystem::path folder;  ///< of random weights: of the checkpoint whose shape they have
   std::vector<int> layers;
-  bool anchor;  ///< an SAE waits for this one: it goes first
+  bool anchor;         ///< an SAE waits for this one: it goes first
+  bool space = false;  ///< a space curve runs here: components are kept too, if the deck asks for them
 
   [[nodiscard]] bool random() const { return step == random_weights; }
   /// Of files: "step4000", "random_weights".
@@ -103,6 +104,9 @@ struct Study {
 
 /// Takes checkpoints away. Their sites stay on the curves, as gaps.
 void leave_out(Study& study, const std::vector<Study::Key>& checkpoints);
+
+/// The curve over space of an anchor; null where it has none.
+const Curve* space_curve(const Anchor& anchor);
 
 /// Adds what the controls of interpret.control take: for each anchor a model of its shape with random
 /// weights, looked at where the anchor is, and a dictionary there.

@@ -237,7 +237,7 @@ class Tracker {
 std::vector<const Unit*> needed_for_track(const Session& session) {
   std::vector<const Unit*> needed;
   for (auto stage : {deck::Stage::extract, deck::Stage::train, deck::Stage::interpret, deck::Stage::match,
-                     deck::Stage::align})
+                     deck::Stage::align, deck::Stage::attribute})
     for (const auto* unit : session.ledger->of(stage)) needed.push_back(unit);
   return needed;
 }
@@ -274,6 +274,11 @@ void track(Session& session, bool again) {
       parallel::together(session.world, "reading the anchor", [&] { tracker.emplace(session, *bench, a); });
       result.anchors.push_back(tracker->result(*baseline));
       result.subjects = tracker->subjects();
+      if (session.ledger->attributes(a))
+        parallel::together(session.world, "reading the attribution", [&] {
+          result.anchors.back().attribution =
+              emergence::read_attribution(session.ledger->attribution(a).path);
+        });
       for (const auto& curve : study.anchors[a].curves)
         result.anchors.back().curves.push_back(tracker->follow(curve, progress));
     }

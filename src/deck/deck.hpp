@@ -93,7 +93,7 @@ std::string resolved_science(const Deck& deck);
 /// redo, keep_activations, mpi_hints), as INI; for the `timing` group.
 std::string resolved_operational(const Deck& deck);
 
-enum class Stage { extract, train, interpret, match, align, track, loss };
+enum class Stage { extract, train, interpret, match, align, attribute, track, loss };
 
 std::string_view name_of(Stage stage);
 

@@ -153,6 +153,8 @@ std::string_view name_of(Stage stage) {
       return "match";
     case Stage::align:
       return "align";
+    case Stage::attribute:
+      return "attribute";
     case Stage::track:
       return "track";
     case Stage::loss:

@@ -85,6 +85,15 @@ void check_k(const Deck& deck, const Given& given) {
                   deck.sae.k, source(given, "sae.k"), deck.sae.latents, source(given, "sae.latents")));
 }
 
+void check_components(const Deck& deck, const Given& given) {
+  if (!deck.extract.components || deck.extract.dtype == "float32") return;
+  throw Error(
+      Exit::usage,
+      fmt::format("extract.components = yes ({}) needs extract.dtype = float32, found {} ({}): what blocks "
+                  "add must sum up to the residual within 1e-4, and half precision has rounded it off",
+                  source(given, "extract.components"), deck.extract.dtype, source(given, "extract.dtype")));
+}
+
 void check_model(const Deck& deck, const Given& given) {
   if (deck.interpret.teacher != "http" || !deck.interpret.model.empty()) return;
   throw Error(Exit::usage,
@@ -154,6 +163,7 @@ Deck load(const std::filesystem::path& path, const std::vector<std::string>& ove
     }
   }
   check_k(deck, given);
+  check_components(deck, given);
   check_model(deck, given);
   for (const std::string& name : given.anchors()) deck.anchors.push_back(make_anchor(name, given));
   if (deck.anchors.empty()) deck.anchors.push_back(make_anchor("time", given));

@@ -15,7 +15,8 @@ using Stages = std::vector<Stage>;
 const Stages forward_passes = {Stage::extract, Stage::loss};
 
 /// The split and the seed are read by all that comes after the forward passes.
-const Stages after_extraction = {Stage::train, Stage::interpret, Stage::match, Stage::align, Stage::track};
+const Stages after_extraction = {Stage::train, Stage::interpret, Stage::match,
+                                 Stage::align, Stage::attribute, Stage::track};
 
 constexpr std::int64_t many = 1'000'000'000;
 constexpr std::int64_t mega = 1 << 20;
@@ -190,6 +191,14 @@ void add_extract(std::vector<Key<Deck>>& keys) {
       .stages = {};
   extract.add("dtype", "", "Type of the vectors in activation files: float32 or float16.", &Options::dtype,
               choice({"float32", "float16"}));
+  // Asked of the checkpoints of anchors with a space curve alone: the caller lists them.
+  extract
+      .add("components", "yes/no",
+           "Keep also what attention and MLP of each block added, at the anchors that have a space curve "
+           "(every "
+           "layer up to its last is then kept there, in three times the room): what attribute reads.",
+           &Options::components, yes_or_no)
+      .stages = {};
 }
 
 void add_sae(std::vector<Key<Deck>>& keys) {
@@ -272,8 +281,10 @@ void add_match(std::vector<Key<Deck>>& keys) {
 void add_track(std::vector<Key<Deck>>& keys) {
   using Options = emergence::TrackOptions;
   Group<Deck, Options> track(keys, "track", {&Deck::track}, {Stage::track});
-  track.add("bootstrap", "resamples", "Resamples of whole groups behind every interval; 0: no intervals.",
-            &Options::bootstrap, whole<std::int64_t>(0, mega));
+  track
+      .add("bootstrap", "resamples", "Resamples of whole groups behind every interval; 0: no intervals.",
+           &Options::bootstrap, whole<std::int64_t>(0, mega))
+      .stages = {Stage::attribute, Stage::track};
   track.add("permutations", "shuffles", "Shuffles of the subjects behind every null; 0: no nulls.",
             &Options::permutations, whole<std::int64_t>(0, mega));
 }
@@ -376,7 +387,8 @@ std::vector<Key<Deck>> make_deck_keys() {
 
 std::vector<Key<Anchor>> make_anchor_keys() {
   std::vector<Key<Anchor>> keys;
-  Group<Anchor, Anchor> anchor(keys, "anchor.NAME", {}, {Stage::train, Stage::align, Stage::track});
+  Group<Anchor, Anchor> anchor(keys, "anchor.NAME", {},
+                               {Stage::train, Stage::align, Stage::attribute, Stage::track});
   anchor.add("model", "", "Model of the family.", &Anchor::model, free_text).shown_default = "the largest";
   anchor.add("step", "", "Training step: a number, or last.", &Anchor::step, anchor_step);
   anchor.add("layer", "",

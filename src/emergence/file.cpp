@@ -122,6 +122,7 @@ void write_anchor(store::Writer& writer, const AnchorResult& anchor, const corpu
   interpret::write_label_group(writer, group, anchor.labels, probes);
   match::write_match_group(writer, group, anchor.matches);
   for (const Curve& curve : anchor.curves) write_curve(writer, group, anchor, curve, probes.subjects);
+  if (anchor.attribution) write_attribution(writer, group + "/curves/space/attribution", *anchor.attribution);
   if (anchor.token_baseline)
     write_baseline(writer, group + "/controls/token_baseline", *anchor.token_baseline, probes.subjects);
   if (anchor.random_weights)

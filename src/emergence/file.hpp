@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "corpus/probes.hpp"
+#include "emergence/attribution.hpp"
 #include "emergence/baseline.hpp"
 #include "emergence/curve.hpp"
 #include "interpret/file.hpp"
@@ -33,6 +34,7 @@ struct AnchorResult {
   std::optional<TokenBaseline> token_baseline;
   std::optional<interpret::Labels> random_weights;  ///< of an SAE at the anchor's place in a random model
   std::vector<Curve> curves;                        ///< gathered
+  std::optional<Attribution> attribution = {};      ///< of the space curve
 };
 
 /// emergence.h5 in full, but for what Writer's header says.

@@ -2,10 +2,13 @@
 
 #include <array>
 
+#include "emergence/ablation.hpp"
+#include "emergence/attribution.hpp"
 #include "emergence/conclusion_columns.hpp"
 #include "emergence/curve.hpp"
 #include "emergence/drift_columns.hpp"
 #include "emergence/estimate_parts.hpp"
+#include "emergence/interval_parts.hpp"
 
 namespace incipit::emergence {
 namespace {
@@ -113,6 +116,24 @@ void add_curve(Entries& entries, const std::string& path, const std::string& req
   add_alignment(group, "alignment_", "point");
 }
 
+void add_intervals(Group& group, const std::string& name, const Dims& dims, const std::string& meaning) {
+  for (const IntervalPart& part : interval_parts)
+    group.real(name + part.suffix, dims, meaning + part.meaning);
+}
+
+/// What Attribution holds.
+void add_attribution(Entries& entries, const std::string& path, const std::string& required) {
+  Group group(entries, path, required);
+  group.text("component", {"component"}, "embedding, attention or MLP of a block");
+  group.text("subject", {"subject"}, "subject");
+  group.count("point", {"point"}, "number of the point on the curve");
+  group.count("layer", {"point"}, "layer; 0 is the embedding output");
+  add_intervals(group, "contribution", {"point", "component", "subject"}, contribution_meaning);
+  add_intervals(group, "margin", {"point", "component", "subject"}, margin_meaning);
+  add_intervals(group, "activation", {"point", "subject"}, activation_meaning);
+  add_intervals(group, "gap", {"point", "subject"}, gap_meaning);
+}
+
 /// What a curve may have beside it: asked for, or of later stages.
 void add_curve_extras(Entries& entries, const std::string& path) {
   Group curve(entries, path, optional_);
@@ -121,14 +142,7 @@ void add_curve_extras(Entries& entries, const std::string& path) {
   curve.count("latent", {"latent"}, "latent of the anchor's SAE");
   curve.real32("fire_rate", {"rung", "point", "latent"},
                "share of the judge probes on which the latent fires");
-  Group attribution(entries, path + "/attribution", optional_);
-  attribution.text("component", {"component"}, "embedding, attention or MLP of a block");
-  for (const char* end : {"", "_low", "_high"})
-    attribution.real(std::string("contribution") + end, {"point", "component", "subject"},
-                     std::string("contribution to the matched pre-activation, centred over probes") +
-                         (*end == '\0'                 ? ""
-                          : std::string(end) == "_low" ? ", lower end of the 95 % interval"
-                                                       : ", upper end of the 95 % interval"));
+  add_attribution(entries, path + "/attribution", path + "/attribution");
 }
 
 /// Against the point before. Not in files of the first versions; a file that has one has all.
@@ -354,6 +368,40 @@ Schema alignment() {
   return out;
 }
 
+Schema attribution() {
+  Schema out{"attribution",
+             "attribute",
+             "who wrote a subject's latents, who erased them, along one anchor's layers",
+             {},
+             {}};
+  add_attribution(out.entries, "", always);
+  out.attributes = {{"", "model", "model of the anchor"}, {"", "step", "training step of the anchor"}};
+  return out;
+}
+
+Schema ablation() {
+  Schema out{"ablation",
+             "attribute --ablate",
+             "what an anchor's concepts become without one component, along the layers from its own on",
+             {},
+             {}};
+  Group root(out.entries, "", always);
+  root.count("layer", {"layer"}, "layer");
+  root.text("subject", {"subject"}, "subject");
+  for (const char* measure : {"contrast", "auc"}) {
+    add_intervals(root, std::string(measure) + "_before", {"layer", "subject"},
+                  std::string(measure) + before_meaning);
+    add_intervals(root, std::string(measure) + "_after", {"layer", "subject"},
+                  std::string(measure) + after_meaning);
+    add_intervals(root, std::string(measure) + "_difference", {"layer", "subject"},
+                  std::string(measure) + difference_meaning);
+  }
+  out.attributes = {{"", "component", "attention or MLP of a block"},
+                    {"", "model", "model of the anchor"},
+                    {"", "step", "training step of the anchor"}};
+  return out;
+}
+
 Schema audit() {
   Schema out{"audit", "audit", "whether every checkpoint is what its name says", {}, {}};
   Group root(out.entries, "", always);
@@ -507,8 +555,9 @@ std::string alternatives(const std::string& type) {
 }  // namespace
 
 const std::vector<Schema>& schemas() {
-  static const std::vector<Schema> all = {audit(),     activations(), sae(),  labels(), match(),
-                                          alignment(), emergence(),   loss(), sheet()};
+  static const std::vector<Schema> all = {audit(),     activations(), sae(),         labels(),
+                                          match(),     alignment(),   attribution(), ablation(),
+                                          emergence(), loss(),        sheet()};
   return all;
 }
 

@@ -139,8 +139,10 @@ void BlockPass<T>::mlp(const BlockWeights<T>& weights, const PassRows& rows) {
                                                     .f = nonlinearity(config_.activation),
                                                     .bias = weights.up_bias,
                                                     .x = wide});
+  before(Component::mlp);
   device_.add_bias({.rows = rows.count, .d = config_.d, .bias = weights.down_bias, .x = rows.x});
   project(device_, rows.count, config_.d, config_.mlp, wide, weights.down, rows.x, 1.0F);
+  after(Component::mlp);
 }
 
 template <device::Number T>
@@ -169,10 +171,12 @@ void BlockPass<T>::attend(const BlockWeights<T>& weights, const PassRows& rows, 
       .k = there.k,
       .v = there.v,
       .out = out});
+  before(Component::attention);
   if (weights.dense_bias != nullptr) {
     device_.add_bias({.rows = rows.count, .d = config_.d, .bias = weights.dense_bias, .x = rows.x});
   }
   project(device_, rows.count, config_.d, config_.d, out, weights.dense, rows.x, 1.0F);
+  after(Component::attention);
 }
 
 /// Takes the product in workspace.wide apart; the outputs are yet to be named.

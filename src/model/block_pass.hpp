@@ -59,13 +59,34 @@ struct PassKeys {
   const std::int32_t* place = nullptr;  ///< [rows] where each one's keys and values go; null: in order
 };
 
+/// The two that a block adds to the residual, each with the bias of its output projection.
+enum class Component { attention, mlp };
+
+/// Whichever a block adds first; the other then makes its layer of it.
+[[nodiscard]] inline Component first_component(const checkpoint::Config& config) {
+  return config.parallel_residual ? Component::mlp : Component::attention;
+}
+
+/// Is called before and after a component is added to the residual.
+class ComponentWatch {
+ public:
+  ComponentWatch() = default;
+  ComponentWatch(const ComponentWatch&) = delete;
+  ComponentWatch& operator=(const ComponentWatch&) = delete;
+  virtual ~ComponentWatch() = default;
+
+  virtual void before(Component component) = 0;
+  virtual void after(Component component) = 0;
+};
+
 /// One block of GPT-NeoX as a schedule of device operations. Everything it is made from must outlive it.
 template <device::Number T>
 class BlockPass {
  public:
+  /// `watch`: of the rows whose residual the block changes; may be null.
   BlockPass(device::Device& device, const checkpoint::Config& config, const RotaryTable& rotary,
-            Workspace<T>& workspace)
-      : device_(device), config_(config), rotary_(rotary), workspace_(workspace) {}
+            Workspace<T>& workspace, ComponentWatch* watch = nullptr)
+      : device_(device), config_(config), rotary_(rotary), workspace_(workspace), watch_(watch) {}
 
   /// All of these rows ask, and all of them are seen.
   void run(const BlockWeights<T>& weights, const PassRows& rows, const PassKeys<T>& keys);
@@ -80,6 +101,12 @@ class BlockPass {
   void behind_attention(const BlockWeights<T>& weights, const PassRows& rows);
   void attend(const BlockWeights<T>& weights, const PassRows& rows, const PassKeys<T>& keys,
               const KeptKeys<T>& there);
+  void before(Component component) {
+    if (watch_ != nullptr) watch_->before(component);
+  }
+  void after(Component component) {
+    if (watch_ != nullptr) watch_->after(component);
+  }
   [[nodiscard]] device::RotarySplit<T> split(const PassRows& rows, const float* bias) const;
   void split_keys(device::RotarySplit<T>& op, const PassKeys<T>& keys, const KeptKeys<T>& there) const;
 
@@ -87,6 +114,7 @@ class BlockPass {
   const checkpoint::Config& config_;
   const RotaryTable& rotary_;
   Workspace<T>& workspace_;
+  ComponentWatch* watch_;
 };
 
 extern template struct Workspace<float>;

@@ -78,15 +78,15 @@ void PackRun<T>::embed(TensorStream& stream, const checkpoint::Tensor& embedding
 
 template <device::Number T>
 void PackRun<T>::run(const BlockWeights<T>& weights, const RotaryTable& rotary, Workspace<T>& workspace,
-                     const KeptKeys<T>& kept) {
-  BlockPass<T>(device_, config_, rotary, workspace).run(weights, all_rows(), keys(kept));
+                     const KeptKeys<T>& kept, ComponentWatch* watch) {
+  BlockPass<T>(device_, config_, rotary, workspace, watch).run(weights, all_rows(), keys(kept));
 }
 
 template <device::Number T>
 void PackRun<T>::run_last(const BlockWeights<T>& weights, const RotaryTable& rotary, Workspace<T>& workspace,
-                          float* last, const KeptKeys<T>& kept) {
+                          float* last, const KeptKeys<T>& kept, ComponentWatch* watch) {
   gather_last(last);
-  BlockPass<T>(device_, config_, rotary, workspace)
+  BlockPass<T>(device_, config_, rotary, workspace, watch)
       .run_last(weights, all_rows(), last_rows(last), keys(kept));
 }
 
@@ -94,6 +94,29 @@ template <device::Number T>
 void PackRun<T>::gather_last(float* last) {
   device_.gather_rows(
       {.rows = probes(), .d = config_.d, .in = x_.data(), .index = last_.data(), .out = last});
+}
+
+// No operation scatters: all rows are gathered anew, from the residual with the new ones behind it.
+template <device::Number T>
+void PackRun<T>::put_last(const float* last) {
+  std::vector<std::int32_t> in_place(static_cast<std::size_t>(tokens()));
+  std::iota(in_place.begin(), in_place.end(), 0);
+  std::vector<std::int32_t> replaced = in_place;
+  for (std::int64_t i = 0; i < probes(); ++i)
+    replaced[static_cast<std::size_t>(pack_.starts[static_cast<std::size_t>(i) + 1] - 1)] =
+        static_cast<std::int32_t>(tokens() + i);
+  const auto same = to_device(device_, in_place), other = to_device(device_, replaced);
+  device::Buffer<float> both(device_, static_cast<std::size_t>((tokens() + probes()) * config_.d));
+  device_.gather_rows(
+      {.rows = tokens(), .d = config_.d, .in = x_.data(), .index = same.data(), .out = both.data()});
+  copy_last(last, both.data() + tokens() * config_.d);
+  device_.gather_rows(
+      {.rows = tokens(), .d = config_.d, .in = both.data(), .index = other.data(), .out = x_.data()});
+}
+
+template <device::Number T>
+void PackRun<T>::copy_last(const float* from, float* to) {
+  device_.gather_rows({.rows = probes(), .d = config_.d, .in = from, .index = one_each_.data(), .out = to});
 }
 
 template <device::Number T>

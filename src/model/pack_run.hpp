@@ -25,15 +25,21 @@ class PackRun {
   /// Error(data) for a token that is not in the vocabulary.
   void embed(TensorStream& stream, const checkpoint::Tensor& embedding, Workspace<T>& workspace);
 
-  /// Runs a block on all tokens. Its keys and values stay in `kept`, where that is given.
+  /// Runs a block on all tokens. Its keys and values stay in `kept`, where that is given. `watch`: of the
+  /// pack's residual; may be null.
   void run(const BlockWeights<T>& weights, const RotaryTable& rotary, Workspace<T>& workspace,
-           const KeptKeys<T>& kept = {});
+           const KeptKeys<T>& kept = {}, ComponentWatch* watch = nullptr);
   /// Runs a block, past its keys and values for the last tokens only; leaves their residual in `last`,
-  /// [probes, d]. The pack's own residual is then of no more use.
+  /// [probes, d]. The pack's own residual is then of no more use. `watch`: of `last`; may be null.
   void run_last(const BlockWeights<T>& weights, const RotaryTable& rotary, Workspace<T>& workspace,
-                float* last, const KeptKeys<T>& kept = {});
+                float* last, const KeptKeys<T>& kept = {}, ComponentWatch* watch = nullptr);
   /// Copies the residual at the last tokens to `last`, [probes, d].
   void gather_last(float* last);
+  /// The reverse: `last`, [probes, d], becomes the residual at the last tokens. Takes another residual's room
+  /// while it works.
+  void put_last(const float* last);
+  /// Copies a row for each probe, [probes, d].
+  void copy_last(const float* from, float* to);
 
   /// Puts the layer norm of every token's residual into workspace.a.
   void norm_all(const float* weight, const float* bias, Workspace<T>& workspace);

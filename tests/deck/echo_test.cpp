@@ -13,8 +13,8 @@ namespace {
 using Echo = DeckFiles;
 using Names = std::vector<std::string>;
 
-constexpr Stage every_stage[] = {Stage::extract, Stage::train, Stage::interpret, Stage::match,
-                                 Stage::align,   Stage::track, Stage::loss};
+constexpr Stage every_stage[] = {Stage::extract, Stage::train,     Stage::interpret, Stage::match,
+                                 Stage::align,   Stage::attribute, Stage::track,     Stage::loss};
 
 TEST(Help, HasEveryKeyWithinAHundredColumns) {
   const std::string text = help();
@@ -136,11 +136,12 @@ TEST_F(Echo, EachKeyBelongsToTheStagesThatReadIt) {
       {"run.device=host", ""},
       {"extract.layers=all", ""},
       {"extract.dtype=float16", "extract "},
+      {"extract.components=yes", ""},
       {"probes.template=Q {question}", "extract loss "},
       {"probes.limit=3", "extract loss "},
       {"run.pack_tokens=99", "extract loss "},
-      {"probes.split=none", "train interpret match align track "},
-      {"run.seed=2", "train interpret match align track "},
+      {"probes.split=none", "train interpret match align attribute track "},
+      {"run.seed=2", "train interpret match align attribute track "},
       {"sae.k=2", "train "},
       {"sae.latents=2", "train "},
       {"interpret.f1=0.5", "interpret "},
@@ -152,9 +153,9 @@ TEST_F(Echo, EachKeyBelongsToTheStagesThatReadIt) {
       {"match.tau=0.5", "match "},
       {"match.phrases=mean", "match "},
       {"match.encoder=mpnet", ""},
-      {"track.bootstrap=5", "track "},
-      {"anchor.time.layer=0", "train align track "},
-      {"anchor.time.step=0", "train align track "},
+      {"track.bootstrap=5", "attribute track "},
+      {"anchor.time.layer=0", "train align attribute track "},
+      {"anchor.time.step=0", "train align attribute track "},
       {"anchor.time.curves=grid", "track "},
   };
   for (const auto& [override, stages] : cases) {

@@ -215,6 +215,15 @@ TEST_F(Load, MoreKeptThanThereAreIsRefused) {
   EXPECT_EQ(load_lines("[sae]\nlatents = 8\nk = 8\n").sae.k, 8);
 }
 
+TEST_F(Load, ComponentsAreKeptInFull) {
+  EXPECT_FALSE(load_lines("").extract.components);
+  EXPECT_TRUE(load_lines("[extract]\ncomponents = yes\n").extract.components);
+  const auto message =
+      usage_message([&] { load_lines("[extract]\ndtype = float16\n", {"--extract.components=yes"}); });
+  expect_holds(message,
+               "extract.components = yes (command line) needs extract.dtype = float32, found float16 (");
+}
+
 TEST_F(Load, BadValuesNameKeyPlaceAndRange) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"[sae]\nlatents = 0", "sae.latents: found '0', expected a whole number from 1"},

@@ -69,17 +69,30 @@ class ForwardGolden : public test::FolderTest, public testing::WithParamInterfac
     return out;
   }
 
-  /// Last-token residuals of all layers, [layers + 1, probes, d].
-  [[nodiscard]] std::vector<float> residuals(device::Device& device, device::NumberType precision) const {
+  /// Last-token residuals of all layers, [layers + 1, probes, d], and the sums of the first of them and what
+  /// blocks have added since.
+  struct Layers {
+    std::vector<float> residual, sum;
+  };
+  [[nodiscard]] Layers forward(device::Device& device, device::NumberType precision) const {
     const checkpoint::Weights weights = checkpoint::Weights::open(folder_);
     const checkpoint::Config config = checkpoint::read_config(folder_ / "config.json");
     std::vector<int> layers(static_cast<std::size_t>(config.layers) + 1);
     std::iota(layers.begin(), layers.end(), 0);
     const std::vector<corpus::Pack> packs = {pack()};
-    std::vector<float> all;
-    Neox(device, weights, config, precision).run(packs, layers, [&](int, std::span<const float> rows) {
-      all.insert(all.end(), rows.begin(), rows.end());
-    });
+    Layers all;
+    std::vector<float> sum;
+    Neox(device, weights, config, precision)
+        .run(
+            packs, layers,
+            [&](int, std::span<const float> rows) {
+              if (sum.empty()) sum.assign(rows.begin(), rows.end());
+              all.residual.insert(all.residual.end(), rows.begin(), rows.end());
+            },
+            [&](int, std::span<const float> attention, std::span<const float> mlp) {
+              for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += attention[i] + mlp[i];
+              all.sum.insert(all.sum.end(), sum.begin(), sum.end());
+            });
     return all;
   }
 
@@ -107,20 +120,22 @@ void for_every_arithmetic(Test test) {
   }
 }
 
-TEST_P(ForwardGolden, EveryLayerIsTheSame) {
+TEST_P(ForwardGolden, EveryLayerIsTheSameAndTheSumOfWhatBlocksAdd) {
   write_checkpoint();
   const std::vector<float> expected = golden().read<float>(path("residual"));
   const std::int64_t layers = number("layers") + 1;
   const auto size = expected.size() / static_cast<std::size_t>(layers);
   for_every_arithmetic([&](const device::Candidate& candidate, const Arithmetic& arithmetic) {
-    const std::vector<float> found = residuals(*candidate.make(), arithmetic.precision);
-    ASSERT_EQ(found.size(), expected.size());
+    const Layers found = forward(*candidate.make(), arithmetic.precision);
+    ASSERT_EQ(found.residual.size(), expected.size());
+    ASSERT_EQ(found.sum.size(), expected.size());
     for (std::int64_t layer = 0; layer < layers; ++layer) {
       const auto of = [&](const std::vector<float>& all) {
         return std::span<const float>(all).subspan(static_cast<std::size_t>(layer) * size, size);
       };
-      EXPECT_LE(test::relative_error(of(found), of(expected)), layer == 0 ? 0 : arithmetic.bound)
-          << "layer " << layer;
+      const double bound = layer == 0 ? 0 : arithmetic.bound;
+      EXPECT_LE(test::relative_error(of(found.residual), of(expected)), bound) << "layer " << layer;
+      EXPECT_LE(test::relative_error(of(found.sum), of(expected)), bound) << "sum to layer " << layer;
     }
   });
 }

@@ -113,9 +113,31 @@ inline void add(Matrix& x, const Matrix& y) {
   }
 }
 
+/// What the attention (else the MLP) of block `layer`, from 1 on, adds at the last token instead of its own.
+struct Replaced {
+  std::size_t layer;
+  bool attention;
+  std::vector<double> by;
+};
+
+/// What the blocks add at the last token, [layers + 1][d], zero at layer 0.
+struct Added {
+  Matrix attention, mlp;
+};
+
 /// Residuals of all tokens after each layer: [layers + 1][token][d].
 inline std::vector<Matrix> forward(const checkpoint::Weights& weights, const checkpoint::Config& config,
-                                   const std::vector<std::int32_t>& tokens) {
+                                   const std::vector<std::int32_t>& tokens, Added* added = nullptr,
+                                   const std::vector<Replaced>& replaced = {}) {
+  const auto component = [&](Matrix out, bool attention, std::size_t layer) {
+    for (const Replaced& one : replaced)
+      if (one.layer == layer && one.attention == attention) out.back() = one.by;
+    if (added != nullptr) (attention ? added->attention : added->mlp).push_back(out.back());
+    return out;
+  };
+  if (added != nullptr)
+    *added = {Matrix(1, std::vector<double>(static_cast<std::size_t>(config.d))),
+              Matrix(1, std::vector<double>(static_cast<std::size_t>(config.d)))};
   const std::vector<double> embedding = tensor(weights, "gpt_neox.embed_in.weight");
   const auto d = static_cast<std::ptrdiff_t>(config.d);
   Matrix x;
@@ -136,13 +158,17 @@ inline std::vector<Matrix> forward(const checkpoint::Weights& weights, const che
     const Matrix before = x;
     const Matrix qkv =
         linear(n1, get("attention.query_key_value.weight"), bias("attention.query_key_value.bias"));
-    add(x, linear(attention(qkv, config), get("attention.dense.weight"), bias("attention.dense.bias")));
+    const std::size_t layer = layers.size();
+    add(x,
+        component(linear(attention(qkv, config), get("attention.dense.weight"), bias("attention.dense.bias")),
+                  true, layer));
     Matrix hidden = linear(normed(config.parallel_residual ? before : x, "post_attention_layernorm"),
                            get("mlp.dense_h_to_4h.weight"), get("mlp.dense_h_to_4h.bias"));
     for (std::vector<double>& row : hidden) {
       for (double& value : row) value = activate(config.activation, value);
     }
-    add(x, linear(hidden, get("mlp.dense_4h_to_h.weight"), get("mlp.dense_4h_to_h.bias")));
+    add(x, component(linear(hidden, get("mlp.dense_4h_to_h.weight"), get("mlp.dense_4h_to_h.bias")), false,
+                     layer));
     layers.push_back(x);
   }
   return layers;

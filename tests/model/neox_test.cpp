@@ -9,6 +9,7 @@
 #include <map>
 #include <numeric>
 
+#include "../device/every_device.hpp"
 #include "../support.hpp"
 #include "device/host/host_device.hpp"
 #include "error.hpp"
@@ -181,6 +182,140 @@ TEST(Neox, StopsAfterTheLastWantedLayer) {
   const std::vector<float> short_way = run(checkpoint, packs, {2}).at(2);
   ASSERT_EQ(short_way.size(), all.at(2).size());
   for (std::size_t i = 0; i < short_way.size(); ++i) EXPECT_NEAR(short_way[i], all.at(2)[i], 1e-4);
+}
+
+/// What blocks add, [layers + 1] of [probes, d] each, with the residuals.
+struct Parts {
+  Rows residual, attention, mlp;
+};
+
+Parts run_parts(device::Device& device, const Checkpoint& checkpoint, const std::vector<corpus::Pack>& packs,
+                const std::vector<int>& layers, const std::vector<Neox::Replacement>& replaced = {},
+                device::NumberType precision = device::NumberType::f32) {
+  const checkpoint::Weights weights = checkpoint.weights();
+  const Config config = checkpoint.config();
+  Parts parts;
+  Neox(device, weights, config, precision)
+      .run(
+          packs, layers,
+          [&](int layer, std::span<const float> rows) {
+            parts.residual[layer].assign(rows.begin(), rows.end());
+          },
+          [&](int layer, std::span<const float> attention, std::span<const float> mlp) {
+            parts.attention[layer].assign(attention.begin(), attention.end());
+            parts.mlp[layer].assign(mlp.begin(), mlp.end());
+          },
+          replaced);
+  return parts;
+}
+
+std::vector<std::int32_t> tokens_of_probe(const corpus::Pack& pack, std::size_t probe) {
+  return {pack.tokens.begin() + pack.starts[probe], pack.tokens.begin() + pack.starts[probe + 1]};
+}
+
+void expect_rows(const std::vector<float>& found, std::size_t probe, const std::vector<double>& expected,
+                 double tolerance, const std::string& what) {
+  double error = 0, norm = 0;
+  for (std::size_t j = 0; j < expected.size(); ++j) {
+    error += std::pow(found[probe * expected.size() + j] - expected[j], 2);
+    norm += expected[j] * expected[j];
+  }
+  ASSERT_TRUE(std::sqrt(error) <= tolerance * std::sqrt(norm))
+      << what << ", probe " << probe << ": relative error " << std::sqrt(error / norm);
+}
+
+/// Both residuals, with and without biases, two packs; a test of the two ways through a block, as the last
+/// block takes the one for last tokens.
+template <class Test>
+void for_every_residual(const Test& test) {
+  for (const device::Candidate& candidate : device::every_device())
+    for (const bool parallel : {true, false})
+      for (const bool bias : {true, false}) {
+        SCOPED_TRACE(candidate.name);
+        SCOPED_TRACE(testing::Message()
+                     << (parallel ? "parallel" : "sequential") << (bias ? " with" : " without") << " bias");
+        Config config = shape(3, 3, 8, 0.25);
+        config.mlp = 50;
+        config.parallel_residual = parallel;
+        config.attention_bias = bias;
+        test(*candidate.make(), Checkpoint(config),
+             std::vector<corpus::Pack>{random_pack({1, 9, 33}, vocabulary_size, 4),
+                                       random_pack({1, 2}, vocabulary_size, 5, 3)});
+      }
+}
+
+TEST(Neox, KeepsWhatAttentionAndMlpAdd) {
+  for_every_residual([](device::Device& device, const Checkpoint& checkpoint,
+                        const std::vector<corpus::Pack>& packs) {
+    const Parts parts = run_parts(device, checkpoint, packs, {0, 1, 2, 3});
+    Rows plain;  // without keeping anything
+    const checkpoint::Weights weights = checkpoint.weights();
+    const Config config = checkpoint.config();
+    Neox(device, weights, config)
+        .run(packs, std::vector<int>{0, 1, 2, 3},
+             [&](int layer, std::span<const float> rows) { plain[layer].assign(rows.begin(), rows.end()); });
+    EXPECT_EQ(parts.residual, plain);
+    std::size_t probe = 0;
+    for (const corpus::Pack& pack : packs)
+      for (std::size_t i = 0; i < pack.probes.size(); ++i, ++probe) {
+        reference::Added added;
+        static_cast<void>(
+            reference::forward(checkpoint.weights(), checkpoint.config(), tokens_of_probe(pack, i), &added));
+        for (std::size_t layer = 0; layer < added.mlp.size(); ++layer) {
+          const auto at = static_cast<int>(layer);
+          expect_rows(parts.attention.at(at), probe, added.attention[layer], 2e-5,
+                      "attention " + std::to_string(at));
+          expect_rows(parts.mlp.at(at), probe, added.mlp[layer], 2e-5, "mlp " + std::to_string(at));
+        }
+      }
+  });
+}
+
+TEST(Neox, ReplacesWhatAComponentAddsAtTheLastToken) {
+  const std::vector<std::vector<std::pair<int, Component>>> sets = {
+      {{1, Component::attention}},
+      {{2, Component::mlp}},
+      {{3, Component::attention}},
+      {{3, Component::mlp}},
+      {{1, Component::mlp}, {2, Component::attention}, {2, Component::mlp}}};
+  for_every_residual(
+      [&](device::Device& device, const Checkpoint& checkpoint, const std::vector<corpus::Pack>& packs) {
+        const Parts plain = run_parts(device, checkpoint, packs, {0, 1, 2, 3});
+        for (const auto& components : sets) {
+          std::vector<Neox::Replacement> replaced;
+          std::vector<reference::Replaced> expected;
+          for (const auto& [layer, component] : components) {
+            std::vector<float> by;
+            for (int j = 0; j < 24; ++j) by.push_back(0.1F * static_cast<float>(j - 7 * layer));
+            replaced.push_back({layer, component, by});
+            expected.push_back(
+                {static_cast<std::size_t>(layer), component == Component::attention, {by.begin(), by.end()}});
+          }
+          const Parts found = run_parts(device, checkpoint, packs, {0, 1, 2, 3}, replaced);
+          for (int layer = 0; layer < components.front().first; ++layer)
+            EXPECT_EQ(found.residual.at(layer), plain.residual.at(layer)) << "layer " << layer;
+          std::size_t probe = 0;
+          for (const corpus::Pack& pack : packs)
+            for (std::size_t i = 0; i < pack.probes.size(); ++i, ++probe) {
+              const auto right = reference::forward(checkpoint.weights(), checkpoint.config(),
+                                                    tokens_of_probe(pack, i), nullptr, expected);
+              for (std::size_t layer = 0; layer < right.size(); ++layer)
+                expect_rows(found.residual.at(static_cast<int>(layer)), probe, right[layer].back(), 2e-5,
+                            "layer " + std::to_string(layer));
+            }
+        }
+      });
+}
+
+TEST(Neox, ComponentsNeedEveryLayerAndMustBeThere) {
+  const Checkpoint checkpoint(shape(2, 2, 8, 0.25));
+  const auto device = device::make_host_device(1);
+  const std::vector<corpus::Pack> packs = {random_pack({3}, vocabulary_size, 16)};
+  EXPECT_THROW(run_parts(*device, checkpoint, packs, {0, 2}), Error);
+  for (const int layer : {0, 3})
+    EXPECT_THROW(
+        run_parts(*device, checkpoint, packs, {0, 1, 2}, {{layer, Component::mlp, std::vector<float>(16)}}),
+        Error);
 }
 
 TEST(Neox, NoPacksAreNoRows) {

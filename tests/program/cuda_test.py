@@ -41,7 +41,7 @@ def refuse(result, code, *words):
 def runs(tmp_path_factory):
     """The same deck on both kinds of device."""
     family = little.Family(tmp_path_factory.mktemp("cuda"), steps=(0, 100))
-    words = ["run", family.deck, "--sae.steps=20", "--run.pack_tokens=256"]
+    words = ["run", family.deck, "--sae.steps=20", "--run.pack_tokens=256", "--extract.components=yes"]
     good(incipit(*words, f"--run.output={family.folder / 'host'}"))
     good(shim(*words, f"--run.output={family.folder / 'cuda'}"))
     return family, words

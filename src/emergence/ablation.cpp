@@ -1,0 +1,131 @@
+#include "emergence/ablation.hpp"
+
+#include <array>
+#include <utility>
+
+#include "emergence/attribution.hpp"
+#include "emergence/auc.hpp"
+#include "emergence/interval_parts.hpp"
+#include "emergence/shares.hpp"
+
+namespace incipit::emergence {
+namespace {
+
+/// As it is, and in each resample.
+struct Resampled {
+  double value = nan;
+  std::vector<double> draws;
+};
+
+struct ResampledSite {
+  std::vector<Resampled> contrast, auc;  ///< [sets]
+};
+
+/// On how many probes of each subject each set fires.
+Draws<int32_t> fired_of(const sae::DeviceCodes& codes, const MatchedSets& sets,
+                        const Resampling& resampling) {
+  device::Device& device = *resampling.device;
+  const device::Resamples of = resampling.view();
+  device::Buffer<double> sum(device, sets.size() * static_cast<size_t>(codes.n));
+  device.activation_sum({.n = codes.n,
+                         .keep = codes.k,
+                         .h = sets.latents,
+                         .sets = static_cast<int64_t>(sets.size()),
+                         .index = codes.latent.data(),
+                         .value = codes.activation.data(),
+                         .start = sets.latent_start.data(),
+                         .set = sets.latent_set.data(),
+                         .sum = sum.data()});
+  DrawsOnDevice<int32_t> fired(device, sets.size() * static_cast<size_t>(of.subjects), of);
+  DrawsOnDevice<double> strength(device, sets.size(), of);
+  device.resample_counts({.of = of,
+                          .sets = static_cast<int64_t>(sets.size()),
+                          .own = sets.own.data(),
+                          .sum = sum.data(),
+                          .fired = fired.view(),
+                          .strength = strength.view()});
+  return fired.download();
+}
+
+ResampledSite resampled_site(const SiteCodes& site, const MatchedSets& sets, const JudgeSet& judge,
+                             const Resampling& resampling) {
+  const auto fired = fired_of(site.codes, sets, resampling);
+  const auto areas = auc_draws(site.scores, sets.own, resampling);
+  ResampledSite out;
+  for (size_t s = 0; s < sets.size(); ++s) {
+    auto shares = share_draws(fired, s, sets.subject[s], judge, resampling);
+    out.contrast.push_back({shares.contrast, std::move(shares.bootstrap.contrast)});
+    auto area = areas.row(s);
+    out.auc.push_back({area.value.front(), std::move(area.bootstrap)});
+  }
+  return out;
+}
+
+Change change_of(const Resampled& before, const Resampled& after) {
+  std::vector<double> difference;
+  for (size_t b = 0; b < before.draws.size(); ++b) difference.push_back(after.draws[b] - before.draws[b]);
+  return {estimate(before.value, before.draws, {}), estimate(after.value, after.draws, {}),
+          estimate(after.value - before.value, difference, {})};
+}
+
+/// The three states of a change, as datasets name and explain them.
+struct ChangePart {
+  const char* suffix;
+  const char* meaning;
+  Estimate Change::*value;
+};
+constexpr std::array<ChangePart, 3> change_parts = {
+    {{"_before", before_meaning, &Change::before},
+     {"_after", after_meaning, &Change::after},
+     {"_difference", difference_meaning, &Change::difference}}};
+
+}  // namespace
+
+SiteChange site_change(const SiteCodes& before, const SiteCodes& after, const MatchedSets& sets,
+                       const JudgeSet& judge, const Resampling& resampling) {
+  const auto was = resampled_site(before, sets, judge, resampling),
+             is = resampled_site(after, sets, judge, resampling);
+  SiteChange out;
+  out.contrast.resize(static_cast<size_t>(judge.subjects));
+  out.auc.resize(static_cast<size_t>(judge.subjects));
+  for (size_t s = 0; s < sets.size(); ++s) {
+    const auto c = static_cast<size_t>(sets.subject[s]);
+    out.contrast[c] = change_of(was.contrast[s], is.contrast[s]);
+    out.auc[c] = change_of(was.auc[s], is.auc[s]);
+  }
+  return out;
+}
+
+void write_ablation(store::Writer& writer, const Ablation& ablation) {
+  const int64_t points = std::ssize(ablation.layer), subjects = std::ssize(ablation.subjects);
+  writer.attribute("", "component", component_name(ablation.component));
+  writer.write("layer", {points}, ablation.layer, {"1", "layer"}, {"layer"});
+  writer.strings("subject", {subjects}, ablation.subjects, {"1", "subject"}, {"subject"});
+  for (const auto& [name, changes] :
+       {std::pair{"contrast", &ablation.contrast}, std::pair{"auc", &ablation.auc}})
+    for (const ChangePart& part : change_parts) {
+      std::vector<Estimate> values;
+      for (const Change& one : *changes) values.push_back(one.*part.value);
+      write_intervals(writer, {std::string(name) + part.suffix, {points, subjects}, {"layer", "subject"}},
+                      std::string(name) + part.meaning, values);
+    }
+}
+
+Ablation read_ablation(const std::filesystem::path& path, int64_t component) {
+  const store::Reader file(path, "ablation");
+  Ablation out;
+  out.component = component;
+  out.layer = file.read<int64_t>("layer");
+  out.subjects = file.strings("subject");
+  const std::vector<int64_t> shape{std::ssize(out.layer), std::ssize(out.subjects)};
+  for (const auto& [name, changes] : {std::pair{"contrast", &out.contrast}, std::pair{"auc", &out.auc}}) {
+    changes->resize(out.layer.size() * out.subjects.size());
+    for (const ChangePart& part : change_parts) {
+      const auto values = read_intervals(file, std::string(name) + part.suffix, shape);
+      for (size_t i = 0; i < values.size(); ++i) (*changes)[i].*part.value = values[i];
+    }
+  }
+  return out;
+}
+
+}  // namespace incipit::emergence
