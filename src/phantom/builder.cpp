@@ -17,7 +17,7 @@ constexpr int64_t head_size = 8, longest_text = 64, idle_units = 16;
 /// Before and behind a unit's threshold gelu is as good as 0 and as good as its input: gelu(-6) = -6e-9.
 constexpr double saturation = 6;
 /// Small, so that attention is nearly even over a text.
-constexpr double drift_spread = 0.02;
+constexpr double drift_spread = 0.01;
 /// What attention takes of the fillers; the way back makes up for it.
 constexpr double taken = 0.1;
 
@@ -74,13 +74,13 @@ Builder::Builder(const Plan& plan, const Texts& texts, const std::vector<std::ve
   for (const SubjectPlan& subject : plan.subject) {
     const bool known = subject.exists && subject.model <= static_cast<int64_t>(model);
     first_slot_.push_back(known ? units : -1);
-    if (known) units += 2 * (plan.options.terms + 1);
+    if (known) units += 2 * plan.options.terms;
     shifts += (is_rescaled(subject.time) ? 1 : 0) + (is_rescaled(subject.space) ? 1 : 0);
   }
   config_ = config_of(plan.model.at(model), texts, units);
   using namespace amplitude;
   const double always = constant * constant + code * code;
-  const double most = always + std::pow(nuisance + rival, 2) +
+  const double most = always + std::pow(nuisance_loud, 2) +
                       static_cast<double>(1 + shifts) * concept_ * concept_ +
                       static_cast<double>(frame_.d) * std::pow(noise + carried, 2);
   least_norm_ = std::sqrt(always);
@@ -91,11 +91,10 @@ double Builder::progress(std::size_t place) const {
   return static_cast<double>(place) / static_cast<double>(plan_.step.size() - 1);
 }
 
-/// A random walk from a random start, of steps as long as the way in log2(1 + step), which is even.
+/// A random walk with a random start, its steps as long as the start: so far that what a dip changes for one
+/// checkpoint does not make it look like another's.
 void Builder::advance_drift(std::size_t place) {
   for (; drifted_ <= place; ++drifted_) {
-    const double spread =
-        drift_spread * (drifted_ == 0 ? 1.0 : std::sqrt(1.0 / static_cast<double>(plan_.step.size())));
     uint64_t number = 0;
     for (const checkpoint::ExpectedTensor& tensor : checkpoint::expected_tensors(config_)) {
       int64_t size = 1;
@@ -106,7 +105,7 @@ void Builder::advance_drift(std::size_t place) {
           plan_.options.seed, Purpose::phantom_drift,
           (static_cast<uint64_t>(model_) << 40) + (static_cast<uint64_t>(drifted_) << 16) + number++);
       if (tensor.shape.size() < 2) continue;
-      for (float& value : values) value += static_cast<float>(spread * random.normal());
+      for (float& value : values) value += static_cast<float>(drift_spread * random.normal());
     }
   }
 }
@@ -143,12 +142,13 @@ Direction Builder::term_embedding(std::size_t c, std::size_t t, double progress)
   return x;
 }
 
-/// What known terms of a subject hold beyond their embedding.
-Direction Builder::content(std::size_t c, State state) const {
+/// What a known term holds beyond its embedding.
+Direction Builder::content(std::size_t c, std::size_t t, State state) const {
   Direction x(at(frame_.d), 0.0);
   if (state == State::absent) return x;
+  const double nuisance = state == State::outvoted ? amplitude::nuisance_loud : amplitude::nuisance_known;
   add_to(x, amplitude::concept_, state == State::turned ? frame_.turned[c] : frame_.concept_[c]);
-  if (state == State::outvoted) add_to(x, amplitude::rival, frame_.nuisance[at(plan_.subject[c].rival)]);
+  add_to(x, nuisance - amplitude::nuisance, frame_.nuisance[at(nuisance_of(plan_.options, c, t))]);
   return x;
 }
 
@@ -184,11 +184,11 @@ void Builder::embed(std::size_t place, Tensors& tensors) const {
   }
   for (std::size_t c = 0; c < plan_.subject.size(); ++c) {
     const int64_t known = plan_.known(model_, place, c);
-    const Direction held = content(c, plan_.state(model_, place, 0, c));
+    const State state = plan_.state(model_, place, 0, c);
     for (std::size_t t = 0; t < at(options.terms); ++t) {
       Direction x = term_embedding(c, t, progress(place));
       add_to(x, 1, shift);
-      if (static_cast<int64_t>(t) < known) add_to(x, 1, held);
+      if (static_cast<int64_t>(t) < known) add_to(x, 1, content(c, t, state));
       set_row(matrix, texts_.term_token[c][t], x);
     }
   }
@@ -233,13 +233,6 @@ Builder::Gate Builder::key(std::size_t c, std::size_t t) const {
   return {direction, most_alike * amplitude::code * root / least_norm_, amplitude::code * root / most_norm_};
 }
 
-Builder::Gate Builder::reader(std::size_t c, State state) const {
-  const double root = std::sqrt(static_cast<double>(frame_.d));
-  const double noise = amplitude::noise + amplitude::carried;
-  return {state == State::turned ? frame_.turned[c] : frame_.concept_[c], noise * root / least_norm_,
-          (amplitude::concept_ - noise) * root / most_norm_};
-}
-
 /// Two units whose difference is a step between the gate's ends, and what it adds to the stream.
 void Builder::open(const Gate& gate, int64_t slot, const Direction& output, int64_t layer,
                    Tensors& tensors) const {
@@ -278,14 +271,9 @@ void Builder::write_layer(std::size_t place, int64_t layer, Tensors& tensors) co
                 after = plan_.state(model_, place, layer, c);
     if (before == after) continue;
     add_to(shift, 1, minus(mean_shift(c, after), mean_shift(c, before)));
-    const Direction change = minus(content(c, after), content(c, before));
-    const int64_t slot = first_slot_[c];
-    if (before != State::absent) {
-      open(reader(c, before), slot, change, layer, tensors);
-    } else {
-      for (int64_t t = 0; t < plan_.known(model_, place, c); ++t)
-        open(key(c, at(t)), slot + 2 * (t + 1), change, layer, tensors);
-    }
+    for (std::size_t t = 0; t < at(plan_.known(model_, place, c)); ++t)
+      open(key(c, t), first_slot_[c] + 2 * static_cast<int64_t>(t),
+           minus(content(c, t, after), content(c, t, before)), layer, tensors);
   }
   std::ranges::transform(shift, tensors.at(block(layer, "mlp.dense_4h_to_h.bias")).begin(),
                          [](double v) { return static_cast<float>(v); });

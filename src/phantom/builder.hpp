@@ -15,10 +15,9 @@ namespace incipit::phantom {
 /// The weights of one model's checkpoints, as the plan wants them.
 ///
 /// The embedding of a term holds its code, a nuisance and noise, none of which says anything of its subject.
-/// A subject is written by MLP units that know terms: two units with the term's code as their key make a step
-/// (gelu saturates to the same height for all inputs beyond both thresholds), so that a probe of a known term
-/// gets exactly amplitude::concept_ of the subject's direction and all others nothing. What happens to a
-/// subject in later layers is done by units that read its direction in the same way. Attention carries what
+/// What a subject is at a layer is written by MLP units that know terms: two units with the term's code as
+/// their key make a step (gelu saturates to the same height for all inputs beyond both thresholds), so that a
+/// probe of a known term gets exactly what is to be written, and all others nothing. Attention carries what
 /// the fillers of a text hold to its last token, and nothing else.
 ///
 /// Whatever the forward pass of a probe does not hear of (queries and keys, the unembedding, tokens and units
@@ -49,10 +48,9 @@ class Builder {
   void open(const Gate& gate, int64_t slot, const Direction& output, int64_t layer, Tensors& tensors) const;
 
   [[nodiscard]] Direction term_embedding(std::size_t subject, std::size_t term, double progress) const;
-  [[nodiscard]] Direction content(std::size_t subject, State state) const;
+  [[nodiscard]] Direction content(std::size_t subject, std::size_t term, State state) const;
   [[nodiscard]] Direction mean_shift(std::size_t subject, State state) const;
   [[nodiscard]] Gate key(std::size_t subject, std::size_t term) const;
-  [[nodiscard]] Gate reader(std::size_t subject, State state) const;
   [[nodiscard]] double progress(std::size_t place) const;
 
   const Plan& plan_;

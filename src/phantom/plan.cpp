@@ -68,7 +68,6 @@ SubjectPlan draw_subject(const Options& options, Random& random) {
   subject.layer = static_cast<int64_t>(random.below(3));
   const int64_t first = 1 + static_cast<int64_t>(random.below(static_cast<uint64_t>(latest)));
   subject.known = draw_known(options, first, subject.sudden, random);
-  subject.rival = static_cast<int64_t>(random.below(static_cast<uint64_t>(options.nuisances)));
   return subject;
 }
 

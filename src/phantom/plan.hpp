@@ -15,20 +15,20 @@ struct Options {
   int64_t layers = 6;    ///< of the reference; each smaller model has one less, 3 at least
   int64_t steps = 14;    ///< checkpoints of the reference, even in log2(1 + step)
   int64_t last = 16000;  ///< the last of them
-  int64_t subjects = 9;
-  int64_t never = 2;      ///< of them, those that exist nowhere
+  int64_t subjects = 14;
+  int64_t never = 7;      ///< of them, those that exist nowhere
   int64_t terms = 40;     ///< per subject; a term is a group of probes
-  int64_t probes = 3;     ///< per term
+  int64_t probes = 2;     ///< per term
   int64_t nuisances = 4;  ///< directions that terms carry whatever their subject
 };
 
 /// What the residual stream holds at a site on the probes of a subject's known terms.
 enum class State : int8_t {
-  absent,    ///< nothing
-  plain,     ///< the subject's direction
+  absent,    ///< the term's nuisance alone
+  plain,     ///< the subject's direction, and little of the nuisance
   rescaled,  ///< the same, but the mean of all probes has moved against it by as much
   turned,    ///< as much in another direction that holds nothing else
-  outvoted,  ///< the subject's direction, and more of a nuisance direction than of it
+  outvoted,  ///< the subject's direction, and twice as much of the term's nuisance
 };
 
 /// The points, in order, at which a subject is not as it was before and is again behind.
@@ -44,7 +44,6 @@ struct SubjectPlan {
   int64_t layer = 0;               ///< of the reference, from which on it is written
   std::vector<int64_t> known;      ///< [step] terms known; never fewer than before
   std::optional<Dip> time, space;  ///< where both are, that over time counts
-  int64_t rival = 0;               ///< the nuisance that outvotes it
 };
 
 struct ModelPlan {

@@ -23,7 +23,7 @@ void write_column(store::Writer& writer, const std::string& path, const std::vec
 void write_subjects(store::Writer& writer, const Plan& plan, const Texts& texts,
                     const std::vector<checkpoint::Config>& models) {
   std::vector<int8_t> exists, sudden;
-  std::vector<int64_t> first, low, high, layer, rival;
+  std::vector<int64_t> first, low, high, layer;
   std::vector<std::string> model;
   std::vector<double> threshold_low, threshold_high;
   for (std::size_t c = 0; c < plan.subject.size(); ++c) {
@@ -35,7 +35,6 @@ void write_subjects(store::Writer& writer, const Plan& plan, const Texts& texts,
     low.push_back(subject.exists ? plan.step[plan.onset(c) - 1] : -1);
     high.push_back(subject.exists ? plan.step[plan.onset(c)] : -1);
     layer.push_back(subject.exists ? subject.layer : -1);
-    rival.push_back(subject.exists ? subject.rival : -1);
     model.push_back(subject.exists ? plan.model[at(subject.model)].name : "");
     const auto params = [&](int64_t m) {
       return !subject.exists ? nan : m < 0 ? 0.0 : static_cast<double>(models[at(m)].params());
@@ -61,7 +60,6 @@ void write_subjects(store::Writer& writer, const Plan& plan, const Texts& texts,
       {"1", "parameters of the largest model that does not know it; 0 where all do; NaN: none does"});
   write_column(writer, "threshold_high", threshold_high, "subject",
                {"1", "parameters of the smallest model that knows it; NaN: none does"});
-  write_column(writer, "rival", rival, "subject", {"1", "nuisance direction that outvotes it; -1: none"});
 }
 
 void write_sites(store::Writer& writer, const Plan& plan, const std::vector<checkpoint::Config>& models) {
@@ -163,7 +161,7 @@ void write_directions(store::Writer& writer, const Plan& plan, const Frame& fram
                {"1", "unit vector of the subject in the reference; NaN: none"}, {"subject", "d"});
   writer.write("directions/turned", {subjects, d}, rows_of(frame.turned, d),
                {"1", "where it turns to; NaN: it never does"}, {"subject", "d"});
-  writer.write("directions/nuisance", {plan.options.nuisances, d}, rows_of(frame.nuisance, d),
+  writer.write("directions/nuisances", {plan.options.nuisances, d}, rows_of(frame.nuisance, d),
                {"1", "unit vector of the nuisance in the reference"}, {"nuisance", "d"});
 }
 

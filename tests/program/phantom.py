@@ -52,7 +52,7 @@ class Curve:
             self.model, self.step, self.layer = texts(group["model"]), group["step"][...], group["layer"][...]
             order = [texts(group["subject"]).index(name) for name in truth.subject]
             self.measure = {
-                name: group[name][..., order]
+                name: group[name][...][..., order]
                 for name in ("contrast", "contrast_low", "contrast_high", "contrast_p", "auc", "status", "probe_auc")
             }
             self.reliable = group["alignment_reliable"][...]
