@@ -16,9 +16,9 @@ namespace amplitude {
 inline constexpr double constant =
     32;                            ///< in every token: keeps layer norm's scale steady, as real streams do
 inline constexpr double code = 3;  ///< a term's own
-inline constexpr double concept_ = 8;  ///< a subject's, on terms that are known
+inline constexpr double concept_ = 9;  ///< a subject's, on terms that are known
 /// A term's nuisance: where nothing is known of it, where it is known, and where it outvotes what is known.
-inline constexpr double nuisance = 6, nuisance_known = 1.5, nuisance_loud = 16;
+inline constexpr double nuisance = 7, nuisance_known = 1, nuisance_loud = 18;
 inline constexpr double filler = 12;
 inline constexpr double noise = 0.5;    ///< a term's, in each direction but code and constant: at most
 inline constexpr double carried = 0.5;  ///< what attention brings from the fillers: at most
