@@ -17,7 +17,7 @@ constexpr int64_t head_size = 8, longest_text = 64, idle_units = 16;
 /// Before and behind a unit's threshold gelu is as good as 0 and as good as its input: gelu(-6) = -6e-9.
 constexpr double saturation = 6;
 /// Small, so that attention is nearly even over a text.
-constexpr double drift_spread = 0.01;
+constexpr double drift_spread = 0.02, drift_kept = 0.7;
 /// What attention takes of the fillers; the way back makes up for it.
 constexpr double taken = 0.1;
 
@@ -91,10 +91,12 @@ double Builder::progress(std::size_t place) const {
   return static_cast<double>(place) / static_cast<double>(plan_.step.size() - 1);
 }
 
-/// A random walk with a random start, its steps as long as the start: so far that what a dip changes for one
-/// checkpoint does not make it look like another's.
+/// A random walk that is drawn back to 0. It goes so far from step to step that what a dip changes, and the
+/// step behind it changes back, does not make the dip's checkpoint look like another's to the audit.
 void Builder::advance_drift(std::size_t place) {
   for (; drifted_ <= place; ++drifted_) {
+    const double kept = drifted_ == 0 ? 0 : drift_kept;
+    const double fresh = drift_spread * std::sqrt(1 - kept * kept);
     uint64_t number = 0;
     for (const checkpoint::ExpectedTensor& tensor : checkpoint::expected_tensors(config_)) {
       int64_t size = 1;
@@ -105,7 +107,8 @@ void Builder::advance_drift(std::size_t place) {
           plan_.options.seed, Purpose::phantom_drift,
           (static_cast<uint64_t>(model_) << 40) + (static_cast<uint64_t>(drifted_) << 16) + number++);
       if (tensor.shape.size() < 2) continue;
-      for (float& value : values) value += static_cast<float>(drift_spread * random.normal());
+      for (float& value : values)
+        value = static_cast<float>(kept * static_cast<double>(value) + fresh * random.normal());
     }
   }
 }

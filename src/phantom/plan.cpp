@@ -94,7 +94,7 @@ void check(const Options& o) {
   };
   at_least("models", o.models, 1);
   at_least("layers", o.layers, 5);
-  at_least("steps", o.steps, latest + rise + 1 + still_after);
+  at_least("steps", o.steps, latest + rise + 2 + still_after);
   at_least("subjects", o.subjects, 2);
   at_least("never", o.never, 0);
   at_least("terms", o.terms, 4);
