@@ -80,9 +80,11 @@ Builder::Builder(const Plan& plan, const Texts& texts, const std::vector<std::ve
   config_ = config_of(plan.model.at(model), texts, units);
   using namespace amplitude;
   const double always = constant * constant + code * code;
-  const double most = always + std::pow(nuisance_loud, 2) +
-                      static_cast<double>(1 + shifts) * concept_ * concept_ +
-                      static_cast<double>(frame_.d) * std::pow(noise + carried, 2);
+  const auto targets =
+      static_cast<double>(plan.options.nuisances + plan.options.subjects - plan.options.never);
+  const double most =
+      always + nuisance_loud * nuisance_loud + static_cast<double>(1 + shifts) * concept_ * concept_ +
+      static_cast<double>(frame_.d) * noise * noise + targets * (noise + carried) * (noise + carried);
   least_norm_ = std::sqrt(always);
   most_norm_ = std::sqrt(most);
 }

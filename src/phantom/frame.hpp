@@ -20,8 +20,8 @@ inline constexpr double concept_ = 9;  ///< a subject's, on terms that are known
 /// A term's nuisance: where nothing is known of it, where it is known, and where it outvotes what is known.
 inline constexpr double nuisance = 7, nuisance_known = 1, nuisance_loud = 18;
 inline constexpr double filler = 12;
-inline constexpr double noise = 0.5;    ///< a term's, in each direction but code and constant: at most
-inline constexpr double carried = 0.5;  ///< what attention brings from the fillers: at most
+inline constexpr double noise = 0.5;  ///< a term's, in each direction but code and constant: at most
+inline constexpr double carried = 2;  ///< what attention brings from the fillers: at most
 }  // namespace amplitude
 
 /// Terms' codes are drawn until no two have a cosine above this, so that a unit that knows one is silent on
