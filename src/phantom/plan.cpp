@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 
 #include "error.hpp"
 #include "index.hpp"
@@ -52,14 +53,6 @@ std::vector<int64_t> draw_known(const Options& options, int64_t first, bool sudd
   return known;
 }
 
-/// A stretch of one or two places in [first, last].
-Dip draw_dip(State state, int64_t first, int64_t last, Random& random) {
-  const int64_t length = std::min<int64_t>(1 + static_cast<int64_t>(random.below(2)), last - first + 1);
-  const int64_t begin =
-      first + static_cast<int64_t>(random.below(static_cast<uint64_t>(last - first + 2 - length)));
-  return {state, begin, begin + length - 1};
-}
-
 SubjectPlan draw_subject(const Options& options, Random& random) {
   SubjectPlan subject;
   subject.exists = true;
@@ -71,17 +64,54 @@ SubjectPlan draw_subject(const Options& options, Random& random) {
   return subject;
 }
 
+/// Where dips may lie along an axis, and where some do already.
+struct Room {
+  std::vector<char> taken;  ///< [place]
+  int64_t settled;          ///< the first place at which all subjects are there
+  int64_t last;             ///< of a dip
+
+  [[nodiscard]] bool free(const Dip& dip) const {
+    return std::none_of(taken.begin() + dip.first, taken.begin() + dip.last + 1,
+                        [](char t) { return t != 0; });
+  }
+};
+
+/// One or two places from `first` on, apart from other dips if there are such: two at one place would be hard
+/// to tell from each other's doing. What turns does so where all others are, as an alignment needs them.
+Dip draw_dip(State state, int64_t first, Room& room, Random& random) {
+  std::vector<Dip> all, apart;
+  const int64_t from = state == State::turned ? std::max(first, std::min(room.settled, room.last)) : first;
+  for (int64_t begin = from; begin <= room.last; ++begin)
+    for (const int64_t end : {begin, begin + 1})
+      if (end <= room.last) all.push_back({state, begin, end});
+  std::ranges::copy_if(all, std::back_inserter(apart), [&](const Dip& dip) { return room.free(dip); });
+  const auto& choice = apart.empty() ? all : apart;
+  const Dip dip = choice.at(random.below(choice.size()));
+  std::fill(room.taken.begin() + dip.first, room.taken.begin() + dip.last + 1, char{1});
+  return dip;
+}
+
+int64_t full_from(const SubjectPlan& subject) {
+  return std::ranges::find(subject.known, subject.known.back()) - subject.known.begin();
+}
+
 /// One dip of each kind over time and over layers, each for a subject of its own.
 void draw_dips(Plan& plan, const std::vector<int64_t>& planted, Random& random) {
-  constexpr std::array kinds = {State::absent, State::rescaled, State::turned, State::outvoted};
+  constexpr std::array kinds = {State::turned, State::outvoted, State::rescaled, State::absent};
+  const Options& options = plan.options;
+  Room steps{std::vector<char>(at(options.steps)), 0, options.steps - 1 - still_after},
+      layers{std::vector<char>(at(options.layers + 1)), 0, options.layers - 2};
+  for (const int64_t c : planted) {
+    steps.settled = std::max(steps.settled, full_from(plan.subject[at(c)]));
+    layers.settled = std::max(layers.settled, plan.subject[at(c)].layer);
+  }
   const auto n = static_cast<int64_t>(planted.size());
   const auto over_time = permutation(n, random), over_layers = permutation(n, random);
   for (std::size_t k = 0; k < std::min(kinds.size(), planted.size()); ++k) {
     SubjectPlan& in_time = plan.subject[at(planted[at(over_time[k])])];
-    const auto full = std::ranges::find(in_time.known, plan.options.terms) - in_time.known.begin();
-    in_time.time = draw_dip(kinds[k], full + 1, plan.options.steps - 1 - still_after, random);
+    in_time.time = draw_dip(kinds[k], full_from(in_time) + 1, steps, random);
     SubjectPlan& in_space = plan.subject[at(planted[at(over_layers[k])])];
-    in_space.space = draw_dip(kinds[k], in_space.layer + 1, plan.options.layers - 2, random);
+    in_space.space = draw_dip(kinds[k], in_space.layer + 1, layers, random);
   }
 }
 

@@ -12,8 +12,8 @@ struct Options {
   uint64_t seed = 1;
   int64_t models = 4;    ///< the last is the reference, with all steps; the others have the last step alone
   int64_t width = 64;    ///< of the reference; each smaller model is 8 narrower than the next
-  int64_t layers = 6;    ///< of the reference; each smaller model has one less, 3 at least
-  int64_t steps = 14;    ///< checkpoints of the reference, even in log2(1 + step)
+  int64_t layers = 7;    ///< of the reference; each smaller model has one less, 3 at least
+  int64_t steps = 16;    ///< checkpoints of the reference, even in log2(1 + step)
   int64_t last = 16000;  ///< the last of them
   int64_t subjects = 14;
   int64_t never = 7;      ///< of them, those that exist nowhere

@@ -11,6 +11,7 @@ inline Options small(uint64_t seed) {
   options.models = 2;
   options.width = 48;
   options.layers = 5;
+  options.steps = 14;
   options.subjects = 6;
   options.never = 2;
   options.terms = 8;

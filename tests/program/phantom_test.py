@@ -6,7 +6,7 @@ import pytest
 from conftest import incipit
 from phantom import Curve, Truth
 
-SMALL = ("--models=2", "--width=48", "--subjects=8", "--never=4", "--terms=32", "--layers=5", "--nuisances=3")
+SMALL = ("--models=2", "--width=48", "--subjects=8", "--never=4", "--terms=32", "--layers=6", "--nuisances=3")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_sizes_come_from_a_file_too(tmp_path):
     sizes.write_text("# little\nterms = 4\nprobes=1\n\nmodels = 1\nsubjects = 4\nnever = 4\n")
     result = incipit("phantom", f"--out={tmp_path / 'a'}", f"--sizes={sizes}", "--probes=2")
     assert result.code == 0, result.text
-    assert "14 checkpoints, 32 probes, 0 of 4 subjects planted" in result.out
+    assert "16 checkpoints, 32 probes, 0 of 4 subjects planted" in result.out
     assert Truth(tmp_path / "a" / "truth.h5").dips == []
 
 
