@@ -32,6 +32,13 @@ enum class Purpose : std::uint32_t {
   sheet_decoys = 21,
   sheet_texts = 22,
   agreement = 23,
+  phantom_plan = 30,
+  phantom_words = 31,
+  phantom_texts = 32,
+  phantom_frame = 33,
+  phantom_codes = 34,
+  phantom_embedding = 35,
+  phantom_drift = 36,
   test = 99,
 };
 

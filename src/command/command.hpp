@@ -32,6 +32,9 @@ void audit(const parallel::Communicator& world, const std::vector<std::string>& 
 /// what docs/schema.md says, or all that it says of one latent.
 void inspect(const parallel::Communicator& world, const std::vector<std::string>& words);
 
+/// `incipit phantom --out=FOLDER`: a family of checkpoints whose concepts were planted, and the truth.
+void phantom(const parallel::Communicator& world, const std::vector<std::string>& words);
+
 /// `incipit sheet EMERGENCE.h5`: a blinded sheet on which people judge labels, and its key.
 void sheet(const parallel::Communicator& world, const std::vector<std::string>& words);
 

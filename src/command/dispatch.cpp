@@ -52,6 +52,8 @@ const std::vector<Subcommand>& subcommands() {
       {"loss", "DECK: mean next-token loss of the probes at every checkpoint", loss},
       {"models", "FAMILY: what is in a family of checkpoints, and what is missing", models},
       {"audit", "FAMILY [--output=FOLDER]: whether every checkpoint is what its name says", audit},
+      {"phantom", "--out=FOLDER [--seed=1] [--null]: a family whose concepts were planted, and the truth",
+       phantom},
       {"sheet", "EMERGENCE.h5 [--latents=30]: a blinded sheet on which people judge labels", sheet},
       {"agree", "KEY.h5 FILLED.csv ...: how far people and the teacher agree", agree},
       {"inspect", "FILE [--validate | --latent time:37]: what is in a file of results, or known of a latent",

@@ -9,6 +9,7 @@
 
 #include "corpus/added_tokens.hpp"
 #include "corpus/bpe.hpp"
+#include "corpus/byte_alphabet.hpp"
 #include "corpus/normalization.hpp"
 #include "corpus/tokenizer_json.hpp"
 #include "corpus/utf8.hpp"
@@ -26,27 +27,6 @@ struct ByteLevel {
 };
 
 namespace {
-
-/// The printable stand-in of every byte in a byte-level vocabulary: bytes that print in Latin-1 stand for
-/// themselves, the others for the code points from 256 on, in order.
-const std::array<std::string, 256>& byte_alphabet() {
-  static const auto alphabet = [] {
-    std::array<std::string, 256> spellings;
-    unsigned next = 256;
-    for (unsigned byte = 0; byte < 256; ++byte) {
-      const bool prints = (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte != 0xad);
-      const unsigned code_point = prints ? byte : next++;
-      if (code_point < 0x80) {
-        spellings[byte] = static_cast<char>(code_point);
-      } else {
-        spellings[byte] = {static_cast<char>(0xc0 | code_point >> 6),
-                           static_cast<char>(0x80 | (code_point & 0x3f))};
-      }
-    }
-    return spellings;
-  }();
-  return alphabet;
-}
 
 /// The bytes a vocabulary entry stands for; the entry itself where it has a character that stands for none.
 std::string bytes_of(const std::string& entry) {

@@ -515,6 +515,55 @@ Schema sheet() {
   return out;
 }
 
+Schema truth() {
+  Schema out{"truth", "phantom", "what was planted in a family", {}, {}};
+  Group root(out.entries, "", always);
+  const Dims subject = {"subject"}, model = {"model"}, site = {"model", "step", "layer", "subject"};
+  root.text("subject", subject, "subject");
+  root.code("exists", subject, "1 where the subject was planted at all");
+  root.code("sudden", subject, "1 where all its terms were born at one step");
+  root.count("first_step", subject, "first step that knows any of its terms; -1: none", "step");
+  root.count("onset_low", subject, "last step that knows less than half of what the end knows; -1: none",
+             "step");
+  root.count("onset_high", subject, "first step that knows at least half of what the end knows; -1: none",
+             "step");
+  root.count("first_layer", subject, "layer of the reference from which on it is written; -1: none");
+  root.text("first_model", subject, "smallest model that knows it; empty: none");
+  root.real("threshold_low", subject,
+            "parameters of the largest model that does not know it; 0 where all do; NaN: none does");
+  root.real("threshold_high", subject, "parameters of the smallest model that knows it; NaN: none does");
+  root.text("model", model, "model, the reference last");
+  root.count("params", model, "parameters");
+  root.count("layers", model, "blocks");
+  root.count("step", {"step"}, "training step; the reference has all, others the last", "step");
+  root.count("layer", {"layer"}, "layer; 0 is the embedding output");
+  root.count("known", {"model", "step", "subject"}, "terms of the subject that the weights know");
+  root.real("share", site,
+            "share of the subject's terms on which its latent is to win as at the anchor, which is what "
+            "contrast and "
+            "probe_activation are on the raw rung; NaN: no such layer");
+  root.code("state", site,
+            "what its known terms hold: 0 nothing, 1 it, 2 rescaled, 3 turned, 4 outvoted, -1 no such layer");
+  Group dips(out.entries, "dips", always);
+  dips.text("axis", {"dip"}, "time (of the reference, from the layer on where it is written) or space");
+  dips.count("subject", {"dip"}, "place of the subject among subjects");
+  dips.text("verdict", {"dip"}, "rescaled, turned, outvoted or lost");
+  dips.count("first", {"dip"}, "first step, or layer of the reference, in the dip");
+  dips.count("last", {"dip"}, "last step, or layer of the reference, in the dip");
+  Group terms(out.entries, "terms", always);
+  terms.text("term", {"term"}, "term, which is a group of probes");
+  terms.count("subject", {"term"}, "place of its subject among subjects");
+  terms.count("rank", {"term"}, "it is known where known exceeds this");
+  terms.count("nuisance", {"term"}, "nuisance direction that it carries");
+  Group directions(out.entries, "directions", always);
+  directions.real("concept", {"subject", "d"}, "unit vector of the subject in the reference; NaN: none");
+  directions.real("turned", {"subject", "d"}, "where it turns to; NaN: it never does");
+  directions.real("nuisances", {"nuisance", "d"}, "unit vector of the nuisance in the reference");
+  out.attributes = {{"", "reference", "the largest model, which has all steps"},
+                    {"", "amplitude", "of a subject's direction on its known terms"}};
+  return out;
+}
+
 Schema common() {
   Schema out{"common", "every stage", "what every file has", {}, {}};
   Group root(out.entries, "", always);
@@ -557,7 +606,7 @@ std::string alternatives(const std::string& type) {
 const std::vector<Schema>& schemas() {
   static const std::vector<Schema> all = {audit(),     activations(), sae(),         labels(),
                                           match(),     alignment(),   attribution(), ablation(),
-                                          emergence(), loss(),        sheet()};
+                                          emergence(), loss(),        truth(),       sheet()};
   return all;
 }
 

@@ -20,6 +20,7 @@ ALLOWED = {
     "kernels": {"device"},
     "checkpoint": FLOOR | {"device"},
     "corpus": FLOOR | {"device"},
+    "phantom": {"checkpoint", "corpus", "store", "parallel"},
     "model": BELOW_MODEL,
     "sae": BELOW_MODEL | {"model"},
     "interpret": BELOW_STAGES,
@@ -27,7 +28,7 @@ ALLOWED = {
     "align": BELOW_STAGES,
     "emergence": BELOW_STAGES | STAGES,
     "deck": BELOW_STAGES | STAGES | {"emergence"},
-    "command": BELOW_STAGES | STAGES | {"emergence", "deck"},
+    "command": BELOW_STAGES | STAGES | {"emergence", "deck", "phantom"},
     "": {"command"} | FLOOR,  # main.cpp
 }
 # Libraries that would make the kernels' only ground depend on the rest of the world.
@@ -88,6 +89,7 @@ def check_the_check():
         "match": '#include "interpret/label.hpp"',
         "checkpoint": '#include "corpus/probes.hpp"',
         "emergence": '#include "deck/deck.hpp"',
+        "interpret": '#include "phantom/plan.hpp"',
         "sae": "MPI_Barrier(MPI_COMM_WORLD);",
     }
     for folder, line in bad.items():
