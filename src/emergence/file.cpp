@@ -95,6 +95,54 @@ void write_baseline(store::Writer& writer, const std::string& group, const Token
                {"1", "share of probes given to their subject, mean over subjects"}, {"baseline"});
 }
 
+void write_control_curve(store::Writer& writer, const std::string& anchor, const ControlCurve& control,
+                         const std::vector<std::string>& subjects) {
+  const std::string group = anchor + "/" + control.place + "/" + control.curve.name();
+  control.curve.write(writer, group, subjects);
+  writer.write(group + "/matched", {std::ssize(control.curve.points()), std::ssize(subjects)}, control.matched,
+               {"1", "number of matched latents"}, {"point", "subject"});
+}
+
+void write_random_latents(store::Writer& writer, const std::string& group, const AnchorResult& anchor,
+                          const std::vector<std::string>& subjects) {
+  if (anchor.random_latents.empty()) return;
+  const auto count = std::ssize(subjects);
+  writer.strings(group + "/subject", {count}, subjects, {"1", "subject"}, {"subject"});
+  writer.write(group + "/fire_rate_matched", {count}, anchor.matched_fire_rate,
+               {"1", "firing rates of the matched latents on the fit part, added up"}, {"subject"});
+  writer.write(group + "/fire_rate", {count}, anchor.random_latents.front().fire_rate(),
+               {"1", "the same of the random latents, mean over draws"}, {"subject"});
+  for (const RandomLatents& along : anchor.random_latents)
+    along.write(writer, group + "/bands/" + along.curve(), subjects);
+}
+
+/// The spread of each curve over the SAEs: the anchor's own, then those of further seeds.
+void write_seed_spreads(store::Writer& writer, const std::string& group, const AnchorResult& anchor,
+                        const std::vector<std::string>& subjects) {
+  if (anchor.seeds.empty()) return;
+  for (const Curve& curve : anchor.curves) {
+    SeedCurve own{anchor.seed, curve, {}};
+    for (int64_t c = 0; c < std::ssize(subjects); ++c) own.matched.push_back(std::ssize(anchor.matches.of(c)));
+    std::vector<const SeedCurve*> seeds{&own};
+    for (const SeedCurve& further : anchor.seeds)
+      if (further.curve.name() == curve.name()) seeds.push_back(&further);
+    write_seeds(writer, group + "/spread/" + curve.name(), seeds, subjects);
+  }
+}
+
+void write_controls(store::Writer& writer, const std::string& group, const AnchorResult& anchor,
+                    const corpus::Probes& probes) {
+  const std::string controls = group + "/controls";
+  for (const ControlDictionary& of : anchor.dictionaries) {
+    interpret::write_label_group(writer, controls + "/" + of.control, of.labels, probes);
+    match::write_match_group(writer, controls + "/" + of.control, of.matches);
+  }
+  for (const ControlCurve& control : anchor.control_curves)
+    write_control_curve(writer, group, control, probes.subjects);
+  write_random_latents(writer, controls + "/random_latents", anchor, probes.subjects);
+  write_seed_spreads(writer, controls + "/seeds", anchor, probes.subjects);
+}
+
 void write_anchor(store::Writer& writer, const AnchorResult& anchor, const corpus::Probes& probes) {
   const std::string group = "anchors/" + anchor.name;
   writer.attribute(group, "model", anchor.model);
@@ -106,8 +154,7 @@ void write_anchor(store::Writer& writer, const AnchorResult& anchor, const corpu
     curve.write(writer, group + "/curves/" + curve.name(), probes.subjects);
   if (anchor.token_baseline)
     write_baseline(writer, group + "/controls/token_baseline", *anchor.token_baseline, probes.subjects);
-  if (anchor.random_weights)
-    interpret::write_label_group(writer, group + "/controls/random_weights", *anchor.random_weights, probes);
+  write_controls(writer, group, anchor, probes);
   for (const Curve& curve : anchor.curves)
     curve.write_tau(writer, group + "/tau/" + curve.name(), probes.subjects);
 }
