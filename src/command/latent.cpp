@@ -20,7 +20,6 @@ namespace incipit::command {
 namespace {
 
 using emergence::LatentCard;
-using interpret::Side;
 using interpret::Status;
 
 constexpr std::size_t subjects_shown = 5;  // beside those that match
@@ -86,7 +85,7 @@ std::string subjects(const LatentCard& card) {
   return fmt::format("{}\n(match.tau {:.3f})\n", table.text(), card.tau);
 }
 
-void add_texts(const LatentCard& card, Side side, const char* heading, double interpret::Nearest::*number,
+void add_texts(const LatentCard& card, interpret::Side side, const char* heading, double interpret::Nearest::*number,
                std::string& out) {
   bool any = false;
   for (const auto& text : card.texts) {
@@ -104,9 +103,9 @@ void add_texts(const LatentCard& card, Side side, const char* heading, double in
 
 std::string texts(const LatentCard& card) {
   std::string out = "Verify texts, of each group at most one in each list\n";
-  add_texts(card, Side::strongest, "fires most strongly (activation)", &interpret::Nearest::activation, out);
-  add_texts(card, Side::weakest, "fires, by the least margin", &interpret::Nearest::margin, out);
-  add_texts(card, Side::silent, "silent, but nearly fires (margin)", &interpret::Nearest::margin, out);
+  add_texts(card, interpret::Side::strongest, "fires most strongly (activation)", &interpret::Nearest::activation, out);
+  add_texts(card, interpret::Side::weakest, "fires, by the least margin", &interpret::Nearest::margin, out);
+  add_texts(card, interpret::Side::silent, "silent, but nearly fires (margin)", &interpret::Nearest::margin, out);
   return card.texts.empty() ? out + "\nthere are no verify probes\n" : out;
 }
 

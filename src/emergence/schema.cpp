@@ -209,7 +209,7 @@ void add_matches(Entries& entries, const std::string& path, const std::string& r
   Group latents(entries, path + "latents", required);
   latents.real32("similarity", {"latent", "subject"}, "cosine of label and subject, over its phrases");
   latents.code("matched", {"latent", "subject"}, "1 if interpretable and similarity reaches tau");
-  Group tau(entries, path + "tau", required);
+  Group tau(entries, path + "tau", required == always ? required : path + "tau");
   tau.real("tau", {"tau"}, "matching threshold");
   tau.real("decoy_rate", {"tau"}, "share of (label, decoy phrase) pairs that match");
   tau.count("matched", {"tau", "subject"}, "number of matched latents");
