@@ -82,7 +82,8 @@ void align(Session& session, bool again) {
     parallel::together(session.world, "align", [&] { mine = align_share(session, maps); });
     session.leave_if_asked();
     std::vector<align::SiteName> names;
-    for (const auto& site : maps.sites) names.push_back({session.study.model(site).name, site.step, site.layer});
+    for (const auto& site : maps.sites)
+      names.push_back({session.study.model(site).name, site.step, site.layer});
     parallel::together(session.world, "writing the alignments", [&] {
       store::Writer file(session.world, unit.path, session.header(unit));
       align::write_alignments(session.world, file, names, mine);

@@ -17,7 +17,7 @@ struct ControlView {
     std::string name;
     std::vector<double> contrast;
   };
-  std::vector<Line> lines;  ///< random latents, untrained (aligned), ceiling, first step, own, seeds
+  std::vector<Line> lines;          ///< random latents, untrained (aligned), ceiling, first step, own, seeds
   std::vector<double> random_high;  ///< [point, subject] upper end of the random latents' band; may be empty
   std::vector<double> untrained;    ///< [subject] all made anew with random weights; may be empty
 

@@ -85,8 +85,8 @@ std::string subjects(const LatentCard& card) {
   return fmt::format("{}\n(match.tau {:.3f})\n", table.text(), card.tau);
 }
 
-void add_texts(const LatentCard& card, interpret::Side side, const char* heading, double interpret::Nearest::*number,
-               std::string& out) {
+void add_texts(const LatentCard& card, interpret::Side side, const char* heading,
+               double interpret::Nearest::*number, std::string& out) {
   bool any = false;
   for (const auto& text : card.texts) {
     if (text.nearest.side != side) continue;
@@ -103,9 +103,11 @@ void add_texts(const LatentCard& card, interpret::Side side, const char* heading
 
 std::string texts(const LatentCard& card) {
   std::string out = "Verify texts, of each group at most one in each list\n";
-  add_texts(card, interpret::Side::strongest, "fires most strongly (activation)", &interpret::Nearest::activation, out);
+  add_texts(card, interpret::Side::strongest, "fires most strongly (activation)",
+            &interpret::Nearest::activation, out);
   add_texts(card, interpret::Side::weakest, "fires, by the least margin", &interpret::Nearest::margin, out);
-  add_texts(card, interpret::Side::silent, "silent, but nearly fires (margin)", &interpret::Nearest::margin, out);
+  add_texts(card, interpret::Side::silent, "silent, but nearly fires (margin)", &interpret::Nearest::margin,
+            out);
   return card.texts.empty() ? out + "\nthere are no verify probes\n" : out;
 }
 

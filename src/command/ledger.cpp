@@ -101,7 +101,8 @@ std::vector<store::Header::Input> bundled_prompts(const deck::Deck& deck) {
 /// What reads what at each point of a trail.
 std::string describe_readings(const Study& study, const Trail& trail) {
   const auto& gone = study.anchors[trail.anchor].left_out;
-  std::string text = fmt::format("{} {}/{}:", study.anchors[trail.anchor].name, trail.place, trail.curve.name);
+  std::string text =
+      fmt::format("{} {}/{}:", study.anchors[trail.anchor].name, trail.place, trail.curve.name);
   for (const auto& [dictionary, site] : trail.readings) {
     const bool out = std::ranges::find(gone, site) != gone.end();
     text += fmt::format(" {} by {}{},", study.describe(site), study.dictionaries[dictionary].name,

@@ -30,8 +30,8 @@ std::string mean_and_top(double mean, double top) {
 std::string headline(const CurveView& curve, const ControlView& controls, std::int64_t point) {
   const auto* random = controls.find("random latents");
   const auto* floor = controls.find("floor");
-  std::vector<Table::Column> columns{
-      {"subject", left}, {"read", left}, {"|M|"}, {"fires %"}, {"contrast %"}, {"95 %"}, {"null 95 %"}, {"p"}};
+  std::vector<Table::Column> columns{{"subject", left}, {"read", left}, {"|M|"},       {"fires %"},
+                                     {"contrast %"},    {"95 %"},       {"null 95 %"}, {"p"}};
   if (random != nullptr) columns.push_back({"random %"});
   if (floor != nullptr) columns.push_back({"floor %"});
   if (!controls.untrained.empty()) columns.push_back({"untrained %"});
@@ -145,10 +145,13 @@ std::string results_table(const std::filesystem::path& emergence) {
   text +=
       "\ncontrast: share of the subject's probes that fire its latents, less the mean over the other "
       "subjects.\n"
-      "null: the same with permuted subjects. probe: AUC of a linear classifier at this site. word, words: contrast "
+      "null: the same with permuted subjects. probe: AUC of a linear classifier at this site. word, words: "
+      "contrast "
       "of a\nclassifier that sees only the text's last word, or all its words.\n"
-      "random: contrast of random latents that fire as often, mean over draws < upper end of their 95 % band. floor: "
-      "of the\nsame latents in a model with random weights, aligned. untrained: of a dictionary, labels and matches "
+      "random: contrast of random latents that fire as often, mean over draws < upper end of their 95 % "
+      "band. floor: "
+      "of the\nsame latents in a model with random weights, aligned. untrained: of a dictionary, labels and "
+      "matches "
       "made anew there.\nceiling: of the anchor cut to the dimensions of the point's model.\n"
       "A subject that was never read and rises all the same shows detection, not knowledge.";
   return text;

@@ -73,8 +73,8 @@ void greet(Session& session) {
     console.line("control   {}: {}", study.dictionaries[d].name, study.describe(study.dictionaries[d].site));
   for (const auto& trail : study.trails)
     if (trail.place.starts_with("controls") && !trail.seed)
-      console.line("control   {}: {}/{} ({} points)", study.anchors[trail.anchor].name, trail.place, trail.curve.name,
-                   trail.curve.points.size());
+      console.line("control   {}: {}/{} ({} points)", study.anchors[trail.anchor].name, trail.place,
+                   trail.curve.name, trail.curve.points.size());
   console.line("output    {}", session.deck.run.output.string());
 }
 

@@ -68,9 +68,9 @@ struct Trail {
     std::size_t dictionary;
     Site site;
   };
-  std::vector<Reading> readings;            ///< what reads what at each point
-  std::optional<std::size_t> maps = {};     ///< where the sites' alignments are; none: there are none
-  std::optional<std::size_t> seed = {};     ///< of a further SAE at the anchor, of which only the spread is kept
+  std::vector<Reading> readings;         ///< what reads what at each point
+  std::optional<std::size_t> maps = {};  ///< where the sites' alignments are; none: there are none
+  std::optional<std::size_t> seed = {};  ///< of a further SAE at the anchor, of which only the spread is kept
   [[nodiscard]] bool of_anchor() const { return place == "curves" && !curve.name.starts_with("own_"); }
 };
 

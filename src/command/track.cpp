@@ -83,8 +83,9 @@ class Tracker {
     const Activations home(session.ledger->activations(dictionary_.site).path, bench_.total);
     auto u = home.rows(dictionary_.site.layer, bench_.judge);
     sae::normalise(u, sae_.mean, sae_.scale, u);
-    reference_ = emergence::strength_reference(sae::encode_on_device(*session.device, sae_, u, bench_.set.n()),
-                                               sets_, bench_.set, bench_.resampling);
+    reference_ =
+        emergence::strength_reference(sae::encode_on_device(*session.device, sae_, u, bench_.set.n()), sets_,
+                                      bench_.set, bench_.resampling);
   }
 
   [[nodiscard]] const match::MatchFile& match() const { return match_; }
@@ -126,7 +127,8 @@ class Tracker {
     const align::Rows judge_rows{judge, bench_.set.n(), file.width()};
     if (site.components > 0) {
       const align::PrincipalAxes axes(*session_.device, fit_rows);
-      const auto cut_fit = axes.cut(fit_rows, site.components), cut_judge = axes.cut(judge_rows, site.components);
+      const auto cut_fit = axes.cut(fit_rows, site.components),
+                 cut_judge = axes.cut(judge_rows, site.components);
       std::ranges::copy(cut_fit, fit.begin());
       std::ranges::copy(cut_judge, judge.begin());
     }
@@ -235,8 +237,7 @@ class Walk {
   }
 
   /// The whole curve, its points shared out over the ranks. Collective.
-  emergence::Curve follow(const Trail& trail, emergence::RandomLatents* random,
-                          console::Progress& progress) {
+  emergence::Curve follow(const Trail& trail, emergence::RandomLatents* random, console::Progress& progress) {
     std::vector<double> tau;
     std::int64_t latents = 0;
     if (trail.of_anchor()) {
@@ -323,7 +324,8 @@ emergence::AnchorResult begin_anchor(Session& session, Walk& walk, std::size_t i
   result.matches = tracker.match().matches;
   result.token_baseline = baseline;
   result.matched_fire_rate = emergence::total_fire_rate(tracker.matched_latents(), tracker.fire_rates());
-  for (const char* control : {"random_weights", "first_step"}) add_dictionary(session, index, control, result);
+  for (const char* control : {"random_weights", "first_step"})
+    add_dictionary(session, index, control, result);
   return result;
 }
 
@@ -351,8 +353,8 @@ void add_trail(Session& session, Walk& walk, const Trail& trail, console::Progre
     return;
   }
   matched.resize(session.study.probes.subjects.size());  // the same at every point
-  result.seeds.push_back({static_cast<std::int64_t>(session.deck.run.seed + *trail.seed), std::move(curve),
-                          std::move(matched)});
+  result.seeds.push_back(
+      {static_cast<std::int64_t>(session.deck.run.seed + *trail.seed), std::move(curve), std::move(matched)});
 }
 
 std::vector<const Unit*> needed_for_track(const Session& session) {
@@ -376,7 +378,8 @@ void track(Session& session, bool again) {
   const auto& study = session.study;
   emergence::Emergence result;
   std::int64_t points = 0;
-  for (const auto& trail : study.trails) points += parallel::block_of(std::ssize(trail.readings), session.world.size(), 0).size();
+  for (const auto& trail : study.trails)
+    points += parallel::block_of(std::ssize(trail.readings), session.world.size(), 0).size();
   console::Progress progress(session.console, "track", points, "sites of rank 0");
   {
     std::optional<Bench> bench;

@@ -66,7 +66,8 @@ class Planner {
   void add_own(std::size_t a) {
     std::map<Site, std::size_t> made{{anchor(a).site, a}};  // at home it is the anchor's
     for (const auto& curve : anchor(a).curves) {
-      if (std::ranges::find(deck_.controls.own_anchor, curve.name) == deck_.controls.own_anchor.end()) continue;
+      if (std::ranges::find(deck_.controls.own_anchor, curve.name) == deck_.controls.own_anchor.end())
+        continue;
       Trail trail = along("curves", a, {"own_" + curve.name, curve.points}, a);
       for (auto& [dictionary, site] : trail.readings) {
         if (is_left_out(anchor(a), site)) continue;
@@ -114,8 +115,8 @@ class Planner {
     const std::string name = anchor(a).name + ".first_step";
     for (const auto& curve : anchor(a).curves) {
       if (curve.name != "time") continue;
-      const auto first = std::ranges::find_if(
-          curve.points, [&](const Site& site) { return !is_left_out(anchor(a), site); });
+      const auto first =
+          std::ranges::find_if(curve.points, [&](const Site& site) { return !is_left_out(anchor(a), site); });
       std::vector<Site> sites;
       for (const auto& site : curve.points)
         if (!is_left_out(anchor(a), site)) sites.push_back(site);
@@ -142,9 +143,8 @@ class Planner {
   void add_seeds(std::size_t a) {
     for (std::int64_t seed = 1; seed < deck_.sae.seeds; ++seed) {
       const auto which = static_cast<std::size_t>(seed);
-      study_.dictionaries.push_back(
-          {fmt::format("{}.seed{}", anchor(a).name, deck_.run.seed + which), anchor(a).name, anchor(a).site, a,
-           which});
+      study_.dictionaries.push_back({fmt::format("{}.seed{}", anchor(a).name, deck_.run.seed + which),
+                                     anchor(a).name, anchor(a).site, a, which});
       for (const auto& curve : anchor(a).curves) {
         study_.trails.push_back(along("controls/seeds", a, curve, study_.dictionaries.size() - 1));
         study_.trails.back().maps = a;
@@ -156,8 +156,8 @@ class Planner {
   /// The model with random weights in the shape of the one at `step`, with this layer.
   void add_checkpoint(const Site& site, std::int64_t step, bool trains) {
     auto& all = study_.checkpoints;
-    auto found = std::ranges::find_if(
-        all, [&](const Checkpoint& c) { return c.random() && c.model == site.model; });
+    auto found =
+        std::ranges::find_if(all, [&](const Checkpoint& c) { return c.random() && c.model == site.model; });
     if (found == all.end()) {
       const auto& steps = study_.model(site).steps;
       const auto shape = std::ranges::find(steps, step, &checkpoint::Step::step);

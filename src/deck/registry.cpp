@@ -275,10 +275,11 @@ void add_track(std::vector<Key<Deck>>& keys) {
 void add_controls(std::vector<Key<Deck>>& keys) {
   using Options = emergence::ControlOptions;
   Group<Deck, Options> controls(keys, "controls", {&Deck::controls}, {Stage::track});
-  controls.add("random_latents", "draws",
-               "Draws of random latents that fire as often, in the place of the matched ones, at every point; "
-               "0: none.",
-               &Options::random_latents, whole<std::int64_t>(0, 1'000'000));
+  controls.add(
+      "random_latents", "draws",
+      "Draws of random latents that fire as often, in the place of the matched ones, at every point; "
+      "0: none.",
+      &Options::random_latents, whole<std::int64_t>(0, 1'000'000));
   controls.add("ceiling", "yes/no",
                "For scale curves: the anchor's residuals cut to as many principal components as each smaller "
                "model has dimensions.",
@@ -291,10 +292,11 @@ void add_controls(std::vector<Key<Deck>>& keys) {
   controls.add("first_step", "yes/no",
                "A dictionary with labels and matches of the anchor model's first step, carried along time.",
                &Options::first_step, yes_or_no);
-  controls.add("own_anchor", "",
-               "Curves at each of whose sites a dictionary with labels and matches is made anew: any of time, "
-               "space, scale, grid. A training for each site.",
-               &Options::own_anchor, none_or_some_of({"time", "space", "scale", "grid"}), spell_or_none);
+  controls.add(
+      "own_anchor", "",
+      "Curves at each of whose sites a dictionary with labels and matches is made anew: any of time, "
+      "space, scale, grid. A training for each site.",
+      &Options::own_anchor, none_or_some_of({"time", "space", "scale", "grid"}), spell_or_none);
   controls.add("seeds", "yes/no",
                "With sae.seeds above 1: labels, matches and curves of every seed's dictionary, and their "
                "spread.",

@@ -99,8 +99,8 @@ void write_control_curve(store::Writer& writer, const std::string& anchor, const
                          const std::vector<std::string>& subjects) {
   const std::string group = anchor + "/" + control.place + "/" + control.curve.name();
   control.curve.write(writer, group, subjects);
-  writer.write(group + "/matched", {std::ssize(control.curve.points()), std::ssize(subjects)}, control.matched,
-               {"1", "number of matched latents"}, {"point", "subject"});
+  writer.write(group + "/matched", {std::ssize(control.curve.points()), std::ssize(subjects)},
+               control.matched, {"1", "number of matched latents"}, {"point", "subject"});
 }
 
 void write_random_latents(store::Writer& writer, const std::string& group, const AnchorResult& anchor,
@@ -121,11 +121,12 @@ void write_seed_spreads(store::Writer& writer, const std::string& group, const A
                         const std::vector<std::string>& subjects) {
   if (anchor.seeds.empty()) return;
   for (const Curve& curve : anchor.curves) {
-    SeedCurve own{anchor.seed, curve, {}};
-    for (int64_t c = 0; c < std::ssize(subjects); ++c) own.matched.push_back(std::ssize(anchor.matches.of(c)));
-    std::vector<const SeedCurve*> seeds{&own};
+    std::vector<SeedView> seeds{{anchor.seed, &curve, {}}};
+    for (int64_t c = 0; c < std::ssize(subjects); ++c)
+      seeds.front().matched.push_back(std::ssize(anchor.matches.of(c)));
     for (const SeedCurve& further : anchor.seeds)
-      if (further.curve.name() == curve.name()) seeds.push_back(&further);
+      if (further.curve.name() == curve.name())
+        seeds.push_back({further.seed, &further.curve, further.matched});
     write_seeds(writer, group + "/spread/" + curve.name(), seeds, subjects);
   }
 }

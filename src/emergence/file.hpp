@@ -47,7 +47,7 @@ struct AnchorResult {
   interpret::Labels labels;
   match::Matches matches;
   std::optional<TokenBaseline> token_baseline = {};
-  std::vector<Curve> curves = {};              ///< gathered, as are all that follow
+  std::vector<Curve> curves = {};  ///< gathered, as are all that follow
   std::vector<ControlDictionary> dictionaries = {};
   std::vector<ControlCurve> control_curves = {};
   std::vector<RandomLatents> random_latents = {};  ///< one for each curve, or none

@@ -255,7 +255,7 @@ Estimates measure_contrast(std::span<const int32_t> predicted, const JudgeSet& j
 }
 
 BareShares bare_shares(const sae::DeviceCodes& codes, const MatchedSets& sets, const JudgeSet& judge,
-                   const Resampling& resampling) {
+                       const Resampling& resampling) {
   check_shapes(codes, sets, judge, resampling);
   const auto fired = firing_of(codes, sets, resampling, resampling.view_without_draws()).fired.value;
   const auto subjects = static_cast<size_t>(judge.subjects);

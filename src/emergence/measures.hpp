@@ -95,7 +95,7 @@ struct BareShares {
   std::vector<double> probe_activation, contrast;
 };
 BareShares bare_shares(const sae::DeviceCodes& codes, const MatchedSets& sets, const JudgeSet& judge,
-                   const Resampling& resampling);
+                       const Resampling& resampling);
 
 /// probe_activation alone.
 std::vector<double> probe_activation(const sae::DeviceCodes& codes, const MatchedSets& sets,

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "emergence/curve.hpp"
 #include "emergence/matched_sets.hpp"
 #include "emergence/measures.hpp"
-#include "emergence/curve.hpp"
 #include "parallel/communicator.hpp"
 #include "store/writer.hpp"
 
@@ -18,9 +18,9 @@ namespace incipit::emergence {
 /// How many of the latents nearest in firing rate one is drawn from.
 inline constexpr int64_t random_latent_choice = 8;
 
-/// `draws` replacements of every M_c: [draw] of [C]. Each latent of M_c in turn, ascending, gives its place to
-/// one drawn from the random_latent_choice latents nearest to it in `fire_rate` [h] that fire at all, are not
-/// of M_c and were not drawn before; ties go to the lower latent. A draw depends on (seed, subject, draw)
+/// `draws` replacements of every M_c: [draw] of [C]. Each latent of M_c in turn, ascending, gives its place
+/// to one drawn from the random_latent_choice latents nearest to it in `fire_rate` [h] that fire at all, are
+/// not of M_c and were not drawn before; ties go to the lower latent. A draw depends on (seed, subject, draw)
 /// alone. Where fewer than |M_c| such latents exist the set is empty: there is no such control.
 std::vector<Matched> random_latents(const Matched& matched, std::span<const double> fire_rate, int64_t draws,
                                     uint64_t seed);

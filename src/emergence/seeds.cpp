@@ -23,19 +23,19 @@ Spread spread(std::span<const double> values) {
   return out;
 }
 
-void write_seeds(store::Writer& writer, const std::string& group, std::span<const SeedCurve* const> seeds,
+void write_seeds(store::Writer& writer, const std::string& group, std::span<const SeedView> seeds,
                  const std::vector<std::string>& subjects) {
-  const auto count = std::ssize(seeds), points = std::ssize(seeds.front()->curve.points()),
+  const auto count = std::ssize(seeds), points = std::ssize(seeds.front().curve->points()),
              width = std::ssize(subjects);
   std::vector<int64_t> seed, point, matched;
-  for (const SeedCurve* one : seeds) {
-    seed.push_back(one->seed);
-    matched.insert(matched.end(), one->matched.begin(), one->matched.end());
+  for (const SeedView& one : seeds) {
+    seed.push_back(one.seed);
+    matched.insert(matched.end(), one.matched.begin(), one.matched.end());
   }
   for (int64_t p = 0; p < points; ++p) point.push_back(p);
   writer.write(group + "/seed", {count}, seed, {"1", "seed of the SAE; the anchor's own first"}, {"seed"});
-  writer.strings(group + "/rung", {rungs}, {rung_names.begin(), rung_names.end()},
-                 {"1", "input of the SAE"}, {"rung"});
+  writer.strings(group + "/rung", {rungs}, {rung_names.begin(), rung_names.end()}, {"1", "input of the SAE"},
+                 {"rung"});
   writer.write(group + "/point", {points}, point, {"1", "number of the point on the curve"}, {"point"});
   writer.strings(group + "/subject", {width}, subjects, {"1", "subject"}, {"subject"});
   writer.write(group + "/matched", {count, width}, matched, {"1", "number of matched latents"},
@@ -43,11 +43,11 @@ void write_seeds(store::Writer& writer, const std::string& group, std::span<cons
   const auto cells = static_cast<size_t>(rungs * points * width);
   for (int m = 0; m < measures; ++m) {
     std::vector<double> all;
-    for (const SeedCurve* one : seeds)
+    for (const SeedView& one : seeds)
       for (int r = 0; r < rungs; ++r)
         for (int64_t p = 0; p < points; ++p)
           for (int32_t c = 0; c < width; ++c)
-            all.push_back(one->curve.estimate(Measure{m}, Rung{r}, p, c).value);
+            all.push_back(one.curve->estimate(Measure{m}, Rung{r}, p, c).value);
     std::vector<double> mean, low, high, values(seeds.size());
     for (size_t i = 0; i < cells; ++i) {
       for (size_t s = 0; s < values.size(); ++s) values[s] = all[s * cells + i];

@@ -24,9 +24,16 @@ struct Spread {
 };
 Spread spread(std::span<const double> values);
 
+/// A seed's curve where it lies.
+struct SeedView {
+  int64_t seed;
+  const Curve* curve;
+  std::vector<int64_t> matched;  ///< [C] |M_c|
+};
+
 /// What the seeds' curves, all of one name and of equal points, say below `group`
 /// ("anchors/time/controls/seeds/spread/time"): every seed's measures, and their spread. Collective.
-void write_seeds(store::Writer& writer, const std::string& group, std::span<const SeedCurve* const> seeds,
+void write_seeds(store::Writer& writer, const std::string& group, std::span<const SeedView> seeds,
                  const std::vector<std::string>& subjects);
 
 }  // namespace incipit::emergence

@@ -33,7 +33,8 @@ TEST(RandomLatentsOfRanks, AllHaveAllAfterwards) {
   for (int64_t p = comm.rank(); p < 4; p += comm.size())
     bands.set(p, Rung::rescaled, std::vector<BareShares>{{{0.5}, {static_cast<double>(p)}}});
   bands.gather(comm);
-  for (int64_t p = 0; p < 4; ++p) EXPECT_EQ(bands.contrast(Rung::rescaled, p, 0).mean, static_cast<double>(p));
+  for (int64_t p = 0; p < 4; ++p)
+    EXPECT_EQ(bands.contrast(Rung::rescaled, p, 0).mean, static_cast<double>(p));
   EXPECT_TRUE(std::isnan(bands.contrast(Rung::rescaled, 4, 0).mean));
   EXPECT_TRUE(std::isnan(bands.contrast(Rung::raw, 0, 0).mean));
 }

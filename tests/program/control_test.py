@@ -11,7 +11,8 @@ from conftest import incipit
 
 CONTROL = "--controls.random_weights=labels"
 CURVES = "--controls.random_weights=curves"
-ALL = (CURVES, "--controls.first_step=yes", "--controls.own_anchor=time,space", "--sae.seeds=2")
+ALL = (CURVES, "--controls.first_step=yes", "--controls.own_anchor=time", "--sae.seeds=2",
+       "--sae.latents=24", "--interpret.f1=0", "--match.tau=0.1")  # random models: labels must be taken as they come
 
 
 def run(family, output, *words, ranks=1):
@@ -102,8 +103,9 @@ def test_an_unknown_control_is_named(done, tmp_path):
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    """Two models at three steps, with all controls on one rank; the results and what the job said."""
-    family = little.Family(tmp_path_factory.mktemp("controls"), steps=(0, 5, 9), models=(("small", 16, 2), ("large", 24, 2)))
+    """Two models at two steps, with all controls on one rank; the results and what the job said."""
+    family = little.Family(tmp_path_factory.mktemp("controls"), steps=(0, 9), models=(("small", 16, 2), ("large", 32, 2)))
+    family.deck.write_text(family.deck.read_text().replace("[anchor.space]\nlayer = 0\n", ""))
     result = run(family, family.folder / "all", *ALL)
     assert result.code == 0, result.text
     with h5py.File(family.folder / "all/emergence.h5") as file:
@@ -118,7 +120,7 @@ def test_all_controls_are_there_and_valid(everything):
     family, result, file = everything
     assert set(file["anchors/time/controls"]) == {"first_step", "random_weights", "random_latents", "seeds", "token_baseline"}
     assert set(file["anchors/scale/controls"]) == {"ceiling", "random_weights", "random_latents", "seeds", "token_baseline"}
-    assert list(file["anchors/space/curves"]) == ["space", "own_space"] and list(file["anchors/scale/curves"]) == ["scale"]
+    assert list(file["anchors/time/curves"]) == ["time", "own_time"] and list(file["anchors/scale/curves"]) == ["scale"]
     assert incipit("inspect", "--validate", family.folder / "all/emergence.h5").code == 0
     for words in ("random %", "floor %", "untrained %", "first step", "own anchor", "seeds, most", "mean, ceiling"):
         assert words in result.out
@@ -139,62 +141,60 @@ def test_the_ceiling_of_equal_width_is_the_measure_itself(everything):
 
 def test_at_home_an_own_dictionary_is_the_anchors(everything):
     _, _, file = everything
-    for anchor, home in (("time", 2), ("space", 0)):
-        own, curve = (file[f"anchors/{anchor}/curves/{name}"] for name in ("own_" + anchor, anchor))
-        np.testing.assert_array_equal(contrast(own, "raw")[home], contrast(curve, "raw")[home])
-        assert list(own["step"][:]) == list(curve["step"][:]) and list(own["layer"][:]) == list(curve["layer"][:])
-        ones = own["strength"][0][~np.isnan(own["strength"][0])]
-        assert ones.size and np.all(ones == 1)  # relative to the dictionary's own site
-        np.testing.assert_array_equal(own["matched"][home], file[f"anchors/{anchor}/latents/matched"][:].sum(axis=0))
+    own, curve = (file[f"anchors/time/curves/{name}"] for name in ("own_time", "time"))
+    np.testing.assert_array_equal(contrast(own, "raw")[1], contrast(curve, "raw")[1])
+    assert list(own["step"][:]) == list(curve["step"][:]) == [0, 9]
+    assert not np.array_equal(own["contrast"][0, 0], curve["contrast"][0, 0], equal_nan=True)
+    ones = own["strength"][0][~np.isnan(own["strength"][0])]
+    assert ones.size > 3 and np.all(ones == 1)  # relative to the dictionary's own site
+    np.testing.assert_array_equal(own["matched"][1], file["anchors/time/latents/matched"][:].sum(axis=0))
 
 
 def test_the_first_step_is_at_home_there(everything):
     _, _, file = everything
     first, own = file["anchors/time/controls/first_step/curves/time"], file["anchors/time/curves/own_time"]
-    assert list(first["step"][:]) == [0, 5, 9]
+    assert list(first["step"][:]) == [0, 9]
     # Two dictionaries of one site, of the same seed: the same numbers.
     np.testing.assert_array_equal(contrast(first, "raw")[0], contrast(own, "raw")[0])
+    assert np.count_nonzero(~np.isnan(contrast(first, "raw")[0]))
     np.testing.assert_array_equal(first["matched"][1], file["anchors/time/controls/first_step/latents/matched"][:].sum(axis=0))
 
 
 def test_the_floor_has_every_model_and_layer_once(everything):
     _, _, file = everything
-    at = {anchor: file[f"anchors/{anchor}/controls/random_weights/curves/{anchor}"] for anchor in ("time", "space", "scale")}
+    at = {anchor: file[f"anchors/{anchor}/controls/random_weights/curves/{anchor}"] for anchor in ("time", "scale")}
     assert list(at["time"]["step"][:]) == [-1]
-    assert list(at["space"]["layer"][:]) == [0, 1, 2]
     assert list(at["scale"]["model"][:]) == [b"small", b"large"] and list(at["scale"]["step"][:]) == [-1, -1]
     assert np.all(at["scale"]["status"][0, 0] == 1) and np.all(at["scale"]["status"][2, 0] != 1)  # another width
 
 
 def test_seeds_spread_around_the_first(everything):
     _, _, file = everything
-    for anchor in ("time", "space", "scale"):
+    for anchor in ("time", "scale"):
         spread, curve = file[f"anchors/{anchor}/controls/seeds/spread/{anchor}"], file[f"anchors/{anchor}/curves/{anchor}"]
         assert list(spread["seed"][:]) == [1, 2]
         np.testing.assert_array_equal(spread["contrast"][0], curve["contrast"][:])
         assert not np.array_equal(spread["contrast"][0], spread["contrast"][1], equal_nan=True)
-        both = np.where(np.isnan(spread["contrast"][1]), spread["contrast"][0], spread["contrast"][1])
-        low = np.fmin(spread["contrast"][0], both)
-        np.testing.assert_array_equal(spread["contrast_min"][:], low)
+        np.testing.assert_array_equal(spread["contrast_min"][:], np.fmin(*spread["contrast"][:]))
+        np.testing.assert_array_equal(spread["contrast_max"][:], np.fmax(*spread["contrast"][:]))
 
 
 def test_random_latents_fire_as_often(everything):
     _, _, file = everything
-    for anchor in ("time", "space", "scale"):
+    for anchor in ("time", "scale"):
         random = file[f"anchors/{anchor}/controls/random_latents"]
         assert random[f"bands/{anchor}/contrast_mean"].shape == file[f"anchors/{anchor}/curves/{anchor}/contrast"].shape
         known = ~np.isnan(random["fire_rate"][:])
-        assert np.all(random["fire_rate"][:][known] > 0)
+        assert known.any() and np.all(np.abs(random["fire_rate"][:] - random["fire_rate_matched"][:])[known] < 0.25)
 
 
-def test_a_stopped_job_goes_on_on_other_ranks_to_the_same_bytes(everything, tmp_path):
+def test_what_is_missing_is_made_again_on_other_ranks_to_the_same_bytes(everything, tmp_path):
     family, _, _ = everything
-    result = run(family, tmp_path / "out", *ALL, "--run.max_time=1s", ranks=3)
-    assert result.code in (0, 75), result.text
+    shutil.copytree(family.folder / "all", tmp_path / "out")
     for name in ("emergence.h5", "labels/time.first_step.h5", "align/scale.random_weights.h5",
-                 "match/space.own.large.step9.layer2.h5", "labels/time.seed2.h5"):
-        (tmp_path / "out" / name).unlink(missing_ok=True)
-    result = run(family, tmp_path / "out", *ALL, ranks=3)
+                 "match/time.own.large.step0.layer2.h5", "labels/time.seed2.h5", "activations/small/random_weights.h5"):
+        (tmp_path / "out" / name).unlink()
+    result = run(family, tmp_path / "out", *ALL, ranks=2)
     assert result.code == 0, result.text
     assert little.all_datasets(tmp_path / "out") == little.all_datasets(family.folder / "all")
     assert not little.leftovers(tmp_path / "out")
