@@ -113,7 +113,7 @@ def verdicts(emergence, anchor):
     counts, random = emergence.verdicts(anchor), emergence.verdicts(anchor, "random_weights")
     text = f"{judged(counts)} are interpretable, {counts[1]} are not, {counts[2]} have too little support, {counts[3]} are dead."
     if random is None:
-        return text + " How many would be without any training is not known: interpret.control = random-weights tells."
+        return text + " How many would be without any training is not known: controls.random_weights = labels tells."
     return text + f" In a model of the same shape with random weights {judged(random)} are interpretable: that much comes from the words of the texts alone."
 
 

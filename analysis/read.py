@@ -57,7 +57,8 @@ class Emergence:
         return {name: text(value) if isinstance(value, bytes) else value for name, value in self.file[f"anchors/{anchor}"].attrs.items()}
 
     def curves(self, anchor):
-        return [Curve(self, anchor, name) for name in self.file[f"anchors/{anchor}/curves"]]
+        """The anchor's own curves; one named own_CURVE is a control's, with a dictionary of its own at each point."""
+        return [Curve(self, anchor, name) for name in self.file[f"anchors/{anchor}/curves"] if not name.startswith("own_")]
 
     def latents(self, anchor):
         """Labels, scores and matches of an anchor's latents, as a dict of arrays."""

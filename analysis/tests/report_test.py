@@ -38,7 +38,7 @@ def test_page_is_self_contained_and_holds_every_curve(file, tmp_path):
 def test_labels_that_hold_stand_beside_those_of_an_untrained_model(file):
     with Emergence(file) as emergence:
         for anchor, words in (("time", "with random weights 1 latents, 25 % of those judged, are interpretable"),
-                              ("space", "interpret.control = random-weights tells")):
+                              ("space", "controls.random_weights = labels tells")):
             text = page.verdicts(emergence, anchor)
             assert text.startswith("3 latents, 75 % of those judged, are interpretable") and words in text
             assert text in page.latent_table(emergence, anchor)

@@ -29,9 +29,8 @@ bool varies(const std::vector<float>& rows, std::int64_t width) {
   return false;
 }
 
-/// Procrustes of this rank's share of the sites onto the anchor.
-std::vector<std::pair<std::int64_t, align::Alignment>> align_share(Session& session, const Anchor& anchor,
-                                                                   const std::vector<Site>& sites) {
+/// Procrustes of this rank's share of the sites onto their home.
+std::vector<std::pair<std::int64_t, align::Alignment>> align_share(Session& session, const Maps& maps) {
   const auto& probes = session.study.probes;
   const auto n = static_cast<std::int64_t>(probes.all.size());
   const auto fit = probes.of(corpus::Part::fit), judge = probes.of(corpus::Part::judge);
@@ -40,6 +39,7 @@ std::vector<std::pair<std::int64_t, align::Alignment>> align_share(Session& sess
     rows = file.rows(site.layer, which);
     return align::Rows{rows, static_cast<std::int64_t>(which.size()), file.width()};
   };
+  const auto& sites = maps.sites;
   std::vector<double> costs;
   for (const auto& site : sites) costs.push_back(static_cast<double>(session.study.model(site).config.d));
   const auto owner = parallel::assign_longest_first(costs, session.world.size());
@@ -47,12 +47,12 @@ std::vector<std::pair<std::int64_t, align::Alignment>> align_share(Session& sess
   std::vector<std::pair<std::int64_t, align::Alignment>> done;
   if (mine == 0) return done;
   std::vector<float> anchor_fit, anchor_judge, site_fit, site_judge;
-  const auto reference_fit = load(anchor.site, fit, anchor_fit);
-  const auto reference_judge = load(anchor.site, judge, anchor_judge);
+  const auto reference_fit = load(maps.home, fit, anchor_fit);
+  const auto reference_judge = load(maps.home, judge, anchor_judge);
   if (!varies(anchor_fit, reference_fit.d)) return done;
   const align::Reference reference(*session.device, reference_fit, reference_judge, groups_of(probes, fit),
                                    groups_of(probes, judge), session.deck.run.seed);
-  console::Progress progress(session.console, "align " + anchor.name, mine, "sites of rank 0");
+  console::Progress progress(session.console, "align " + maps.name, mine, "sites of rank 0");
   for (std::size_t s = 0; s < sites.size() && !session.stop->asked(); ++s) {
     if (owner[s] != session.world.rank()) continue;
     const auto fit_rows = load(sites[s], fit, site_fit);
@@ -67,23 +67,23 @@ std::vector<std::pair<std::int64_t, align::Alignment>> align_share(Session& sess
 
 void align(Session& session, bool again) {
   const auto pending = session.pending(deck::Stage::align, again);
-  for (std::size_t a = 0; a < pending.size(); ++a) {
-    if (!pending[a]) continue;
-    const auto& anchor = session.study.anchors[a];
-    const auto sites = sites_of(anchor);
-    std::vector<const Unit*> needed{&session.ledger->activations(anchor.site)};
-    for (const auto& site : sites) needed.push_back(&session.ledger->activations(site));
+  for (std::size_t m = 0; m < pending.size(); ++m) {
+    if (!pending[m]) continue;
+    const auto& maps = session.study.maps[m];
+    std::vector<const Unit*> needed{&session.ledger->activations(maps.home)};
+    for (const auto& site : maps.sites) needed.push_back(&session.ledger->activations(site));
     session.require(needed);
-    const auto& unit = session.ledger->align(a);
+    const auto& unit = session.ledger->align(m);
     const auto claimed = claim(session.world, unit, *session.stop);
     session.leave_if_asked();
     if (!claimed) continue;
     const auto timer = session.timing.phase("align");
     std::vector<std::pair<std::int64_t, align::Alignment>> mine;
-    parallel::together(session.world, "align", [&] { mine = align_share(session, anchor, sites); });
+    parallel::together(session.world, "align", [&] { mine = align_share(session, maps); });
     session.leave_if_asked();
     std::vector<align::SiteName> names;
-    for (const auto& site : sites) names.push_back({session.study.model(site).name, site.step, site.layer});
+    for (const auto& site : maps.sites)
+      names.push_back({session.study.model(site).name, site.step, site.layer});
     parallel::together(session.world, "writing the alignments", [&] {
       store::Writer file(session.world, unit.path, session.header(unit));
       align::write_alignments(session.world, file, names, mine);

@@ -8,7 +8,7 @@
 namespace incipit::command {
 
 std::string percent(double share) {
-  return std::isnan(share) ? "-" : fmt::format("{:.0f}", 100 * share);
+  return std::isnan(share) ? "-" : fmt::format("{:.0f}", std::nearbyint(100 * share) + 0.0);
 }
 
 std::string two_digits(double value) {

@@ -134,7 +134,7 @@ void interpret(Session& session, bool again) {
     const auto timer = session.timing.phase("interpret");
     sae::Sae sae;
     parallel::together(session.world, "reading the SAE", [&] {
-      sae = sae::read_saes(store::Reader(session.ledger->sae(d).path, "sae")).front();
+      sae = sae::read_saes(store::Reader(session.ledger->sae(d).path, "sae")).at(dictionary.seed);
     });
     interpret::NearestProbes nearest(session.study.probes, sae.h, sae.k);
     const auto codes = encode_all(session, d, sae, nearest);

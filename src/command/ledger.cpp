@@ -58,10 +58,11 @@ class Maker {
     return unit;
   }
 
-  Unit attribution(const Anchor& anchor, const std::string& site, const std::string& points,
-                   const Unit& components, const std::vector<const Unit*>& from) const {
+  Unit attribution(const Anchor& anchor, const Unit& components, const std::vector<const Unit*>& from) const {
+    std::string points;
+    for (const auto& site : space_curve(anchor)->points) points += study_.describe(site) + "\n";
     return make(Stage::attribute, "attribution", "attribution/" + anchor.name + ".h5", anchor.name,
-                fmt::format("{}\n{}components {}", site, points, components.fingerprint), from, {});
+                fmt::format("{}components {}", points, components.fingerprint), from, {});
   }
 
   Unit loss(const Checkpoint& checkpoint) const {
@@ -100,17 +101,17 @@ std::vector<store::Header::Input> bundled_prompts(const deck::Deck& deck) {
   return inputs;
 }
 
-std::string describe_points(const Study& study, const Anchor& anchor) {
-  std::string text;
-  for (const auto& curve : anchor.curves) {
-    text += curve.name + ":";
-    for (const auto& p : curve.points) {
-      const bool out = std::ranges::find(anchor.left_out, p) != anchor.left_out.end();
-      text += fmt::format(" {}{}", study.describe(p), out ? " (left out)" : "");
-    }
-    text += "\n";
+/// What reads what at each point of a trail.
+std::string describe_readings(const Study& study, const Trail& trail) {
+  const auto& gone = study.anchors[trail.anchor].left_out;
+  std::string text =
+      fmt::format("{} {}/{}:", study.anchors[trail.anchor].name, trail.place, trail.curve.name);
+  for (const auto& [dictionary, site] : trail.readings) {
+    const bool out = std::ranges::find(gone, site) != gone.end();
+    text += fmt::format(" {} by {}{},", study.describe(site), study.dictionaries[dictionary].name,
+                        out ? " (left out)" : "");
   }
-  return text;
+  return text + "\n";
 }
 
 /// The value of each of `keys`' keys in a deck as a file stores it (INI), as lines `section.key = value`.
@@ -155,32 +156,33 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
   std::vector<const Unit*> all;
   std::string points;
   const auto prompts = bundled_prompts(deck);
-  for (const auto& [name, anchor, where] : study.dictionaries) {
-    const auto site = study.describe(where);
+  sae_.reserve(study.dictionaries.size());
+  for (std::size_t d = 0; d < study.dictionaries.size(); ++d) {
+    const auto& [name, anchor, where, trained, seed] = study.dictionaries[d];
     const std::string file = name + ".h5";
-    sae_.push_back(maker.make(Stage::train, "sae", "sae/" + file, anchor, site, {&activations(where)}, {}));
-    labels_.push_back(maker.make(Stage::interpret, "labels", "labels/" + file, anchor, site, {&sae_.back()},
+    auto site = study.describe(where);
+    if (trained == d)
+      sae_.push_back(maker.make(Stage::train, "sae", "sae/" + file, anchor, site, {&activations(where)}, {}));
+    if (seed > 0) site += fmt::format(", SAE {}", seed);
+    labels_.push_back(maker.make(Stage::interpret, "labels", "labels/" + file, anchor, site, {&sae(d)},
                                  study.teacher_files, prompts));
-  }
-  for (std::size_t a = 0; a < study.anchors.size(); ++a) {
-    const auto& anchor = study.anchors[a];
-    const auto site = study.describe(anchor.site);
-    const std::string file = anchor.name + ".h5";
-    match_.push_back(maker.make(Stage::match, "match", "match/" + file, anchor.name, site, {&labels_[a]},
+    match_.push_back(maker.make(Stage::match, "match", "match/" + file, anchor, site, {&labels_.back()},
                                 study.match_files));
-    std::vector<const Unit*> sites{&activations(anchor.site)};
-    for (const auto& curve : anchor.curves)
-      for (const auto& point : curve.points)
-        if (std::ranges::find(anchor.left_out, point) == anchor.left_out.end())
-          sites.push_back(&activations(point));
-    const auto path = describe_points(study, anchor);
-    align_.push_back(
-        maker.make(Stage::align, "align", "align/" + file, anchor.name, site + "\n" + path, sites, {}));
-    points += path;
-    if (deck.extract.components && space_curve(anchor) != nullptr)
-      attribution_.emplace(
-          a, maker.attribution(anchor, site, path, activations(anchor.site), {&sae_[a], &match_[a]}));
   }
+  for (const auto& [name, anchor, home, sites] : study.maps) {
+    std::string text = study.describe(home) + "\n";
+    std::vector<const Unit*> read{&activations(home)};
+    for (const auto& site : sites) {
+      text += study.describe(site) + "\n";
+      read.push_back(&activations(site));
+    }
+    align_.push_back(maker.make(Stage::align, "align", "align/" + name + ".h5", anchor, text, read, {}));
+  }
+  for (const auto& trail : study.trails) points += describe_readings(study, trail);
+  for (std::size_t a = 0; a < study.anchors.size(); ++a)
+    if (deck.extract.components && space_curve(study.anchors[a]) != nullptr)
+      attribution_.emplace(
+          a, maker.attribution(study.anchors[a], activations(study.anchors[a].site), {&sae(a), &match_[a]}));
   for (const auto* units : {&sae_, &labels_, &match_, &align_})
     for (const auto& unit : *units) all.push_back(&unit);
   for (const auto& unit : activations_) all.push_back(&unit);

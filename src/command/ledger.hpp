@@ -39,10 +39,13 @@ class Ledger {
   /// The activations of the checkpoint a site lies in.
   [[nodiscard]] const Unit& activations(const Site& site) const;
   [[nodiscard]] const Unit& loss(std::size_t checkpoint) const { return loss_[checkpoint]; }
-  [[nodiscard]] const Unit& sae(std::size_t dictionary) const { return sae_[dictionary]; }
+  // An anchor's dictionary and maps have the anchor's number.
+  [[nodiscard]] const Unit& sae(std::size_t dictionary) const {
+    return sae_[study_->dictionaries[dictionary].trained];
+  }
   [[nodiscard]] const Unit& labels(std::size_t dictionary) const { return labels_[dictionary]; }
-  [[nodiscard]] const Unit& match(std::size_t anchor) const { return match_[anchor]; }
-  [[nodiscard]] const Unit& align(std::size_t anchor) const { return align_[anchor]; }
+  [[nodiscard]] const Unit& match(std::size_t dictionary) const { return match_[dictionary]; }
+  [[nodiscard]] const Unit& align(std::size_t maps) const { return align_[maps]; }
   /// Of an anchor with a space curve, where extract.components is set.
   [[nodiscard]] const Unit& attribution(std::size_t anchor) const { return attribution_.at(anchor); }
   [[nodiscard]] bool attributes(std::size_t anchor) const { return attribution_.contains(anchor); }

@@ -67,17 +67,17 @@ class Embeddings {
 void match(Session& session, bool again) {
   const auto pending = session.pending(deck::Stage::match, again);
   Embeddings embeddings(session);
-  for (std::size_t a = 0; a < pending.size(); ++a) {
-    if (!pending[a]) continue;
-    session.require({&session.ledger->labels(a)});
-    const auto& unit = session.ledger->match(a);
+  for (std::size_t d = 0; d < pending.size(); ++d) {
+    if (!pending[d]) continue;
+    session.require({&session.ledger->labels(d)});
+    const auto& unit = session.ledger->match(d);
     const auto claimed = claim(session.world, unit, *session.stop);
     session.leave_if_asked();
     if (!claimed) continue;
     const auto timer = session.timing.phase("match");
     match::MatchFile file;
     parallel::together(session.world, "match", [&] {
-      const auto labels = interpret::read_labels(session.ledger->labels(a).path);
+      const auto labels = interpret::read_labels(session.ledger->labels(d).path);
       file.subjects = match::load_subjects(session.deck.match.subjects, session.study.probes.subjects);
       file.interpretable = interpret::interpretable(labels.latents);
       for (const auto& latent : labels.latents) file.labels.push_back(latent.label);
@@ -90,7 +90,7 @@ void match(Session& session, bool again) {
           match::match_labels(embedded, file.labels, file.interpretable, file.subjects, session.deck.match);
       match::write_match(session.world, unit.path, session.header(unit), file);
     });
-    report(session, session.study.anchors[a].name, file);
+    report(session, session.study.dictionaries[d].name, file);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "command/control_view.hpp"
 #include "command/curve_view.hpp"
 #include "command/findings.hpp"
 #include "command/tau.hpp"
@@ -22,20 +23,21 @@ std::string band(double low, double high) {
   return std::isnan(low) || std::isnan(high) ? "-" : fmt::format("{:.0f} to {:.0f}", 100 * low, 100 * high);
 }
 
+std::string mean_and_top(double mean, double top) {
+  return std::isnan(mean) ? "-" : fmt::format("{} < {}", percent(mean), percent(top));
+}
+
 /// Everything that must stand beside a percentage, at one point.
-std::string headline(const CurveView& curve, std::int64_t point) {
-  Table table({{"subject", left},
-               {"read", left},
-               {"|M|"},
-               {"fires %"},
-               {"contrast %"},
-               {"95 %"},
-               {"null 95 %"},
-               {"p"},
-               {"AUC"},
-               {"probe AUC"},
-               {"last word %"},
-               {"all words %"}});
+std::string headline(const CurveView& curve, const ControlView& controls, std::int64_t point) {
+  const auto* random = controls.find("random latents");
+  const auto* floor = controls.find("floor");
+  std::vector<Table::Column> columns{{"subject", left}, {"read", left}, {"|M|"},       {"fires %"},
+                                     {"contrast %"},    {"95 %"},       {"null 95 %"}, {"p"}};
+  if (random != nullptr) columns.push_back({"random %"});
+  if (floor != nullptr) columns.push_back({"floor %"});
+  if (!controls.untrained.empty()) columns.push_back({"untrained %"});
+  columns.insert(columns.end(), {{"AUC"}, {"probe"}, {"word %"}, {"words %"}});
+  Table table(columns);
   const auto& file = curve.file();
   const auto rung = curve.rung();
   const auto fires = curve.all("probe_activation"), contrast = curve.all("contrast"),
@@ -49,18 +51,43 @@ std::string headline(const CurveView& curve, std::int64_t point) {
   for (std::size_t c = 0; c < subjects; ++c) {
     std::int64_t latents = 0;
     for (std::size_t j = c; j < matched.size(); j += subjects) latents += matched[j];
-    const auto i = curve.at(rung, point, c);
-    table.row({curve.subjects()[c], read[c] != 0 ? "yes" : "never", fmt::format("{}", latents),
-               percent(fires[i]), percent(contrast[i]), band(low[i], high[i]),
-               band(null_low[i], null_high[i]), std::isnan(p[i]) ? "-" : fmt::format("{:.3f}", p[i]),
-               two_digits(auc[i]), two_digits(probe[static_cast<std::size_t>(point) * subjects + c]),
-               percent(baseline[c]), percent(baseline[subjects + c])});
+    const auto i = curve.at(rung, point, c), at_point = static_cast<std::size_t>(point) * subjects + c;
+    std::vector<std::string> cells{curve.subjects()[c],
+                                   read[c] != 0 ? "yes" : "never",
+                                   fmt::format("{}", latents),
+                                   percent(fires[i]),
+                                   percent(contrast[i]),
+                                   band(low[i], high[i]),
+                                   band(null_low[i], null_high[i]),
+                                   std::isnan(p[i]) ? "-" : fmt::format("{:.3f}", p[i])};
+    if (random != nullptr)
+      cells.push_back(mean_and_top(random->contrast[at_point], controls.random_high[at_point]));
+    if (floor != nullptr) cells.push_back(percent(floor->contrast[at_point]));
+    if (!controls.untrained.empty()) cells.push_back(percent(controls.untrained[c]));
+    for (auto& cell : {two_digits(auc[i]), two_digits(probe[at_point]), percent(baseline[c]),
+                       percent(baseline[subjects + c])})
+      cells.push_back(cell);
+    table.row(cells);
   }
   return table.text();
 }
 
-/// Contrast of every subject at every point.
-std::string along(const CurveView& curve) {
+/// Mean contrasts over the subjects at one point: the curve's and those of its controls.
+std::string means(const CurveView& curve, const ControlView& controls, std::int64_t point) {
+  const auto subjects = curve.subjects().size();
+  const auto contrast = curve.all("contrast");
+  const auto begin = contrast.begin() + static_cast<std::ptrdiff_t>(curve.at(curve.rung(), 0, 0));
+  std::string text = fmt::format("mean contrast %: {}",
+                                 percent(mean_over_subjects({begin, contrast.end()}, point, subjects)));
+  for (const auto& [name, values] : controls.lines)
+    text += fmt::format("; {} {}", name, percent(mean_over_subjects(values, point, subjects)));
+  if (!controls.untrained.empty())
+    text += fmt::format("; untrained {}", percent(mean_over_subjects(controls.untrained, 0, subjects)));
+  return text;
+}
+
+/// Contrast of every subject at every point, and the mean of each control's.
+std::string along(const CurveView& curve, const ControlView& controls) {
   std::vector<Table::Column> columns{{"contrast %", left}};
   for (const auto& name : curve.point_names()) columns.push_back({name});
   Table table(columns);
@@ -69,6 +96,12 @@ std::string along(const CurveView& curve) {
     std::vector<std::string> cells{curve.subjects()[c]};
     for (std::int64_t p = 0; p < curve.points(); ++p)
       cells.push_back(percent(contrast[curve.at(curve.rung(), p, c)]));
+    table.row(cells);
+  }
+  for (const auto& [name, values] : controls.lines) {
+    std::vector<std::string> cells{"mean, " + name};
+    for (std::int64_t p = 0; p < curve.points(); ++p)
+      cells.push_back(percent(mean_over_subjects(values, p, curve.subjects().size())));
     table.row(cells);
   }
   return table.text();
@@ -99,11 +132,14 @@ std::string results_table(const std::filesystem::path& emergence) {
   for (const auto& anchor : file.children("anchors")) {
     text += labels_line(file, anchor);
     for (const auto& name : file.children("anchors/" + anchor + "/curves")) {
+      if (name.starts_with("own_")) continue;  // a control: shown beside its curve
       const CurveView curve(file, anchor, name);
+      const ControlView controls(curve);
       const auto home = curve.home();
-      text += fmt::format("\nAnchor {}, curve {}, rung {}, at {}\n{}\n", anchor, name, curve.rung_name(),
-                          curve.point_names()[static_cast<std::size_t>(home)], headline(curve, home));
-      if (curve.points() <= 16) text += "\n" + along(curve) + "\n";
+      text += fmt::format("\nAnchor {}, curve {}, rung {}, at {}\n{}\n{}\n", anchor, name, curve.rung_name(),
+                          curve.point_names()[static_cast<std::size_t>(home)],
+                          headline(curve, controls, home), means(curve, controls, home));
+      if (curve.points() <= 16) text += "\n" + along(curve, controls) + "\n";
       text += findings(curve);
     }
     text += tau_notes(read_tau_sweep(file, anchor));
@@ -111,8 +147,14 @@ std::string results_table(const std::filesystem::path& emergence) {
   text +=
       "\ncontrast: share of the subject's probes that fire its latents, less the mean over the other "
       "subjects.\n"
-      "null: the same with permuted subjects. last word, all words: contrast of a classifier that sees only "
-      "the text.\n"
+      "null: the same with permuted subjects. probe: AUC of a linear classifier at this site. word, words: "
+      "contrast "
+      "of a\nclassifier that sees only the text's last word, or all its words.\n"
+      "random: contrast of random latents that fire as often, mean over draws < upper end of their 95 % "
+      "band. floor: "
+      "of the\nsame latents in a model with random weights, aligned. untrained: of a dictionary, labels and "
+      "matches "
+      "made anew there.\nceiling: of the anchor cut to the dimensions of the point's model.\n"
       "rises for good: the level, mean of the last three points, lies above 0 and holds among all subjects "
       "(q "
       "<= 0.05).\n"

@@ -70,6 +70,10 @@ void greet(Session& session) {
   }
   for (std::size_t d = study.anchors.size(); d < study.dictionaries.size(); ++d)
     console.line("control   {}: {}", study.dictionaries[d].name, study.describe(study.dictionaries[d].site));
+  for (const auto& trail : study.trails)
+    if (trail.place.starts_with("controls") && !trail.seed)
+      console.line("control   {}: {}/{} ({} points)", study.anchors[trail.anchor].name, trail.place,
+                   trail.curve.name, trail.curve.points.size());
   console.line("output    {}", session.deck.run.output.string());
 }
 
@@ -205,7 +209,7 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
     session->study = resolve(deck, scope);
   });
   audit_study(*session);
-  add_controls(session->study, deck);
+  if (scope == Scope::curves) plan_trails(session->study, deck);
   const auto timer = session->timing.phase("set up");
   std::vector<std::filesystem::path> files;
   parallel::together(world, "listing the inputs", [&] { files = input_files(deck, session->study); });

@@ -249,7 +249,8 @@ std::string Checkpoint::name() const {
 
 std::string Study::describe(const Site& site) const {
   const auto when = site.step == random_weights ? "with random weights" : fmt::format("step {}", site.step);
-  return fmt::format("{} {} layer {}", model(site).name, when, site.layer);
+  const auto cut = site.components > 0 ? fmt::format(" cut to {} components", site.components) : "";
+  return fmt::format("{} {} layer {}{}", model(site).name, when, site.layer, cut);
 }
 
 std::optional<std::size_t> Study::control(const Anchor& anchor, const std::string& name) const {
@@ -296,21 +297,6 @@ void leave_out(Study& study, const std::vector<Study::Key>& checkpoints) {
         if (is_out(point.model, point.step)) anchor.left_out.push_back(point);
 }
 
-void add_controls(Study& study, const deck::Deck& deck) {
-  if (deck.interpret.control != "random-weights") return;
-  for (const auto& anchor : study.anchors) {
-    const Site site{anchor.site.model, random_weights, anchor.site.layer};
-    study.dictionaries.push_back({anchor.name + ".random_weights", anchor.name, site});
-    const auto same_model = [&](const Checkpoint& c) { return c.random() && c.model == site.model; };
-    auto found = std::ranges::find_if(study.checkpoints, same_model);
-    if (found == study.checkpoints.end())
-      found = study.checkpoints.insert(
-          found, {site.model, site.step, find_step(study.model(site), anchor.site.step)->folder, {}, true});
-    if (std::ranges::find(found->layers, site.layer) == found->layers.end())
-      found->layers.insert(std::ranges::upper_bound(found->layers, site.layer), site.layer);
-  }
-}
-
 Study resolve(const deck::Deck& deck, Scope scope) {
   Study study;
   study.scope = scope;
@@ -318,8 +304,6 @@ Study resolve(const deck::Deck& deck, Scope scope) {
   if (scope == Scope::curves) {
     study.anchors = resolve_anchors(deck, study.family);
     study.checkpoints = needed_checkpoints(deck, study.family, study.anchors);
-    for (const auto& anchor : study.anchors)
-      study.dictionaries.push_back({anchor.name, anchor.name, anchor.site});
     // A folder that holds no encoder, or no teacher, shows here, not hours later.
     study.teacher_files = interpret::teacher_files(deck.interpret);
     study.match_files = match::encoder_files(deck.match);

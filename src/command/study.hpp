@@ -22,6 +22,7 @@ struct Site {
   int model;
   std::int64_t step;  ///< of training; or `random_weights`
   int layer;
+  std::int64_t components = 0;  ///< its residuals cut to so many principal components; 0: as they are
   friend auto operator<=>(const Site&, const Site&) = default;
 };
 
@@ -39,12 +40,38 @@ struct Anchor {
   std::vector<Site> left_out = {};  ///< points of the curves whose checkpoint the audit dropped
 };
 
-/// A site whose activations train an SAE, and whose latents are labelled: an anchor's, or that of one of its
-/// controls.
+/// A site whose activations train an SAE, whose latents are labelled and matched: an anchor's, or that of one
+/// of its controls.
 struct Dictionary {
   std::string name;    ///< of files: the anchor's; with a control's behind it, "time.random_weights"
   std::string anchor;  ///< whose keys of the deck it goes by
   Site site;
+  std::size_t trained;   ///< the dictionary whose file holds the SAE: this one, but for a further seed
+  std::size_t seed = 0;  ///< which SAE of that file
+};
+
+/// Sites mapped onto the one where a dictionary is at home: a file of alignments.
+struct Maps {
+  std::string name;    ///< of the file: the anchor's; with a control's behind it
+  std::string anchor;  ///< whose keys of the deck it goes by
+  Site home;
+  std::vector<Site> sites;
+};
+
+/// A dictionary carried along sites: an anchor's curve, or that of one of its controls. All are followed in
+/// the same way, and differ in what reads what.
+struct Trail {
+  std::string place;   ///< below the anchor in emergence.h5: "curves", "controls/first_step/curves"
+  std::size_t anchor;  ///< as an index
+  Curve curve;         ///< its name, and where its points lie on the axis
+  struct Reading {
+    std::size_t dictionary;
+    Site site;
+  };
+  std::vector<Reading> readings;         ///< what reads what at each point
+  std::optional<std::size_t> maps = {};  ///< where the sites' alignments are; none: there are none
+  std::optional<std::size_t> seed = {};  ///< of a further SAE at the anchor, of which only the spread is kept
+  [[nodiscard]] bool of_anchor() const { return place == "curves" && !curve.name.starts_with("own_"); }
 };
 
 /// One (model, step) of the scope, with the layers needed there, ascending.
@@ -81,11 +108,13 @@ struct Study {
   checkpoint::Family family;
   corpus::Probes probes;  ///< those that fit every model's context (`probes.long`)
   std::int64_t dropped = 0;
-  std::vector<Text> texts;                           ///< one for each different tokenizer
-  std::vector<int> text_of;                          ///< per model, index into texts
-  std::vector<Anchor> anchors;                       ///< in the deck's order
-  std::vector<Dictionary> dictionaries;              ///< the anchors', in their order; then those of controls
-  std::vector<Checkpoint> checkpoints;               ///< without those that the audit dropped
+  std::vector<Text> texts;               ///< one for each different tokenizer
+  std::vector<int> text_of;              ///< per model, index into texts
+  std::vector<Anchor> anchors;           ///< in the deck's order
+  std::vector<Dictionary> dictionaries;  ///< the anchors', in their order; controls'; further seeds'
+  std::vector<Maps> maps;                ///< the anchors', in their order; controls'
+  std::vector<Trail> trails;             ///< the anchors', in their order, each with its controls' behind
+  std::vector<Checkpoint> checkpoints;   ///< without those that the audit dropped
   std::vector<std::filesystem::path> teacher_files;  ///< that decide what the teacher says
   std::vector<std::filesystem::path> match_files;    ///< what matching reads beside the labels
 
@@ -108,9 +137,9 @@ void leave_out(Study& study, const std::vector<Study::Key>& checkpoints);
 /// The curve over space of an anchor; null where it has none.
 const Curve* space_curve(const Anchor& anchor);
 
-/// Adds what the controls of interpret.control take: for each anchor a model of its shape with random
-/// weights, looked at where the anchor is, and a dictionary there.
-void add_controls(Study& study, const deck::Deck& deck);
+/// Lists what is to be trained, mapped and followed for the anchors and for the controls that the deck asks
+/// for, and adds the models with random weights that these take. After leave_out.
+void plan_trails(Study& study, const deck::Deck& deck);
 
 /// The different sites of all an anchor's curves that can be read, in order of first appearance.
 std::vector<Site> sites_of(const Anchor& anchor);

@@ -260,6 +260,7 @@ emergence::TauSweep read_tau_sweep(const store::Reader& file, const std::string&
                                            {static_cast<std::int64_t>(interpretable.size()), subjects});
   sweep.latents = count_latents(sweep.tau, sweep.subjects.size(), similarity, interpretable);
   for (const auto& name : file.children(group + "/curves")) {
+    if (!file.has(group + "/tau/" + name)) continue;  // own_CURVE: no one dictionary's thresholds
     const CurveView curve(file, anchor, name);
     sweep.curves.push_back({name, curve.point_names(),
                             file.read<double>(fmt::format("{}/tau/{}/probe_activation", group, name),

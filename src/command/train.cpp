@@ -106,7 +106,7 @@ std::vector<sae::Sae> train_set(Session& session, const std::vector<Job>& jobs, 
     training.push_back({.fit = parts[job.dictionary].fit,
                         .verify = parts[job.dictionary].verify,
                         .seed = job.seed,
-                        .name = fmt::format("anchor {} ({}), seed {}", dictionary.name,
+                        .name = fmt::format("dictionary {} ({}), seed {}", dictionary.name,
                                             session.study.describe(dictionary.site), job.seed)});
   }
   const auto timer = session.timing.phase("train");
@@ -137,7 +137,9 @@ void train(Session& session, bool again) {
     if (!pending[d]) continue;
     const auto& site = session.study.dictionaries[d].site;
     needed.push_back(&session.ledger->activations(site));
-    for (std::int64_t s = 0; s < session.deck.sae.seeds; ++s) {
+    // Further seeds show the spread of the anchors' dictionaries; of a control's one is enough.
+    const std::int64_t seeds = d < session.study.anchors.size() ? session.deck.sae.seeds : 1;
+    for (std::int64_t s = 0; s < seeds; ++s) {
       jobs.push_back({d, session.deck.run.seed + static_cast<std::uint64_t>(s)});
       costs.push_back(static_cast<double>(session.study.model(site).config.d));
     }

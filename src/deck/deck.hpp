@@ -58,6 +58,7 @@ struct Deck {
   interpret::InterpretOptions interpret;
   match::MatchOptions match;
   emergence::TrackOptions track;
+  emergence::ControlOptions controls;
   RunOptions run;
 };
 

@@ -248,12 +248,6 @@ void add_interpret(std::vector<Key<Deck>>& keys) {
   interpret.add("f1", "0..1", "F1 from which on a latent is interpretable.", &Options::f1, real(0, 1));
   interpret.add("min_support", "probes", "Firing verify probes below which a latent is unsupported.",
                 &Options::min_support, whole<std::int64_t>(0, many));
-  interpret
-      .add("control", "",
-           "What the labels are compared with: none, or random-weights (a model of the anchor's shape with "
-           "random weights gets an SAE and labels too: what labels that fit noise look like).",
-           &Options::control, choice({"none", "random-weights"}))
-      .stages = {Stage::track};
 }
 
 void add_match(std::vector<Key<Deck>>& keys) {
@@ -287,6 +281,37 @@ void add_track(std::vector<Key<Deck>>& keys) {
       .stages = {Stage::attribute, Stage::track};
   track.add("permutations", "shuffles", "Shuffles of the subjects behind every null; 0: no nulls.",
             &Options::permutations, whole<std::int64_t>(0, mega));
+}
+
+void add_controls(std::vector<Key<Deck>>& keys) {
+  using Options = emergence::ControlOptions;
+  Group<Deck, Options> controls(keys, "controls", {&Deck::controls}, {Stage::track});
+  controls.add(
+      "random_latents", "draws",
+      "Draws of random latents that fire as often, in the place of the matched ones, at every point; "
+      "0: none.",
+      &Options::random_latents, whole<std::int64_t>(0, 1'000'000));
+  controls.add("ceiling", "yes/no",
+               "For scale curves: the anchor's residuals cut to as many principal components as each smaller "
+               "model has dimensions.",
+               &Options::ceiling, yes_or_no);
+  controls.add("random_weights", "",
+               "A model of the same shape that never learned: none; labels (it gets a dictionary, labels and "
+               "matches where the anchor is); or curves (these, and along each curve what the anchor's "
+               "dictionary reads in models with random weights: the floor).",
+               &Options::random_weights, choice({"none", "labels", "curves"}));
+  controls.add("first_step", "yes/no",
+               "A dictionary with labels and matches of the anchor model's first step, carried along time.",
+               &Options::first_step, yes_or_no);
+  controls.add(
+      "own_anchor", "",
+      "Curves at each of whose sites a dictionary with labels and matches is made anew: any of time, "
+      "space, scale, grid. A training for each site.",
+      &Options::own_anchor, none_or_some_of({"time", "space", "scale", "grid"}), spell_or_none);
+  controls.add("seeds", "yes/no",
+               "With sae.seeds above 1: labels, matches and curves of every seed's dictionary, and their "
+               "spread.",
+               &Options::seeds, yes_or_no);
 }
 
 void add_run(std::vector<Key<Deck>>& keys) {
@@ -380,6 +405,7 @@ std::vector<Key<Deck>> make_deck_keys() {
   add_interpret(keys);
   add_match(keys);
   add_track(keys);
+  add_controls(keys);
   add_run(keys);
   add_operational(keys);
   return keys;
@@ -424,6 +450,7 @@ const std::vector<Section>& sections() {
       {"interpret", "labels of latents"},
       {"match", "labels matched to subjects"},
       {"track", "intervals and nulls of the curves"},
+      {"controls", "what stands beside the curves"},
       {"run", "how it is run"}};
   return all;
 }

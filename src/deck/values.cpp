@@ -248,6 +248,16 @@ Reader<std::vector<std::string>> some_of(std::vector<std::string> known) {
   };
 }
 
+Reader<std::vector<std::string>> none_or_some_of(std::vector<std::string> known) {
+  return [some = some_of(std::move(known))](const Text& text) {
+    return text.value == "none" ? std::vector<std::string>() : some(text);
+  };
+}
+
+std::string spell_or_none(const std::vector<std::string>& words) {
+  return words.empty() ? "none" : spell(words);
+}
+
 std::string free_text(const Text& text) {
   return text.value;
 }

@@ -64,6 +64,10 @@ std::vector<std::string> words(const Text& text);
 /// At least one of `known`, in the order of `known`.
 Reader<std::vector<std::string>> some_of(std::vector<std::string> known);
 
+/// The same, or the word none for an empty list.
+Reader<std::vector<std::string>> none_or_some_of(std::vector<std::string> known);
+std::string spell_or_none(const std::vector<std::string>& words);
+
 /// Free text.
 std::string free_text(const Text& text);
 

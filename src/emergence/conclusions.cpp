@@ -245,14 +245,15 @@ void put_in_order(const std::vector<Rise>& rises, Conclusions& out) {
 }
 
 /// The point at which the anchor lies is no shoulder where it comes first.
-Fall fall_along(const Line& line, std::int64_t home) {
-  return !line.point.empty() && line.point.front() == home ? Fall::return_alone : Fall::between_shoulders;
+FallRule rule_along(const Line& line, std::int64_t home) {
+  return !line.point.empty() && line.point.front() == home ? FallRule::return_alone
+                                                           : FallRule::between_shoulders;
 }
 
 void call_dips(const Curve& curve, const std::vector<Line>& lines, std::int64_t home, Conclusions& out) {
   std::vector<double> p;
   for (std::size_t c = 0; c < lines.size(); ++c) {
-    out.subject[c].deepest = test_dip(lines[c].y, lines[c].draws, fall_along(lines[c], home));
+    out.subject[c].deepest = test_dip(lines[c].y, lines[c].draws, rule_along(lines[c], home));
     p.push_back(out.subject[c].deepest.p);
   }
   const auto q = false_discovery_rates(p);
@@ -260,11 +261,11 @@ void call_dips(const Curve& curve, const std::vector<Line>& lines, std::int64_t 
     out.subject[c].dip_q = q[c];
     if (!(q[c] <= called_at && out.subject[c].deepest.depth >= least_fall)) continue;
     const Line& line = lines[c];
-    const Fall fall = fall_along(line, home);
-    for (const Dip& dip : find_dips(line.y, line.draws, fall, called_at)) {
+    const FallRule rule = rule_along(line, home);
+    for (const Dip& dip : find_dips(line.y, line.draws, rule, called_at)) {
       if (dip.depth < least_fall) continue;
       std::vector<std::int64_t> there{line.point[at(dip.to)]};
-      if (fall == Fall::between_shoulders || dip.from > 0) there.push_back(line.point[at(dip.from)]);
+      if (rule == FallRule::between_shoulders || dip.from > 0) there.push_back(line.point[at(dip.from)]);
       const Dip placed{line.point[at(dip.from)], line.point[at(dip.at)], line.point[at(dip.to)], dip.depth,
                        dip.p};
       const auto subject = static_cast<std::int32_t>(c);

@@ -422,9 +422,9 @@ void Curve::write_site(store::Writer& writer, const std::string& group) const {
 
 void Curve::write_drift(store::Writer& writer, const std::string& group) const {
   const auto count = static_cast<int64_t>(points_.size());
-  write_point_numbers(writer, group + "/drift", count);
+  write_point_numbers(writer, group, count);
   for (size_t i = 0; i < drift_columns.size(); ++i)
-    writer.write(group + "/drift/" + drift_columns[i].name, {count},
+    writer.write(group + "/" + drift_columns[i].name, {count},
                  column(drift_offset_ + static_cast<int64_t>(i)), {"1", drift_columns[i].meaning}, {"point"});
 }
 
@@ -450,7 +450,6 @@ void Curve::write(store::Writer& writer, const std::string& group,
   write_points(writer, group);
   write_estimates(writer, group);
   write_site(writer, group);
-  if (has_neighbours(name_)) write_drift(writer, group);
   write_fire_rate(writer, group);
 }
 

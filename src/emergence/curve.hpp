@@ -88,6 +88,8 @@ class Curve {
 
   /// The curve's datasets below `group` ("anchors/time/curves/time"). Collective, after gather.
   void write(store::Writer& writer, const std::string& group, const std::vector<std::string>& subjects) const;
+  /// What set_drift was given below `group` ("anchors/time/curves/time/drift"). Collective, after gather.
+  void write_drift(store::Writer& writer, const std::string& group) const;
   /// The sweep over tau below `group` ("anchors/time/tau/time"). Collective, after gather.
   void write_tau(store::Writer& writer, const std::string& group,
                  const std::vector<std::string>& subjects) const;
@@ -112,7 +114,6 @@ class Curve {
   void write_points(store::Writer& writer, const std::string& group) const;
   void write_estimates(store::Writer& writer, const std::string& group) const;
   void write_site(store::Writer& writer, const std::string& group) const;
-  void write_drift(store::Writer& writer, const std::string& group) const;
   void write_fire_rate(store::Writer& writer, const std::string& group) const;
 
   std::string name_;

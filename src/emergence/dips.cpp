@@ -19,8 +19,8 @@ std::vector<std::int64_t> highest_behind(std::span<const double> y) {
   return place;
 }
 
-std::vector<double> without_falls(std::span<const double> y, Fall fall) {
-  return fall == Fall::between_shoulders ? unimodal(y) : non_increasing(y);
+std::vector<double> without_falls(std::span<const double> y, FallRule rule) {
+  return rule == FallRule::between_shoulders ? unimodal(y) : non_increasing(y);
 }
 
 /// Some columns of [B, points].
@@ -33,26 +33,26 @@ std::vector<double> columns(std::span<const double> draws, std::size_t points, s
   return out;
 }
 
-void find_between(std::span<const double> y, std::span<const double> draws, Fall fall, double level,
+void find_between(std::span<const double> y, std::span<const double> draws, FallRule rule, double level,
                   std::int64_t offset, std::vector<Dip>& found) {
-  Dip dip = test_dip(y, draws, fall);
+  Dip dip = test_dip(y, draws, rule);
   if (dip.at < 0 || !(dip.p <= level)) return;
   const auto before = at(dip.from) + 1, behind = at(dip.to);
-  if (fall == Fall::between_shoulders)
-    find_between(y.first(before), columns(draws, y.size(), 0, before), fall, level, offset, found);
+  if (rule == FallRule::between_shoulders)
+    find_between(y.first(before), columns(draws, y.size(), 0, before), rule, level, offset, found);
   found.push_back({dip.from + offset, dip.at + offset, dip.to + offset, dip.depth, dip.p});
   // Behind a return the curve is up again: from there on a fall has two shoulders.
-  find_between(y.subspan(behind), columns(draws, y.size(), behind, y.size()), Fall::between_shoulders, level,
-               offset + dip.to, found);
+  find_between(y.subspan(behind), columns(draws, y.size(), behind, y.size()), FallRule::between_shoulders,
+               level, offset + dip.to, found);
 }
 
 }  // namespace
 
-Dip deepest_dip(std::span<const double> y, Fall fall) {
+Dip deepest_dip(std::span<const double> y, FallRule rule) {
   Dip best;
   if (y.empty()) return best;
   const auto behind = highest_behind(y);
-  const bool shoulders = fall == Fall::between_shoulders;
+  const bool shoulders = rule == FallRule::between_shoulders;
   std::int64_t before = 0;  // the highest so far
   for (std::int64_t b = shoulders ? 1 : 0; b + 1 < std::ssize(y); ++b) {
     const std::int64_t c = behind[at(b + 1)];
@@ -64,10 +64,10 @@ Dip deepest_dip(std::span<const double> y, Fall fall) {
   return best;
 }
 
-Dip test_dip(std::span<const double> y, std::span<const double> draws, Fall fall) {
-  Dip dip = deepest_dip(y, fall);
+Dip test_dip(std::span<const double> y, std::span<const double> draws, FallRule rule) {
+  Dip dip = deepest_dip(y, rule);
   if (dip.at < 0) return dip;
-  const auto fit = without_falls(y, fall);
+  const auto fit = without_falls(y, rule);
   std::vector<double> noisy(y.size());
   std::int64_t count = 0, reached = 0;
   // Sums in another order differ in the last bits only.
@@ -77,16 +77,16 @@ Dip test_dip(std::span<const double> y, std::span<const double> draws, Fall fall
     for (std::size_t i = 0; i < y.size(); ++i) noisy[i] = fit[i] + draw[i] - y[i];
     if (std::any_of(noisy.begin(), noisy.end(), [](double v) { return std::isnan(v); })) continue;
     ++count;
-    if (deepest_dip(noisy, fall).depth >= bound) ++reached;
+    if (deepest_dip(noisy, rule).depth >= bound) ++reached;
   }
   if (count > 0) dip.p = static_cast<double>(1 + reached) / static_cast<double>(1 + count);
   return dip;
 }
 
-std::vector<Dip> find_dips(std::span<const double> y, std::span<const double> draws, Fall fall,
+std::vector<Dip> find_dips(std::span<const double> y, std::span<const double> draws, FallRule rule,
                            double level) {
   std::vector<Dip> found;
-  find_between(y, draws, fall, level, 0, found);
+  find_between(y, draws, rule, level, 0, found);
   return found;
 }
 

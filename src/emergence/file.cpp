@@ -109,9 +109,62 @@ void write_curve(store::Writer& writer, const std::string& group, const AnchorRe
                  const Curve& curve, const std::vector<std::string>& subjects) {
   const std::string path = group + "/curves/" + curve.name();
   curve.write(writer, path, subjects);
+  if (has_neighbours(curve.name())) curve.write_drift(writer, path + "/drift");
   if (has_conclusions(curve.name()))
     write_conclusions(writer, path + "/conclusions", curve, conclude(curve, home_of(anchor, curve)),
                       subjects);
+}
+
+void write_control_curve(store::Writer& writer, const std::string& anchor, const ControlCurve& control,
+                         const std::vector<std::string>& subjects) {
+  const std::string group = anchor + "/" + control.place + "/" + control.curve.name();
+  control.curve.write(writer, group, subjects);
+  // A dictionary made anew at each site reads a line of its own; it is at home everywhere.
+  if (control.place == "curves" && has_conclusions(control.curve.name()))
+    write_conclusions(writer, group + "/conclusions", control.curve, conclude(control.curve, -1), subjects);
+  writer.write(group + "/matched", {std::ssize(control.curve.points()), std::ssize(subjects)},
+               control.matched, {"1", "number of matched latents"}, {"point", "subject"});
+}
+
+void write_random_latents(store::Writer& writer, const std::string& group, const AnchorResult& anchor,
+                          const std::vector<std::string>& subjects) {
+  if (anchor.random_latents.empty()) return;
+  const auto count = std::ssize(subjects);
+  writer.strings(group + "/subject", {count}, subjects, {"1", "subject"}, {"subject"});
+  writer.write(group + "/fire_rate_matched", {count}, anchor.matched_fire_rate,
+               {"1", "firing rates of the matched latents on the fit part, added up"}, {"subject"});
+  writer.write(group + "/fire_rate", {count}, anchor.random_latents.front().fire_rate(),
+               {"1", "the same of the random latents, mean over draws"}, {"subject"});
+  for (const RandomLatents& along : anchor.random_latents)
+    along.write(writer, group + "/bands/" + along.curve(), subjects);
+}
+
+/// The spread of each curve over the SAEs: the anchor's own, then those of further seeds.
+void write_seed_spreads(store::Writer& writer, const std::string& group, const AnchorResult& anchor,
+                        const std::vector<std::string>& subjects) {
+  if (anchor.seeds.empty()) return;
+  for (const Curve& curve : anchor.curves) {
+    std::vector<SeedView> seeds{{anchor.seed, &curve, {}}};
+    for (int64_t c = 0; c < std::ssize(subjects); ++c)
+      seeds.front().matched.push_back(std::ssize(anchor.matches.of(c)));
+    for (const SeedCurve& further : anchor.seeds)
+      if (further.curve.name() == curve.name())
+        seeds.push_back({further.seed, &further.curve, further.matched});
+    write_seeds(writer, group + "/spread/" + curve.name(), seeds, subjects);
+  }
+}
+
+void write_controls(store::Writer& writer, const std::string& group, const AnchorResult& anchor,
+                    const corpus::Probes& probes) {
+  const std::string controls = group + "/controls";
+  for (const ControlDictionary& of : anchor.dictionaries) {
+    interpret::write_label_group(writer, controls + "/" + of.control, of.labels, probes);
+    match::write_match_group(writer, controls + "/" + of.control, of.matches);
+  }
+  for (const ControlCurve& control : anchor.control_curves)
+    write_control_curve(writer, group, control, probes.subjects);
+  write_random_latents(writer, controls + "/random_latents", anchor, probes.subjects);
+  write_seed_spreads(writer, controls + "/seeds", anchor, probes.subjects);
 }
 
 void write_anchor(store::Writer& writer, const AnchorResult& anchor, const corpus::Probes& probes) {
@@ -125,8 +178,7 @@ void write_anchor(store::Writer& writer, const AnchorResult& anchor, const corpu
   if (anchor.attribution) write_attribution(writer, group + "/curves/space/attribution", *anchor.attribution);
   if (anchor.token_baseline)
     write_baseline(writer, group + "/controls/token_baseline", *anchor.token_baseline, probes.subjects);
-  if (anchor.random_weights)
-    interpret::write_label_group(writer, group + "/controls/random_weights", *anchor.random_weights, probes);
+  write_controls(writer, group, anchor, probes);
   for (const Curve& curve : anchor.curves)
     curve.write_tau(writer, group + "/tau/" + curve.name(), probes.subjects);
 }

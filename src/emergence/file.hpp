@@ -9,6 +9,8 @@
 #include "emergence/attribution.hpp"
 #include "emergence/baseline.hpp"
 #include "emergence/curve.hpp"
+#include "emergence/random_latents.hpp"
+#include "emergence/seeds.hpp"
 #include "interpret/file.hpp"
 #include "match/matching.hpp"
 #include "match/subjects.hpp"
@@ -24,6 +26,20 @@ struct AuditEntry {
   std::string reason;
 };
 
+/// What was labelled for a control of an anchor: random_weights, first_step.
+struct ControlDictionary {
+  std::string control;
+  interpret::Labels labels;
+  match::Matches matches;
+};
+
+/// A curve that stands beside an anchor's own, gathered.
+struct ControlCurve {
+  std::string place;  ///< below the anchor: "controls/ceiling/curves", "curves" for one named own_CURVE
+  Curve curve;
+  std::vector<int64_t> matched;  ///< [point, C] |M_c| of the dictionary that reads the point
+};
+
 /// One anchor of emergence.h5.
 struct AnchorResult {
   std::string name, model;
@@ -31,10 +47,15 @@ struct AnchorResult {
   int64_t layer = 0;
   interpret::Labels labels;
   match::Matches matches;
-  std::optional<TokenBaseline> token_baseline;
-  std::optional<interpret::Labels> random_weights;  ///< of an SAE at the anchor's place in a random model
-  std::vector<Curve> curves;                        ///< gathered
-  std::optional<Attribution> attribution = {};      ///< of the space curve
+  std::optional<TokenBaseline> token_baseline = {};
+  std::vector<Curve> curves = {};  ///< gathered, as are all that follow
+  std::vector<ControlDictionary> dictionaries = {};
+  std::vector<ControlCurve> control_curves = {};
+  std::vector<RandomLatents> random_latents = {};  ///< one for each curve, or none
+  std::vector<double> matched_fire_rate = {};      ///< [C] Σ over M_c, of the fit part
+  std::int64_t seed = 0;                           ///< of the anchor's own SAE
+  std::vector<SeedCurve> seeds = {};               ///< of further SAEs
+  std::optional<Attribution> attribution = {};     ///< of the space curve
 };
 
 /// emergence.h5 in full, but for what Writer's header says.

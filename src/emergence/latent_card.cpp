@@ -79,6 +79,7 @@ void read_nearest_texts(const store::Reader& file, const std::string& group, int
 void read_curves(const store::Reader& file, const std::string& anchor, int64_t j, LatentCard& card) {
   const std::string curves = "anchors/" + anchor + "/curves";
   for (const auto& name : file.children(curves)) {
+    if (name.starts_with("own_")) continue;  // read by other dictionaries, whose latents are others
     const std::string path = curves + "/" + name + "/fire_rate";
     LatentCard::Along along{name, {}};
     if (file.has(path)) {

@@ -258,17 +258,31 @@ Estimates measure_contrast(std::span<const int32_t> predicted, const JudgeSet& j
   return out;
 }
 
-std::vector<double> probe_activation(const sae::DeviceCodes& codes, const MatchedSets& sets,
-                                     const JudgeSet& judge, const Resampling& resampling) {
+BareShares bare_shares(const sae::DeviceCodes& codes, const MatchedSets& sets, const JudgeSet& judge,
+                       const Resampling& resampling) {
   check_shapes(codes, sets, judge, resampling);
-  const auto firing = firing_of(codes, sets, resampling, resampling.view_without_draws());
-  std::vector<double> out(static_cast<size_t>(judge.subjects), nan);
+  const auto fired = firing_of(codes, sets, resampling, resampling.view_without_draws()).fired.value;
+  const auto subjects = static_cast<size_t>(judge.subjects);
+  BareShares out{std::vector<double>(subjects, nan), std::vector<double>(subjects, nan)};
   for (size_t s = 0; s < sets.size(); ++s) {
     const auto c = static_cast<size_t>(sets.subject[s]);
-    out[c] = ratio(static_cast<double>(firing.fired.value[s * out.size() + c]),
-                   static_cast<double>(judge.probes_of[c]));
+    double others = 0, count = 0;
+    for (size_t other = 0; other < subjects; ++other) {
+      const double share = ratio(static_cast<double>(fired[s * subjects + other]),
+                                 static_cast<double>(judge.probes_of[other]));
+      if (other == c) out.probe_activation[c] = share;
+      if (other == c || std::isnan(share)) continue;
+      others += share;
+      count += 1;
+    }
+    out.contrast[c] = out.probe_activation[c] - ratio(others, count);
   }
   return out;
+}
+
+std::vector<double> probe_activation(const sae::DeviceCodes& codes, const MatchedSets& sets,
+                                     const JudgeSet& judge, const Resampling& resampling) {
+  return bare_shares(codes, sets, judge, resampling).probe_activation;
 }
 
 std::vector<double> probe_activation(const sae::DeviceCodes& codes, const std::vector<MatchedSets>& several,

@@ -91,7 +91,14 @@ Estimates measure_auc(std::span<const double> scores, const JudgeSet& judge, con
 Estimates measure_contrast(std::span<const int32_t> predicted, const JudgeSet& judge,
                            const Resampling& resampling);
 
-/// probe_activation of every subject for given sets (no interval): [C], NaN for an empty M_c.
+/// Two measures of every subject for given sets, without intervals: [C], NaN for an empty M_c.
+struct BareShares {
+  std::vector<double> probe_activation, contrast;
+};
+BareShares bare_shares(const sae::DeviceCodes& codes, const MatchedSets& sets, const JudgeSet& judge,
+                       const Resampling& resampling);
+
+/// probe_activation alone.
 std::vector<double> probe_activation(const sae::DeviceCodes& codes, const MatchedSets& sets,
                                      const JudgeSet& judge, const Resampling& resampling);
 /// The same for several: [sets, C].

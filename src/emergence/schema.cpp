@@ -139,6 +139,7 @@ void add_curve_extras(Entries& entries, const std::string& path) {
   Group curve(entries, path, optional_);
   curve.count("winner", {"point", "probe"}, "latent with the largest pre-activation");
   curve.real("margin", {"point", "probe"}, "its pre-activation less the next");
+  curve.count("matched", {"point", "subject"}, "number of latents matched at the point, of an own_CURVE");
   curve.count("latent", {"latent"}, "latent of the anchor's SAE");
   curve.real32("fire_rate", {"rung", "point", "latent"},
                "share of the judge probes on which the latent fires");
@@ -246,7 +247,7 @@ void add_matches(Entries& entries, const std::string& path, const std::string& r
   Group latents(entries, path + "latents", required);
   latents.real32("similarity", {"latent", "subject"}, "cosine of label and subject, over its phrases");
   latents.code("matched", {"latent", "subject"}, "1 if interpretable and similarity reaches tau");
-  Group tau(entries, path + "tau", required);
+  Group tau(entries, path + "tau", required == always ? required : path + "tau");
   tau.real("tau", {"tau"}, "matching threshold");
   tau.real("decoy_rate", {"tau"}, "share of (label, decoy phrase) pairs that match");
   tau.count("matched", {"tau", "subject"}, "number of matched latents");
@@ -444,6 +445,43 @@ void add_token_baseline(Entries& entries, const std::string& anchor) {
   group.real("accuracy", {"baseline"}, "share of probes given to their subject, mean over subjects");
 }
 
+void add_random_latents(Entries& entries, const std::string& path) {
+  Group group(entries, path, path);
+  group.text("subject", {"subject"}, "subject");
+  group.real("fire_rate_matched", {"subject"},
+             "firing rates of the matched latents on the fit part, added up");
+  group.real("fire_rate", {"subject"}, "the same of the random latents, mean over draws");
+  const std::string curve = path + "/bands/{curve}";
+  Group bands(entries, curve, curve);
+  bands.text("rung", {"rung"}, "input of the anchor's SAE: raw, rescaled, aligned");
+  bands.count("point", {"point"}, "number of the point on the curve");
+  bands.text("subject", {"subject"}, "subject");
+  const std::array<std::pair<const char*, const char*>, 3> parts = {
+      {{"_mean", ", mean over draws of random latents"},
+       {"_low", ", lower end of the 95 % band over draws of random latents"},
+       {"_high", ", upper end of the 95 % band over draws of random latents"}}};
+  for (size_t m = 0; m < 2; ++m)
+    for (const auto& [suffix, meaning] : parts)
+      bands.real(std::string(measure_names[m]) + suffix, {"rung", "point", "subject"},
+                 measure_meanings[m] + std::string(meaning));
+}
+
+void add_seeds(Entries& entries, const std::string& path) {
+  Group group(entries, path, path);
+  group.count("seed", {"seed"}, "seed of the SAE; the anchor's own first");
+  group.text("rung", {"rung"}, "input of the SAE: raw, rescaled, aligned");
+  group.count("point", {"point"}, "number of the point on the curve");
+  group.text("subject", {"subject"}, "subject");
+  group.count("matched", {"seed", "subject"}, "number of matched latents");
+  for (size_t m = 0; m < measure_names.size(); ++m) {
+    const std::string name(measure_names[m]), meaning = measure_meanings[m];
+    group.real(name, {"seed", "rung", "point", "subject"}, meaning + ", of each seed");
+    group.real(name + "_mean", {"rung", "point", "subject"}, meaning + ", mean over seeds");
+    group.real(name + "_min", {"rung", "point", "subject"}, meaning + ", least over seeds");
+    group.real(name + "_max", {"rung", "point", "subject"}, meaning + ", most over seeds");
+  }
+}
+
 Schema emergence() {
   Schema out{"emergence", "track", "the run's result; complete in itself", {}, {}};
   Group root(out.entries, "", always);
@@ -479,18 +517,25 @@ Schema emergence() {
   tau.real("probe_activation", {"tau", "point", "subject"},
            std::string(measure_meanings[0]) + ", on the first rung the site has");
   add_token_baseline(out.entries, anchor);
-  const std::string random_control = anchor + "/controls/random_weights";
-  add_labels(out.entries, random_control + "/", random_control + "/latents");
-  // The other controls: first_step, random_weights, ceiling, random_latents, seeds, each curve by its name.
-  add_curve(out.entries, anchor + "/controls/{control}/curves/{curve}",
-            anchor + "/controls/{control}/curves/{curve}");
+  // random_weights, first_step
+  const std::string control = anchor + "/controls/{control}";
+  add_labels(out.entries, control + "/", control + "/latents");
+  add_matches(out.entries, control + "/", control + "/latents");
+  // random_weights, first_step, ceiling: each curve by its name
+  const std::string control_curve = control + "/curves/{curve}";
+  add_curve(out.entries, control_curve, control_curve);
+  Group(out.entries, control_curve, control_curve)
+      .count("matched", {"point", "subject"}, "number of matched latents");
+  add_random_latents(out.entries, anchor + "/controls/random_latents");
+  add_seeds(out.entries, anchor + "/controls/seeds/spread/{curve}");
 
   out.attributes = match_attributes(anchor + "/");
   out.attributes.push_back({anchor, "model", "model of the anchor"});
   out.attributes.push_back({anchor, "step", "training step of the anchor"});
   out.attributes.push_back({anchor, "layer", "layer of the anchor"});
-  for (const auto* where : {&anchor, &random_control})
-    for (const auto& attribute : label_attributes(*where + "/")) out.attributes.push_back(attribute);
+  for (const auto& attribute : label_attributes(anchor + "/")) out.attributes.push_back(attribute);
+  for (const auto& attributes : {label_attributes(control + "/"), match_attributes(control + "/")})
+    out.attributes.insert(out.attributes.end(), attributes.begin(), attributes.end());
   return out;
 }
 

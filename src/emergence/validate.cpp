@@ -59,11 +59,11 @@ class Validation {
     if (found == schemas().end())
       return {fmt::format("no schema for files of the kind '{}'", reader_.kind())};
     for (const Schema* schema : {&common_schema(), &*found}) {
-      for (const SchemaEntry& e : schema->entries) entries_.push_back(&e);
+      for (const SchemaEntry& e : schema->entries) entries_.push_back({&e, split(e.path)});
       for (const auto& a : schema->attributes) check_attribute(a);
     }
     walk("");
-    for (const SchemaEntry* e : entries_) check_presence(*e);
+    for (const Pattern& pattern : entries_) check_presence(*pattern.entry);
     return faults_;
   }
 
@@ -89,11 +89,11 @@ class Validation {
     const Names names = split(path);
     const SchemaEntry* best = nullptr;
     int most = -1;
-    for (const SchemaEntry* e : entries_) {
-      const auto literal = fit(split(e->path), names);
+    for (const Pattern& pattern : entries_) {
+      const auto literal = fit(pattern.names, names);
       if (!literal || *literal <= most) continue;
       most = *literal;
-      best = e;
+      best = pattern.entry;
     }
     return best;
   }
@@ -136,7 +136,13 @@ class Validation {
   }
 
   /// Groups of the file that fit a pattern.
-  Names instances(const std::string& pattern) const {
+  const Names& instances(const std::string& pattern) {
+    const auto [known, added] = instances_.try_emplace(pattern);
+    if (added) known->second = find_instances(pattern);
+    return known->second;
+  }
+
+  Names find_instances(const std::string& pattern) const {
     std::vector<Names> found = {{}};
     for (const std::string& part : split(pattern)) {
       std::vector<Names> next;
@@ -182,7 +188,12 @@ class Validation {
   }
 
   store::Reader reader_;
-  std::vector<const SchemaEntry*> entries_;
+  struct Pattern {
+    const SchemaEntry* entry;
+    Names names;  ///< of its path
+  };
+  std::vector<Pattern> entries_;
+  std::map<std::string, Names> instances_;  ///< by pattern
   std::map<std::pair<std::string, std::string>, int64_t> lengths_;
   std::vector<std::string> faults_;
 };

@@ -14,7 +14,6 @@ struct InterpretOptions {
   std::filesystem::path model_path = {};  ///< the same as a path, which it is for neox: the model's folder
   std::string prompts = "bundled";        ///< folder of label.txt and judge.txt; `bundled`: the program's own
   double f1 = 0.9;                        ///< a latent counts as interpretable from this F1 on (0..1)
-  std::string control = "none";           ///< what labels are compared with: none | random-weights
   int64_t min_support = 10;               ///< firing verify probes below which a latent is `unsupported`
 
   std::string server = "http://localhost:8000";  ///< of a chat-completions API, with or without /v1

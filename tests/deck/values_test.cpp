@@ -108,6 +108,15 @@ TEST(SomeOf, KeepsTheKnownOrder) {
   expect_holds(usage_message([&] { read(text("tme")); }), "did you mean time?");
 }
 
+TEST(NoneOrSomeOf, TakesTheWordNone) {
+  const auto read = none_or_some_of({"time", "space"});
+  EXPECT_EQ(read(text("none")), std::vector<std::string>());
+  EXPECT_EQ(read(text("space,time")), (std::vector<std::string>{"time", "space"}));
+  expect_refused(read, {"", "none,time", "no"});
+  EXPECT_EQ(spell_or_none({}), "none");
+  EXPECT_EQ(spell_or_none({"time", "space"}), "time, space");
+}
+
 TEST(ProbeTemplate, NeedsAField) {
   EXPECT_EQ(probe_template(text("{question}\\nSubject:")), "{question}\\nSubject:");
   EXPECT_EQ(probe_template(text("Q: {answer}")), "Q: {answer}");

@@ -12,7 +12,7 @@ namespace {
 using Values = std::vector<double>;
 
 TEST(Dips, FindsTheDeepestFallBetweenShoulders) {
-  const Dip dip = deepest_dip(Values{0.1, 0.9, 0.7, 0.2, 0.6, 0.8, 0.3}, Fall::between_shoulders);
+  const Dip dip = deepest_dip(Values{0.1, 0.9, 0.7, 0.2, 0.6, 0.8, 0.3}, FallRule::between_shoulders);
   EXPECT_EQ(dip.from, 1);
   EXPECT_EQ(dip.at, 3);
   EXPECT_EQ(dip.to, 5);
@@ -20,14 +20,14 @@ TEST(Dips, FindsTheDeepestFallBetweenShoulders) {
 }
 
 TEST(Dips, AFallWithoutReturnIsNone) {
-  EXPECT_LE(deepest_dip(Values{1, 0.8, 0.5, 0.1}, Fall::between_shoulders).depth, 0);
-  EXPECT_LE(deepest_dip(Values{1, 0.8, 0.5, 0.1}, Fall::return_alone).depth, 0);
-  EXPECT_EQ(deepest_dip(Values{1, 2}, Fall::between_shoulders).at, -1);
-  EXPECT_EQ(deepest_dip(Values{1}, Fall::return_alone).at, -1);
+  EXPECT_LE(deepest_dip(Values{1, 0.8, 0.5, 0.1}, FallRule::between_shoulders).depth, 0);
+  EXPECT_LE(deepest_dip(Values{1, 0.8, 0.5, 0.1}, FallRule::return_alone).depth, 0);
+  EXPECT_EQ(deepest_dip(Values{1, 2}, FallRule::between_shoulders).at, -1);
+  EXPECT_EQ(deepest_dip(Values{1}, FallRule::return_alone).at, -1);
 }
 
 TEST(Dips, AReturnIsMeasuredFromTheBottom) {
-  const Dip dip = deepest_dip(Values{1, 0.1, 0.0, 0.4, 0.2}, Fall::return_alone);
+  const Dip dip = deepest_dip(Values{1, 0.1, 0.0, 0.4, 0.2}, FallRule::return_alone);
   EXPECT_EQ(dip.at, 2);
   EXPECT_EQ(dip.to, 3);
   EXPECT_DOUBLE_EQ(dip.depth, 0.4);
@@ -71,7 +71,7 @@ TEST(Dips, FlatNoisyCurvesPass) {
     int called = 0;
     for (int curve = 0; curve < curves; ++curve) {
       const auto found = measure(random, Values(layers, 0.25), groups, dip_draws, alike);
-      called += test_dip(found.y, found.draws, Fall::between_shoulders).p < 0.05 ? 1 : 0;
+      called += test_dip(found.y, found.draws, FallRule::between_shoulders).p < 0.05 ? 1 : 0;
     }
     EXPECT_LE(called, 5) << alike;
   }
@@ -98,7 +98,7 @@ TEST(Dips, AFallOfThreeStandardErrorsIsFound) {
     int called = 0;
     for (int curve = 0; curve < curves; ++curve) {
       const auto found = measure(random, bounds, groups, dip_draws, alike);
-      const Dip dip = test_dip(found.y, found.draws, Fall::between_shoulders);
+      const Dip dip = test_dip(found.y, found.draws, FallRule::between_shoulders);
       called += dip.p < 0.05 && (dip.at == 5 || dip.at == 6) ? 1 : 0;
     }
     EXPECT_GE(called, 48) << alike;
@@ -111,7 +111,7 @@ TEST(Dips, BothOfTwoAreFoundInTheirOrder) {
   bounds[3] = -3;
   bounds[9] = -1;
   const auto found = measure(random, bounds, 200, dip_draws, 0.5);
-  const auto dips = find_dips(found.y, found.draws, Fall::between_shoulders, 0.05);
+  const auto dips = find_dips(found.y, found.draws, FallRule::between_shoulders, 0.05);
   ASSERT_EQ(dips.size(), 2u);
   EXPECT_EQ(dips[0].at, 3);
   EXPECT_EQ(dips[1].at, 9);
@@ -121,10 +121,10 @@ TEST(Dips, BothOfTwoAreFoundInTheirOrder) {
 }
 
 TEST(Dips, NoDrawsGiveNoP) {
-  const Dip dip = test_dip(Values{1, 0, 1}, Values{}, Fall::between_shoulders);
+  const Dip dip = test_dip(Values{1, 0, 1}, Values{}, FallRule::between_shoulders);
   EXPECT_EQ(dip.at, 1);
   EXPECT_TRUE(std::isnan(dip.p));
-  EXPECT_TRUE(std::isnan(test_dip(Values{1, 0, 1}, Values{1, std::nan(""), 1}, Fall::between_shoulders).p));
+  EXPECT_TRUE(std::isnan(test_dip(Values{1, 0, 1}, Values{1, std::nan(""), 1}, FallRule::between_shoulders).p));
 }
 
 }  // namespace

@@ -53,8 +53,26 @@ corpus::Probes probes() {
   return out;
 }
 
+Curve bare_curve(const std::string& name) {
+  return {name, {{"nano", 10, 9, 0, 6, 1}, {"nano", 10, 9, 4000, 6, 1}}, 2, 10, {}};
+}
+
+/// All that may stand beside an anchor's curves.
+void add_controls(AnchorResult& out) {
+  for (const char* control : {"random_weights", "first_step"})
+    out.dictionaries.push_back({control, out.labels, out.matches});
+  out.control_curves.push_back({"curves", bare_curve("own_time"), {1, 2, 3, 4}});
+  out.control_curves.push_back({"controls/ceiling/curves", bare_curve("scale"), {1, 2, 3, 4}});
+  out.random_latents.emplace_back("time", 2, 2, std::vector<double>{0.25, nan});
+  const std::vector<BareShares> given{{{0.5, nan}, {0.25, nan}}, {{1.0, nan}, {0.75, nan}}};
+  out.random_latents.back().set(1, Rung::raw, given);
+  out.matched_fire_rate = {0.5, nan};
+  out.seed = 7;
+  out.seeds.push_back({8, out.curves.back(), {3, 4}});
+}
+
 AnchorResult anchor(const std::string& name) {
-  AnchorResult out{name, "nano", 4000, 6, {}, {}, TokenBaseline{}, {}, {}};
+  AnchorResult out{name, "nano", 4000, 6, {}, {}, TokenBaseline{}};
   out.labels.teacher = "lexical";
   out.labels.subjects = {"biology", "math"};
   for (int64_t j = 0; j < 3; ++j) {
@@ -72,7 +90,6 @@ AnchorResult anchor(const std::string& name) {
   }
   out.labels.nearest = {
       {}, {{1, interpret::Side::strongest, 2.5, 1.5}, {4, interpret::Side::silent, 0, -0.5}}, {}};
-  out.random_weights = out.labels;
   out.matches.latents = 3;
   out.matches.subjects = 2;
   out.matches.similarity.assign(6, 0.25F);
@@ -83,6 +100,7 @@ AnchorResult anchor(const std::string& name) {
   out.curves.emplace_back("time", std::vector<Point>{{"nano", 10, 9, 0, 6, 1}, {"nano", 10, 9, 4000, 6, 1}},
                           2, 10, std::vector<double>{0.1, 0.2}, 3);
   out.curves.back().set_usage(1, Rung::raw, {2.0, 0.5, {0.125, 0.25, 0.5}});
+  add_controls(out);
   return out;
 }
 
@@ -121,6 +139,16 @@ TEST(EmergenceFile, HoldsWhatWasGivenAndIsValid) {
   EXPECT_EQ(file.read<double>("anchors/time/controls/token_baseline/contrast_high", {2, 2})[3], 0.6);
   EXPECT_EQ(file.read<int8_t>("anchors/time/latents/matched", {3, 2})[5], 1);
   EXPECT_EQ(file.children("anchors"), (std::vector<std::string>{"time", "space"}));
+  const std::string controls = "anchors/time/controls/";
+  EXPECT_EQ(file.read<double>(controls + "random_latents/bands/time/contrast_mean", {3, 2, 2})[2], 0.5);
+  EXPECT_NEAR(file.read<double>(controls + "random_latents/bands/time/contrast_high")[2], 0.7375, 1e-12);
+  EXPECT_EQ(file.read<double>(controls + "random_latents/fire_rate_matched")[0], 0.5);
+  EXPECT_EQ(file.read<int64_t>(controls + "ceiling/curves/scale/matched", {2, 2})[3], 4);
+  EXPECT_EQ(file.read<int64_t>("anchors/time/curves/own_time/matched", {2, 2})[1], 2);
+  EXPECT_EQ(file.read<int64_t>(controls + "seeds/spread/time/seed"), (std::vector<int64_t>{7, 8}));
+  EXPECT_EQ(file.read<int64_t>(controls + "seeds/spread/time/matched", {2, 2}),
+            (std::vector<int64_t>{1, 1, 3, 4}));
+  EXPECT_EQ(file.read<int8_t>(controls + "first_step/latents/matched", {3, 2})[5], 1);
   EXPECT_EQ(validate(path), std::vector<std::string>{});
 }
 

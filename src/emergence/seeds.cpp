@@ -1,0 +1,70 @@
+#include "emergence/seeds.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "emergence/estimate_parts.hpp"
+
+namespace incipit::emergence {
+
+Spread spread(std::span<const double> values) {
+  Spread out;
+  double sum = 0;
+  int64_t count = 0;
+  for (const double v : values) {
+    if (std::isnan(v)) continue;
+    sum += v;
+    ++count;
+    out.low = count == 1 ? v : std::min(out.low, v);
+    out.high = count == 1 ? v : std::max(out.high, v);
+  }
+  // Rounding must not carry the mean of equal numbers away from them.
+  if (count > 0) out.mean = std::clamp(sum / static_cast<double>(count), out.low, out.high);
+  return out;
+}
+
+void write_seeds(store::Writer& writer, const std::string& group, std::span<const SeedView> seeds,
+                 const std::vector<std::string>& subjects) {
+  const auto count = std::ssize(seeds), points = std::ssize(seeds.front().curve->points()),
+             width = std::ssize(subjects);
+  std::vector<int64_t> seed, point, matched;
+  for (const SeedView& one : seeds) {
+    seed.push_back(one.seed);
+    matched.insert(matched.end(), one.matched.begin(), one.matched.end());
+  }
+  for (int64_t p = 0; p < points; ++p) point.push_back(p);
+  writer.write(group + "/seed", {count}, seed, {"1", "seed of the SAE; the anchor's own first"}, {"seed"});
+  writer.strings(group + "/rung", {rungs}, {rung_names.begin(), rung_names.end()}, {"1", "input of the SAE"},
+                 {"rung"});
+  writer.write(group + "/point", {points}, point, {"1", "number of the point on the curve"}, {"point"});
+  writer.strings(group + "/subject", {width}, subjects, {"1", "subject"}, {"subject"});
+  writer.write(group + "/matched", {count, width}, matched, {"1", "number of matched latents"},
+               {"seed", "subject"});
+  const auto cells = static_cast<size_t>(rungs * points * width);
+  for (int m = 0; m < measures; ++m) {
+    std::vector<double> all;
+    for (const SeedView& one : seeds)
+      for (int r = 0; r < rungs; ++r)
+        for (int64_t p = 0; p < points; ++p)
+          for (int32_t c = 0; c < width; ++c)
+            all.push_back(one.curve->estimate(Measure{m}, Rung{r}, p, c).value);
+    std::vector<double> mean, low, high, values(seeds.size());
+    for (size_t i = 0; i < cells; ++i) {
+      for (size_t s = 0; s < values.size(); ++s) values[s] = all[s * cells + i];
+      const Spread found = spread(values);
+      mean.push_back(found.mean);
+      low.push_back(found.low);
+      high.push_back(found.high);
+    }
+    const std::string name = group + "/" + std::string(measure_names[static_cast<size_t>(m)]);
+    const std::string meaning = measure_meanings[static_cast<size_t>(m)];
+    const std::vector<std::string> axes = {"rung", "point", "subject"};
+    writer.write(name, {count, rungs, points, width}, all, {"1", meaning + ", of each seed"},
+                 {"seed", "rung", "point", "subject"});
+    writer.write(name + "_mean", {rungs, points, width}, mean, {"1", meaning + ", mean over seeds"}, axes);
+    writer.write(name + "_min", {rungs, points, width}, low, {"1", meaning + ", least over seeds"}, axes);
+    writer.write(name + "_max", {rungs, points, width}, high, {"1", meaning + ", most over seeds"}, axes);
+  }
+}
+
+}  // namespace incipit::emergence
