@@ -313,8 +313,9 @@ std::string ablation_text(const std::string& anchor, const emergence::Ablation& 
                  fmt::format("{:+.2f}", auc.difference.value), interval_text(auc.difference)});
     }
   return fmt::format(
-      "\nAnchor {} without {} (its mean over probes in its place)\n{}\nbrought back, contrast: {}\n"
-      "brought back, AUC: {}\n",
+      "\nAnchor {} without {} (its mean over probes in its place)\n{}\nbrought back, each beyond its own 95 "
+      "% interval, so that one in forty is chance\n  contrast: {}\n"
+      "  AUC: {}\n",
       anchor, component_name(found.component), table.text(), brought_back(found, found.contrast),
       brought_back(found, found.auc));
 }
