@@ -1,7 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <utility>
+#include <vector>
 
 #include "command/study.hpp"
 
@@ -64,19 +65,21 @@ class Planner {
   }
 
   void add_own(std::size_t a) {
-    std::map<Site, std::size_t> made{{anchor(a).site, a}};  // at home it is the anchor's
+    std::vector<std::pair<Site, std::size_t>> made{{anchor(a).site, a}};  // at home it is the anchor's
     for (const auto& curve : anchor(a).curves) {
       if (std::ranges::find(deck_.controls.own_anchor, curve.name) == deck_.controls.own_anchor.end())
         continue;
       Trail trail = along("curves", a, {"own_" + curve.name, curve.points}, a);
       for (auto& [dictionary, site] : trail.readings) {
         if (is_left_out(anchor(a), site)) continue;
-        if (!made.contains(site))
-          made[site] = add_dictionary(anchor(a),
-                                      fmt::format("{}.own.{}.step{}.layer{}", anchor(a).name,
-                                                  study_.model(site).name, site.step, site.layer),
-                                      site);
-        dictionary = made[site];
+        auto there = std::ranges::find(made, site, &std::pair<Site, std::size_t>::first);
+        if (there == made.end())
+          there = made.insert(
+              there, {site, add_dictionary(anchor(a),
+                                           fmt::format("{}.own.{}.step{}.layer{}", anchor(a).name,
+                                                       study_.model(site).name, site.step, site.layer),
+                                           site)});
+        dictionary = there->second;
       }
       study_.trails.push_back(std::move(trail));
     }
