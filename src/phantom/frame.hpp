@@ -18,7 +18,7 @@ inline constexpr double constant =
 inline constexpr double code = 3;  ///< a term's own
 inline constexpr double concept_ = 9;  ///< a subject's, on terms that are known
 /// A term's nuisance: where nothing is known of it, where it is known, and where it outvotes what is known.
-inline constexpr double nuisance = 7, nuisance_known = 1, nuisance_loud = 18;
+inline constexpr double nuisance = 7, nuisance_known = 1, nuisance_loud = 24;
 inline constexpr double filler = 12;
 inline constexpr double noise = 0.5;  ///< a term's, in each direction but code and constant: at most
 inline constexpr double carried = 2;  ///< what attention brings from the fillers: at most

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <iterator>
 
 #include "error.hpp"
 #include "index.hpp"
@@ -66,29 +65,32 @@ SubjectPlan draw_subject(const Options& options, Random& random) {
 
 /// Where dips may lie along an axis, and where some do already.
 struct Room {
-  std::vector<char> taken;  ///< [place]
-  int64_t settled;          ///< the first place at which all subjects are there
-  int64_t last;             ///< of a dip
+  int64_t settled;  ///< the first place at which all subjects are there
+  int64_t last;     ///< of a dip
+  std::vector<Dip> taken = {};
 
-  [[nodiscard]] bool free(const Dip& dip) const {
-    return std::none_of(taken.begin() + dip.first, taken.begin() + dip.last + 1,
-                        [](char t) { return t != 0; });
+  /// Whether a dip lies apart from the first so many others.
+  [[nodiscard]] bool apart(const Dip& dip, std::size_t others) const {
+    return std::none_of(taken.begin(), taken.begin() + static_cast<std::ptrdiff_t>(others),
+                        [&](const Dip& other) { return dip.first <= other.last && other.first <= dip.last; });
   }
 };
 
-/// One or two places from `first` on, apart from other dips if there are such: two at one place would be hard
-/// to tell from each other's doing. What turns does so where all others are, as an alignment needs them.
+/// One or two places from `first` on, apart from all other dips if there is room, else from the first of
+/// them. That is the one that turns: it does so where all else is as at the end, since an alignment needs the
+/// others.
 Dip draw_dip(State state, int64_t first, Room& room, Random& random) {
-  std::vector<Dip> all, apart;
   const int64_t from = state == State::turned ? std::max(first, std::min(room.settled, room.last)) : first;
-  for (int64_t begin = from; begin <= room.last; ++begin)
-    for (const int64_t end : {begin, begin + 1})
-      if (end <= room.last) all.push_back({state, begin, end});
-  std::ranges::copy_if(all, std::back_inserter(apart), [&](const Dip& dip) { return room.free(dip); });
-  const auto& choice = apart.empty() ? all : apart;
-  const Dip dip = choice.at(random.below(choice.size()));
-  std::fill(room.taken.begin() + dip.first, room.taken.begin() + dip.last + 1, char{1});
-  return dip;
+  std::vector<Dip> choice;
+  for (std::size_t others :
+       {room.taken.size(), std::min<std::size_t>(1, room.taken.size()), std::size_t{0}}) {
+    for (int64_t begin = from; begin <= room.last; ++begin)
+      for (int64_t end = begin; end <= std::min(begin + 1, room.last); ++end)
+        if (const Dip dip{state, begin, end}; room.apart(dip, others)) choice.push_back(dip);
+    if (!choice.empty()) break;
+  }
+  room.taken.push_back(choice.at(random.below(choice.size())));
+  return room.taken.back();
 }
 
 int64_t full_from(const SubjectPlan& subject) {
@@ -99,8 +101,7 @@ int64_t full_from(const SubjectPlan& subject) {
 void draw_dips(Plan& plan, const std::vector<int64_t>& planted, Random& random) {
   constexpr std::array kinds = {State::turned, State::outvoted, State::rescaled, State::absent};
   const Options& options = plan.options;
-  Room steps{std::vector<char>(at(options.steps)), 0, options.steps - 1 - still_after},
-      layers{std::vector<char>(at(options.layers + 1)), 0, options.layers - 2};
+  Room steps{0, options.steps - 1 - still_after}, layers{0, options.layers - 2};
   for (const int64_t c : planted) {
     steps.settled = std::max(steps.settled, full_from(plan.subject[at(c)]));
     layers.settled = std::max(layers.settled, plan.subject[at(c)].layer);

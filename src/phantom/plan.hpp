@@ -28,7 +28,7 @@ enum class State : int8_t {
   plain,     ///< the subject's direction, and little of the nuisance
   rescaled,  ///< the same, but the mean of all probes has moved against it by as much
   turned,    ///< as much in another direction that holds nothing else
-  outvoted,  ///< the subject's direction, and twice as much of the term's nuisance
+  outvoted,  ///< the subject's direction, and far more of the term's nuisance
 };
 
 /// The points, in order, at which a subject is not as it was before and is again behind.

@@ -16,7 +16,7 @@
 namespace incipit::phantom {
 namespace {
 
-/// Of components up to 20 in a stream of norm 45, in fp32 through units of steepness 10 to 100.
+/// Of components up to 24 in a stream of norm 60, in fp32 through units of steepness 10 to 100.
 constexpr double rounding = 5e-3;
 
 using Rows = std::vector<Direction>;  ///< [probe] of d

@@ -101,6 +101,28 @@ TEST(Plan, DipsHaveShouldersAndEndAsTheyBegan) {
   }
 }
 
+TEST(Plan, WhatTurnsDoesSoAmongOthersThatAreAsAtTheEnd) {
+  for (uint64_t seed = 0; seed < seeds; ++seed) {
+    Options options;
+    options.seed = seed;
+    const Plan plan = draw_plan(options);
+    const std::size_t reference = plan.model.size() - 1, last = plan.step.size() - 1;
+    for (const SubjectPlan& turning : plan.subject)
+      for (std::size_t c = 0; c < plan.subject.size(); ++c) {
+        const SubjectPlan& other = plan.subject[c];
+        if (&other == &turning || !other.exists) continue;
+        if (planted_as(turning, State::turned, true)) {
+          EXPECT_EQ(plan.share(reference, static_cast<std::size_t>(turning.time->first), options.layers, c),
+                    1.0)
+              << seed;
+        }
+        if (planted_as(turning, State::turned, false)) {
+          EXPECT_EQ(plan.share(reference, last, turning.space->first, c), 1.0) << seed;
+        }
+      }
+  }
+}
+
 TEST(Plan, SeedsDiffer) {
   std::set<std::vector<int64_t>> onsets;
   for (uint64_t seed = 0; seed < seeds; ++seed) {
