@@ -84,7 +84,8 @@ class Findings {
     if (subject.empty()) return "";
     const auto from = file.read<std::int64_t>(path + "from"), to = file.read<std::int64_t>(path + "to");
     const auto depth = file.read<double>(path + "depth"), p = file.read<double>(path + "p");
-    const auto verdict = file.strings(path + "verdict");
+    const auto verdict = file.strings(path + "verdict"), erased = file.strings(path + "erased_by"),
+               written = file.strings(path + "written_by");
     Table table({{"falls and returns", left_side},
                  {"at", left_side},
                  {"between", left_side},
@@ -98,7 +99,13 @@ class Findings {
       table.row({curve_.subjects()[static_cast<std::size_t>(subject[d])], name(bottom[d]),
                  name(from[d]) + " and " + name(to[d]), percent(depth[d]), fmt::format("{:.3f}", p[d]),
                  verdict[d]});
-    return "\n" + table.text() + "\n";
+    std::string who;
+    for (std::size_t d = 0; d < subject.size(); ++d)
+      if (!erased[d].empty() || !written[d].empty())
+        who += fmt::format("{}: erased by {}; written again by {}.\n",
+                           curve_.subjects()[static_cast<std::size_t>(subject[d])],
+                           erased[d].empty() ? "none" : erased[d], written[d].empty() ? "none" : written[d]);
+    return "\n" + table.text() + "\n" + who;
   }
 
   const CurveView& curve_;

@@ -77,6 +77,13 @@ inline constexpr const char* dip_rung_meaning =
 inline constexpr const char* onset_rung_meaning =
     "why it is not read at the last point before its onset; empty without one";
 
+inline constexpr const char* erased_by_meaning =
+    "components that wrote against it between shoulder and bottom, the strongest first; empty without "
+    "attribution";
+inline constexpr const char* written_by_meaning =
+    "components that wrote for it between bottom and shoulder, the strongest first; empty without "
+    "attribution";
+
 /// The evidence of a verdict.
 struct EvidenceColumn {
   const char* name;

@@ -300,7 +300,16 @@ void write_evidence(store::Writer& writer, const std::string& group, const std::
                  {"1", column.meaning}, {dim});
 }
 
-void write_dips(store::Writer& writer, const std::string& group, const std::vector<CalledDip>& dips) {
+/// Names of the components, the strongest first.
+std::string names_of(const std::vector<std::int64_t>& components) {
+  std::string names;
+  for (const std::int64_t component : components)
+    names += (names.empty() ? "" : ", ") + component_name(component);
+  return names;
+}
+
+void write_dips(store::Writer& writer, const std::string& group, const std::vector<CalledDip>& dips,
+                const Attribution* attribution) {
   const auto count = std::ssize(dips);
   const auto whole = [&](const char* name, const char* meaning, auto of) {
     writer.write(group + "/" + name, {count}, each<std::int64_t>(dips, of), {"1", meaning}, {"dip"});
@@ -324,6 +333,18 @@ void write_dips(store::Writer& writer, const std::string& group, const std::vect
                           return std::string(verdict_names[static_cast<std::size_t>(d.judged.verdict)]);
                         }),
       {"1", "why it is not read at the bottom"}, {"dip"});
+  const auto between = [&](const CalledDip& d, std::int64_t from, std::int64_t to, bool against) {
+    return attribution == nullptr ? std::string()
+                                  : names_of(writers_between(*attribution, from, to, d.subject, against));
+  };
+  writer.strings(
+      group + "/erased_by", {count},
+      each<std::string>(dips, [&](const CalledDip& d) { return between(d, d.dip.from, d.dip.at, true); }),
+      {"1", erased_by_meaning}, {"dip"});
+  writer.strings(
+      group + "/written_by", {count},
+      each<std::string>(dips, [&](const CalledDip& d) { return between(d, d.dip.at, d.dip.to, false); }),
+      {"1", written_by_meaning}, {"dip"});
   write_evidence(writer, group, "dip", each<Judged>(dips, [](const CalledDip& d) { return d.judged; }));
 }
 
@@ -374,7 +395,8 @@ Conclusions conclude(const Curve& curve, std::int64_t home) {
 }
 
 void write_conclusions(store::Writer& writer, const std::string& group, const Curve& curve,
-                       const Conclusions& found, const std::vector<std::string>& subjects) {
+                       const Conclusions& found, const std::vector<std::string>& subjects,
+                       const Attribution* attribution) {
   const auto count = std::ssize(subjects);
   const std::vector<std::string> dims{"subject"};
   writer.strings(group + "/subject", {count}, subjects, {"1", "subject"}, dims);
@@ -403,7 +425,7 @@ void write_conclusions(store::Writer& writer, const std::string& group, const Cu
       {"1", onset_rung_meaning}, dims);
   write_evidence(writer, group + "/before", "subject",
                  each<Judged>(found.subject, [](const Conclusion& c) { return c.before; }));
-  write_dips(writer, group + "/dips", found.dips);
+  write_dips(writer, group + "/dips", found.dips, attribution);
 }
 
 }  // namespace incipit::emergence

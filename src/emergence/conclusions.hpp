@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "emergence/attribution.hpp"
 #include "emergence/curve.hpp"
 #include "emergence/dips.hpp"
 #include "emergence/verdict.hpp"
@@ -57,8 +58,10 @@ struct Conclusions {
 /// `home`: the point of the curve at which the anchor lies, −1 if none does.
 [[nodiscard]] Conclusions conclude(const Curve& curve, std::int64_t home);
 
-/// Below `group` ("anchors/time/curves/time/conclusions"). Collective.
+/// Below `group` ("anchors/time/curves/time/conclusions"). `attribution`: of the same points, or null; each
+/// dip is then told with those who erased and who wrote the concept again. Collective.
 void write_conclusions(store::Writer& writer, const std::string& group, const Curve& curve,
-                       const Conclusions& found, const std::vector<std::string>& subjects);
+                       const Conclusions& found, const std::vector<std::string>& subjects,
+                       const Attribution* attribution = nullptr);
 
 }  // namespace incipit::emergence

@@ -110,9 +110,10 @@ void write_curve(store::Writer& writer, const std::string& group, const AnchorRe
   const std::string path = group + "/curves/" + curve.name();
   curve.write(writer, path, subjects);
   if (has_neighbours(curve.name())) curve.write_drift(writer, path + "/drift");
-  if (has_conclusions(curve.name()))
-    write_conclusions(writer, path + "/conclusions", curve, conclude(curve, home_of(anchor, curve)),
-                      subjects);
+  if (!has_conclusions(curve.name())) return;
+  const bool attributed = curve.name() == "space" && anchor.attribution;
+  write_conclusions(writer, path + "/conclusions", curve, conclude(curve, home_of(anchor, curve)), subjects,
+                    attributed ? &*anchor.attribution : nullptr);
 }
 
 void write_control_curve(store::Writer& writer, const std::string& anchor, const ControlCurve& control,

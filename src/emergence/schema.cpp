@@ -183,6 +183,8 @@ void add_conclusions(Entries& entries, const std::string& path) {
   dips.real("depth", {"dip"}, "contrast of the lower shoulder less that of the bottom");
   dips.real("p", {"dip"}, "p of the depth against the best curve without falls");
   dips.text("verdict", {"dip"}, "why it is not read at the bottom");
+  dips.text("erased_by", {"dip"}, erased_by_meaning);
+  dips.text("written_by", {"dip"}, written_by_meaning);
   add_evidence(dips, "dip");
 }
 
