@@ -97,6 +97,19 @@ int64_t full_from(const SubjectPlan& subject) {
   return std::ranges::find(subject.known, subject.known.back()) - subject.known.begin();
 }
 
+/// The first place at which at least half of the final share is known.
+int64_t half_from(const SubjectPlan& subject) {
+  const auto half =
+      std::ranges::find_if(subject.known, [&](int64_t n) { return 2 * n >= subject.known.back(); });
+  return half - subject.known.begin();
+}
+
+/// The first place at which a dip leaves the onset what it is, which the two places behind it have to keep
+/// (science §9).
+int64_t dip_from(const SubjectPlan& subject) {
+  return std::max(full_from(subject) + 1, half_from(subject) + 3);
+}
+
 /// One dip of each kind over time and over layers, each for a subject of its own.
 void draw_dips(Plan& plan, const std::vector<int64_t>& planted, Random& random) {
   constexpr std::array kinds = {State::turned, State::outvoted, State::rescaled, State::absent};
@@ -110,7 +123,7 @@ void draw_dips(Plan& plan, const std::vector<int64_t>& planted, Random& random) 
   const auto over_time = permutation(n, random), over_layers = permutation(n, random);
   for (std::size_t k = 0; k < std::min(kinds.size(), planted.size()); ++k) {
     SubjectPlan& in_time = plan.subject[at(planted[at(over_time[k])])];
-    in_time.time = draw_dip(kinds[k], full_from(in_time) + 1, steps, random);
+    in_time.time = draw_dip(kinds[k], dip_from(in_time), steps, random);
     SubjectPlan& in_space = plan.subject[at(planted[at(over_layers[k])])];
     in_space.space = draw_dip(kinds[k], in_space.layer + 1, layers, random);
   }
@@ -176,9 +189,7 @@ double Plan::share(std::size_t m, std::size_t s, int64_t layer, std::size_t c) c
 }
 
 std::size_t Plan::onset(std::size_t c) const {
-  const auto& terms = subject.at(c).known;
-  const auto half = std::ranges::find_if(terms, [&](int64_t n) { return 2 * n >= terms.back(); });
-  return static_cast<std::size_t>(half - terms.begin());
+  return static_cast<std::size_t>(half_from(subject.at(c)));
 }
 
 Plan draw_plan(const Options& options) {
