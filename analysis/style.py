@@ -15,7 +15,7 @@ NULL = "#dcdcdc"
 plt.rcParams.update({
     "font.size": 7, "axes.titlesize": 7.5, "axes.labelsize": 7.5, "xtick.labelsize": 6.5, "ytick.labelsize": 6.5,
     "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5, "ytick.major.size": 2.5, "xtick.major.pad": 2, "ytick.major.pad": 2, "axes.titlepad": 3,
+    "xtick.major.size": 2.5, "ytick.major.size": 2.5, "xtick.major.pad": 2, "ytick.major.pad": 2, "axes.titlepad": 3, "axes.titley": 1.0,
     "svg.fonttype": "path", "svg.hashsalt": "incipit", "figure.dpi": 100, "savefig.dpi": 300, "pdf.fonttype": 42,
 })
 CHARACTER = 0.055  # inches that a character of an axis takes at most
@@ -32,8 +32,12 @@ def short(number):
     return f"{number:g}"
 
 
+MANY = 40  # points of a curve from which on markers would hide its line
+
+
 class Axis:
-    """A curve's points on paper: their positions, their labels, the axis' name, and where a place of it lies."""
+    """A curve's points on paper: their positions, their labels, the axis' name, and where a place of it lies. Many checkpoints stand at
+    even distances: those of a public ladder are dense where a log scale has no room for them."""
 
     def __init__(self, curve):
         kind = curve.name.removeprefix("own_")
@@ -51,6 +55,10 @@ class Axis:
             self.label = str
         self.values = np.asarray(values, dtype=float)
         self.positions = np.array([float(self.place(v)) for v in self.values])
+        if kind == "time" and len(self.values) > MANY and (np.diff(self.positions) > 0).all():
+            log, even = self.positions, np.arange(len(self.values), dtype=float)
+            self.name, self.place = "training step (one checkpoint after the other)", lambda step: np.interp(np.log2(1.0 + step), log, even)
+            self.positions = even
         self.labels = [self.label(v) for v in self.values]
 
     def places(self, values):
@@ -83,16 +91,24 @@ def room_for(positions, labels, inches):
     return kept + [int(last)]
 
 
-def band(ax, x, low, high, colour, alpha=0.22):
-    """An interval along a line; a bar where a point stands alone between gaps, which an area would not show."""
+def alone(known):
+    """[point] whether a point stands between gaps, where neither line nor area would show it."""
+    return known & ~np.r_[False, known[:-1]] & ~np.r_[known[1:], False]
+
+
+def band(ax, x, low, high, colour, alpha=0.22, width=2.2):
+    """An interval along a line; a bar of `width` where a point stands alone."""
     known = np.isfinite(low) & np.isfinite(high)
     ax.fill_between(x, low, high, where=known, color=colour, alpha=alpha, lw=0)
-    alone = known & ~np.r_[False, known[:-1]] & ~np.r_[known[1:], False]
-    ax.vlines(x[alone], low[alone], high[alone], color=colour, alpha=min(1.0, 2 * alpha), lw=2.2)
+    single = alone(known)
+    ax.vlines(x[single], low[single], high[single], color=colour, alpha=min(1.0, 2 * alpha), lw=width)
 
 
-def line(ax, x, y, colour, style="-", width=1.1, marker="o", size=2.0, **more):
-    ax.plot(x, y, color=colour, ls=style, lw=width, marker=marker, ms=size if len(x) <= 40 else 0.6 * size, mew=0.6, **more)
+def line(ax, x, y, colour, style="-", marker="o", **more):
+    """With a marker at each point, or, of many points, at those that stand alone."""
+    few = len(x) <= MANY
+    marked = np.flatnonzero(alone(np.isfinite(y))) if not few or not marker else range(len(x))
+    ax.plot(x, y, color=colour, ls=style, lw=1.1 if few else 0.8, marker=marker or "o", ms=2.0, mew=0.6, markevery=list(marked), **more)
 
 
 def end(x, y):
@@ -130,7 +146,8 @@ def at_ends(ax, entries, inches, gap=0.16, size=6.5):
     if not entries:
         return
     bottom, top = ax.get_ylim()
-    heights = [(np.clip(y, min(bottom, top), max(bottom, top)) - bottom) / (top - bottom) if np.isfinite(y) else 0.5 for y, *_ in entries]
+    homeless = iter(np.linspace(0.9, 0.1, sum(not np.isfinite(y) for y, *_ in entries)))
+    heights = [np.clip((y - bottom) / (top - bottom), 0, 1) if np.isfinite(y) else next(homeless) for y, *_ in entries]
     lines = [text.count("\n") + 1 for _, text, _ in entries]
     least = max(lines) * 1.25 * size / 72 / inches
     width = ax.get_position().width * ax.figure.get_figwidth()
@@ -149,14 +166,14 @@ def frame(width, height, *boxes):
 class Panels:
     """A panel per subject, all with the same axes; behind the one that tells most, room for the labels of its lines."""
 
-    LEFT, RIGHT, TOP, BOTTOM, GAP, TITLE = 0.46, 0.08, 0.22, 0.38, 0.12, 0.27
+    LEFT, RIGHT, TOP, BOTTOM, GAP, TITLE = 0.46, 0.1, 0.22, 0.38, 0.16, 0.27
 
-    def __init__(self, count, width, sample, height):
-        self.columns = columns(width)
+    def __init__(self, count, width, sample):
+        self.columns = columns(width, count)
         cells = [c for c in range(count + 1) if c != sample + 1]
         rows = -(-(count + 1) // self.columns)
         self.inches = (width - self.LEFT - self.RIGHT - (self.columns - 1) * self.GAP) / self.columns
-        self.height = height
+        self.height = height = 1.5 if count == 1 else 0.95 if width > 5 else 0.8
         total = self.TOP + rows * height + (rows - 1) * self.TITLE + self.BOTTOM
         boxes = [(self.LEFT + (c % self.columns) * (self.inches + self.GAP),
                   total - self.TOP - height - (c // self.columns) * (height + self.TITLE), self.inches, height) for c in cells]
@@ -167,12 +184,13 @@ class Panels:
 
     def names(self, x, y):
         width, height = self.figure.get_size_inches()
-        self.figure.text((self.LEFT + width - self.RIGHT) / 2 / width, 0.05 / height, x, ha="center", va="bottom", fontsize=7.5)
+        right = max(ax.get_position().x1 for ax in self.axes)
+        self.figure.text((self.LEFT / width + right) / 2, 0.05 / height, x, ha="center", va="bottom", fontsize=7.5)
         self.figure.text(0.05 / width, (height - self.TOP + self.BOTTOM) / 2 / height, y, ha="left", va="center", rotation=90, fontsize=7.5)
 
 
-def columns(width):
-    return 4 if width > 5 else 2
+def columns(width, count):
+    return min(4 if width > 5 else 2, count + 1)
 
 
 def per_subject(draw, told, titles, width, names, dress, limits, beside=at_ends):
@@ -180,8 +198,9 @@ def per_subject(draw, told, titles, width, names, dress, limits, beside=at_ends)
     put there by `beside(ax, labels, inches high)`.
     `titles`: (text, colour) of each; `names` of the axes; `dress(ax, inches, named)` draws the abscissa."""
     # Behind the last panel of a row there is no room for labels.
-    sample = max((s for s in range(len(told)) if s % columns(width) != columns(width) - 1), key=lambda s: (told[s], -s))
-    panels = Panels(len(told), width, sample, 0.95 if columns(width) == 4 else 0.8)
+    row = columns(width, len(told))
+    sample = max((s for s in range(len(told)) if s % row != row - 1), key=lambda s: (told[s], -s))
+    panels = Panels(len(told), width, sample)
     for s, ax in enumerate(panels.axes):
         ax.set_ylim(*limits)
         entries = draw(ax, s)

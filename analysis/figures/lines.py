@@ -20,7 +20,7 @@ class Series:
     line: str = "-"
     marker: str = "o"
     hollow: np.ndarray = None  # [point, subject] drawn as not to be relied on
-    context: bool = False  # what the text or chance gives, and no reading of the model
+    context: bool = False  # to be held against, such as a null: no reading of this curve
 
     @property
     def known(self):
@@ -30,7 +30,7 @@ class Series:
     def draw(self, ax, x, s):
         """Draws it for subject s; its label with the height at which it ends."""
         if self.low is not None:
-            style.band(ax, x, self.low[:, s], self.high[:, s], self.colour)
+            style.band(ax, x, self.low[:, s], self.high[:, s], self.colour, width=6 if self.context else 2.2)
         if self.value is None:
             return style.end(x, (self.low[:, s] + self.high[:, s]) / 2), self.label, self.colour
         y = self.value[:, s]
@@ -46,9 +46,15 @@ def measured(curve, name, rung, label, colour, factor=1.0, **more):
     return Series(label, colour, value, low, high, **more)
 
 
-def level(values, points, label, line):
+class Level(Series):
     """The same value at every point: what the text gives."""
-    return Series(label, RED, np.repeat(values[None, :], points, axis=0), line=line, marker="", context=True)
+
+    def __init__(self, values, label, line):
+        super().__init__(label, RED, values[None, :], line=line, context=True)
+
+    def draw(self, ax, x, s):
+        ax.axhline(self.value[0, s], color=self.colour, ls=self.line, lw=1)
+        return self.value[0, s], self.label, self.colour
 
 
 REASONS = {1: "no such site", 2: "no matched latent", 3: "nothing fires", 4: "dropped by the audit", 5: "degenerate site",
@@ -77,7 +83,8 @@ def panels(emergence, curve, series, width, name, limits=None, zero=0.0, extra=N
         style.gaps(ax, axis.positions, curve.dropped)
         entries = [one.draw(ax, axis.positions, s) for one in series if one.known[s]]
         if not read[s]:
-            ax.text(0.5, 0.6, reason(curve, s), transform=ax.transAxes, ha="center", va="center", color=GREY)
+            ax.text(0.5, 0.6, reason(curve, s), transform=ax.transAxes, ha="center", va="center", color=GREY, zorder=5,
+                    bbox={"fc": "white", "ec": "none", "pad": 1})
         return entries + (extra(ax, s) if extra else []) + ([(np.nan, "dotted: dropped by the audit", GREY)] if curve.dropped.any() else [])
 
     return style.per_subject(draw, told, style.subject_titles(emergence), width, (axis.name, name), axis.dress, limits)
@@ -87,7 +94,7 @@ def contrast(emergence, curve, width):
     """The measure that conclusions are drawn on, with its null, what the text alone gives away, onsets and dips."""
     shown = measured(curve, "contrast", curve.shown, f"{curve.rungs[curve.shown]}, 95 %", BLUE, 100)
     null = Series("null, 95 %", "#8c8c8c", None, *(100 * curve.measure("contrast_null" + part) for part in ("_low", "_high")), context=True)
-    text = [level(100 * values["contrast"], curve.points, label, line) for (label, line), values in
+    text = [Level(100 * values["contrast"], label, line) for (label, line), values in
             zip((("last word alone", ":"), ("all words alone", "--")), emergence.token_baseline(curve.anchor).values())]
     low, high = style.span(shown.low, shown.high, null.low, null.high, *(one.value for one in text), least=(0, 10))
     mark = Marks(curve, shown.value, (low, high + 0.12 * (high - low)))
@@ -110,6 +117,7 @@ class Marks:
             ax.plot([early, late], [y, y], color=PURPLE, lw=0.8, solid_capstyle="butt", gid="onset")
             if np.isfinite(low):
                 ax.plot([low, high], [y, y], color=PURPLE, lw=3, solid_capstyle="butt")
+                ax.plot((low + high) / 2, y, "|", color=PURPLE, ms=3, mew=1)  # a bracket of many points may be narrower than a hair
             else:
                 ax.plot(high, y, "<", color=PURPLE, ms=3.5, mew=0)
             entries.append((y, "onset: bracket, 95 %", PURPLE))
@@ -134,9 +142,8 @@ def rungs(emergence, curve, width):
     return panels(emergence, curve, series, width, "contrast, %")
 
 
-CONTROLS = {"own": ("own dictionary\nat each point", GREEN, "-"), "first_step": ("first step's", ORANGE, "-"),
-            "random_weights": ("random weights", GREY, "-"), "ceiling": ("ceiling", PURPLE, "-"),
-            "random_latents": ("random latents, 95 %", "#8a7300", "-"), "seeds": ("other seeds, range", "#56B4E9", "-")}
+CONTROLS = {"own": ("own dictionary", GREEN, "-"), "first_step": ("first step's", ORANGE, "--"), "random_weights": ("random weights", GREY, ":"),
+            "ceiling": ("ceiling", PURPLE, "-."), "random_latents": ("random latents, 95 %", RED, ":"), "seeds": ("seeds, range", "black", "--")}
 
 
 def controls(emergence, curve, width):
@@ -144,7 +151,7 @@ def controls(emergence, curve, width):
     found = curve.controls
     if not found:
         return None
-    series = [Series(label, colour, *(100 * found[name][part] for part in ("value", "low", "high")), line=line)
+    series = [Series(label, colour, *(100 * found[name][part] for part in ("value", "low", "high")), line=line, marker="", context=True)
               for name, (label, colour, line) in CONTROLS.items() if name in found]
     series.append(measured(curve, "contrast", curve.shown, "this curve, 95 %", BLUE, 100))
     return panels(emergence, curve, series, width, "contrast, %")
@@ -166,7 +173,8 @@ def tau_sweep(emergence, curve, width):
         entries = []
         for place, colour, line in zip(sweep.PLACES, (GREEN, BLUE, ORANGE), ("--", "-", "-")):
             y = 100 * sweep.places[place][:, s]
-            ax.plot(sweep.tau, y, color=colour, ls=line, lw=1.8 if place == "largest" else 1.1)
+            wide = {"lw": 3, "alpha": 0.5, "zorder": 1.5} if place == "largest" else {"lw": 1.1}  # it lies on one of the others
+            ax.plot(sweep.tau, y, color=colour, ls=line, **wide)
             entries.append((y[-1], "largest" if place == "largest" else f"{place} point", colour))
         return entries
 

@@ -44,7 +44,7 @@ def heat_map(emergence, curve, width):
     uncertain = (low <= 0) & (high >= 0)
     names = style.subject_titles(emergence)
     left, bottom = 0.12 + 0.052 * max(len(text) for text, _ in names), 0.42
-    inner, height = width - left - 0.62, 0.19 * len(names)
+    inner, height = width - left - 0.62, max(0.6, 0.19 * len(names))  # the colours' bar has a name
     figure, (ax,) = style.frame(width, bottom + height + 0.14, (left, bottom, inner, height))
     largest, cell = largest_of(value), inner / curve.points
     picture = image(ax, value, largest)
@@ -69,7 +69,7 @@ def heat_map(emergence, curve, width):
     for tick, (_, colour) in zip(ax.get_yticklabels(), names):
         tick.set_color(colour)
     ax.set_xlabel(axis.name.replace(" (log scale)", ""), labelpad=2)
-    bar(figure, picture, width - 0.52, bottom, max(height, 0.4))
+    bar(figure, picture, width - 0.52, bottom, height)
     return figure
 
 

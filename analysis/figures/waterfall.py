@@ -39,11 +39,11 @@ def waterfall(emergence, curve, width):
         for i in named(v):
             top = max(base[i], base[i] + v[i], base[i] + high[known[i], s])
             ax.text(known[i], top, parts[known[i]], ha="center", va="bottom", fontsize=5.5)
-        return [(limits[1] * 0.7, "adds", BLUE), (limits[1] * 0.5, "takes away", RED), (limits[1] * 0.3, "95 % interval", "black"),
-                (limits[0], "A attention, M MLP\nof a block, E embedding", GREY)]
+        return [(np.nan, "adds", BLUE), (np.nan, "takes away", RED), (np.nan, "95 % interval", "black"), (np.nan, "A attention, M MLP,\nE embedding", GREY)]
 
     def dress(ax, inches, shown):
-        ax.set_xlim(-0.7, len(parts) - 0.3)
+        room = 0.04 * len(parts) + 0.5
+        ax.set_xlim(-room, len(parts) - 1 + room)
         kept = style.room_for(x, parts, inches)
         ax.set_xticks(kept, [parts[i] if shown else "" for i in kept])
 
@@ -52,6 +52,9 @@ def waterfall(emergence, curve, width):
 
 
 def named(contributions, most=3):
-    """The largest, which get a name: none that is less than a fifth of the largest."""
-    size = np.abs(contributions)
-    return [i for i in np.argsort(-size, kind="stable")[:most] if size[i] >= 0.2 * size.max() and size[i] > 0]
+    """The largest, which get a name: none less than a fifth of the largest, none whose name would touch another."""
+    size, apart, found = np.abs(contributions), 0.12 * len(contributions), []
+    for i in np.argsort(-size, kind="stable"):
+        if len(found) < most and size[i] > 0 and size[i] >= 0.2 * size.max() and all(abs(i - j) >= apart for j in found):
+            found.append(int(i))
+    return found
