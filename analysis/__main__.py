@@ -45,9 +45,5 @@ def make_figures(options):
     return 0
 
 
-def run():
-    sys.exit(main())
-
-
 if __name__ == "__main__":
-    run()
+    sys.exit(main())

@@ -120,7 +120,7 @@ def end(x, y):
 def gaps(ax, positions, dropped):
     """Where a checkpoint failed its audit there is no value: a gap that must not look like a smooth passage."""
     for position in positions[dropped]:
-        ax.axvline(position, color=GREY, ls=(0, (1, 2)), lw=0.9, gid="dropped")
+        ax.axvline(position, color=GREY, ls=(0, (1, 2)), lw=0.9, label="dropped")
 
 
 def spread(heights, least):

@@ -7,15 +7,20 @@ import numpy as np
 from . import cards, style
 
 
+CONTROLS = {"own": "own dictionary", "first_step": "first step's", "random_weights": "random weights", "ceiling": "ceiling",
+            "random_latents": "random latents", "seeds": "seeds"}
+SHORT = 28  # characters of a cell that is not broken into lines
+
+
 def table(names, rows, emergence=None, links=None):
     """`links`: for each row, the id that its first cell leads to."""
     never = set() if emergence is None else {s for s, r in zip(emergence.subjects, emergence.read) if not r}
     lines = ["<div class=wide><table><tr>", *(f"<th>{html.escape(n)}" for n in names), "</tr>"]
     for r, row in enumerate(rows):
         lines.append("<tr class=never>" if row[0] in never else "<tr>")
-        cells = [html.escape(cell) for cell in row]
+        cells = [html.escape(row[0]), *(html.escape(cell.replace(" ", "\u00a0") if len(cell) <= SHORT else cell) for cell in row[1:])]
         if row[0] in never:
-            cells[0] += " <small>never read</small>"
+            cells[0] += "\u00a0<small>never\u00a0read</small>"
         if links:
             cells[0] = f"<a href='#{html.escape(links[r])}'>{cells[0]}</a>"
         lines.extend(f"<td>{cell}" for cell in cells)
@@ -60,20 +65,17 @@ def headline(emergence, curve):
                ("null 95 %", map(between, get["contrast_null_low"], get["contrast_null_high"])),
                ("p", [number(v, 3) for v in get["contrast_p"]]), ("AUC", map(number, get["auc"])), ("probe AUC", map(number, probe)),
                ("last word %", map(percent, baseline["last_word"]["contrast"])), ("all words %", map(percent, baseline["bag_of_words"]["contrast"]))]
-    for name, (title, *_) in CONTROLS.items():
-        if name in (found := curve.controls):
-            at = found[name]
+    controls = curve.controls
+    for name, title in CONTROLS.items():
+        if name in controls:
+            at = controls[name]
             shown = [f"{percent(v)} ({between(a, b)})" if np.isfinite(v) else "–" for v, a, b in zip(at["value"][p], at["low"][p], at["high"][p])]
             columns.append((title, shown))
     names, cells = zip(*columns)
     caption = f"<p>At {html.escape(curve.models[p])}, step {curve['step'][p]}, layer {curve['layer'][p]}; rung {curve.rungs[curve.shown]}."
-    if len(columns) > 11:
+    if controls:
         caption += " Controls: contrast in %, with its 95 % interval (random latents: band over draws; seeds: range)."
     return caption + "</p>" + table(names, [list(row) for row in zip(*cells)], emergence)
-
-
-CONTROLS = {"own": ("own dictionary",), "first_step": ("first step's",), "random_weights": ("random weights",), "ceiling": ("ceiling",),
-            "random_latents": ("random latents",), "seeds": ("seeds",)}
 
 
 def conclusions(emergence, curve):

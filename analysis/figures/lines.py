@@ -114,7 +114,7 @@ class Marks:
         if self.conclusions and np.isfinite(self.conclusions["onset_high"][s]):
             low, high, early, late = (self.axis.places(self.conclusions["onset_" + part][s])[0] for part in ("low", "high", "early", "late"))
             y = top - 0.05 * (top - bottom)
-            ax.plot([early, late], [y, y], color=PURPLE, lw=0.8, solid_capstyle="butt", gid="onset")
+            ax.plot([early, late], [y, y], color=PURPLE, lw=0.8, solid_capstyle="butt", label="onset")
             if np.isfinite(low):
                 ax.plot([low, high], [y, y], color=PURPLE, lw=3, solid_capstyle="butt")
                 ax.plot((low + high) / 2, y, "|", color=PURPLE, ms=3, mew=1)  # a bracket of many points may be narrower than a hair
@@ -126,7 +126,7 @@ class Marks:
                 x, height = self.axis.positions[dip["at"]], self.value[dip["at"], s]
                 left, right = self.axis.limits()
                 where = (x - left) / (right - left)
-                ax.plot(x, height, "v", color=RED, ms=4.5, mec="white", mew=0.5, gid="dip")
+                ax.plot(x, height, "v", color=RED, ms=4.5, mec="white", mew=0.5, label="dip")
                 ax.text(x, bottom + 0.02 * (top - bottom), dip["verdict"], color=RED, fontsize=6, va="bottom",
                         ha="left" if where < 0.25 else "right" if where > 0.75 else "center")
                 entries.append((height, "dip, and why", RED))

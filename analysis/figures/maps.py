@@ -62,7 +62,7 @@ def heat_map(emergence, curve, width):
     for dip in curve.dips:
         s = dip["subject"]
         ax.plot([dip["from"] - 0.4, dip["to"] + 0.4], [s + 0.42, s + 0.42], color=RED, lw=1.2, solid_capstyle="butt")
-        ax.plot(dip["at"], s + 0.3, "^", color=RED, ms=3.5, mec="white", mew=0.4, gid="dip")
+        ax.plot(dip["at"], s + 0.3, "^", color=RED, ms=3.5, mec="white", mew=0.4, label="dip")
     kept = style.room_for(np.arange(curve.points, dtype=float), axis.labels, inner)
     ax.set_xticks(kept, [axis.labels[i] for i in kept])
     ax.set_yticks(range(len(names)), [text for text, _ in names])

@@ -19,7 +19,7 @@ def strip(curve, width, panels, per_row, room=RIGHT):
     for ax, (name, limits, draw) in zip(axes, panels):
         style.gaps(ax, axis.positions, curve.dropped)
         for dip in curve.dips:
-            ax.axvspan(axis.positions[dip["from"]], axis.positions[dip["to"]], color="#fbe3d6", lw=0, gid="dip")
+            ax.axvspan(axis.positions[dip["from"]], axis.positions[dip["to"]], color="#fbe3d6", lw=0, label="dip")
         entries = draw(ax, axis.positions)
         if limits is not None:
             ax.set_ylim(*limits)

@@ -14,7 +14,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(pathlib.Path(__file__).resolve().parent)]
 
 import synthetic  # noqa: E402
-from analysis import Emergence, cards, figures  # noqa: E402
+from analysis import Emergence, cards, style  # noqa: E402
+from analysis.figures import lines  # noqa: E402
 
 VOID = {"br", "meta", "img"}
 
@@ -96,7 +97,7 @@ def test_nothing_interpretable_means_no_section(tmp_path):
 
 def chart(emergence, rates):
     curve = emergence.curves("time")[0]
-    return cards.fire_chart(curve, *figures.axis(curve), np.array(rates))
+    return cards.fire_chart(curve, style.Axis(curve), np.array(rates))
 
 
 def test_a_chart_shows_first_last_and_largest_and_leaves_gaps(emergence):
@@ -121,7 +122,7 @@ def test_what_hangs_on_tau(emergence):
     sweep = emergence.curves("time")[0].tau
     assert sweep.tau[sweep.nearby].tolist() == [0.2, 0.25, 0.3, 0.35, 0.4]
     assert sweep.hanging.tolist() == [False, True, True]
-    figure = figures.tau_sweep(emergence, emergence.curves("time")[0])
+    figure = lines.tau_sweep(emergence, emergence.curves("time")[0], style.SINGLE)
     assert [ax.get_title() for ax in figure.axes[:3]] == ["biology", "law & order (hangs on τ)", "math (hangs on τ)"]
 
 

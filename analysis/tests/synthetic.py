@@ -3,13 +3,13 @@
 import h5py
 import numpy as np
 
-MEASURES = ("probe_activation", "contrast", "latent_activation", "selectivity", "strength", "auc")
+MEASURES = ("probe_activation", "contrast", "auc")
 RUNGS = ("raw", "rescaled", "aligned")
 
 
 def strings(values):
     data = [v.encode() for v in values]
-    return np.array(data, dtype=f"S{max(1, max(map(len, data)))}")
+    return np.array(data, dtype=h5py.string_dtype("utf-8", max(1, *map(len, data), 1)))
 
 
 def write(path, subjects=("biology", "law & order", "math"), read=(1, 0, 1), steps=(0, 1, 16, 128, 1000, 4000), layers=4, missing=(), dropped=(),
@@ -123,6 +123,21 @@ def curve(group, points, s, rng, missing, dropped=()):
     for name in ("residual", "residual_floor", "residual_shuffled", "retrieval", "cka", "cosine_correlation"):
         group["alignment_" + name] = rng.uniform(0, 1, n)
     group["alignment_reliable"] = (np.arange(n) % 2).astype("i1")
+    group["subject"], group["latent"] = group.file["subject"][...], np.arange(6)
+    scales(group, ["rung", "point", "subject", "latent"], lambda name, shape: {
+        1: ["point"], 2: ["point", "subject"], 3: ["rung", "point", "latent" if name == "fire_rate" else "subject"]}[len(shape)])
+
+
+def scales(group, names, dimensions):
+    """Labels the dimensions of a group's datasets, as the program does."""
+    for name in names:
+        group[name].make_scale(name)
+        if group[name].dtype.kind == "S":
+            group[name].attrs["_Encoding"] = "utf-8"
+    for name, item in group.items():
+        if isinstance(item, h5py.Dataset) and name not in names:
+            for axis, dimension in enumerate(dimensions(name, item.shape)):
+                item.dims[axis].attach_scale(group[dimension])
 
 
 def conclusions(group, subjects, places, missing):
@@ -146,6 +161,8 @@ def conclusions(group, subjects, places, missing):
     group["earlier"] = np.full((s, s), 0.5)
     group["onset_rung"] = strings(["turned" if c % 2 else "" for c in range(s)])
     group["dip_rung"] = strings(["lost"] + [""] * (s - 1))
+    group["subject"], group["later"] = strings(subjects), np.arange(s)
+    scales(group, ["subject", "later"], lambda name, shape: ["subject", "later"][:len(shape)])
     dips = group.create_group("dips")
     count = 1 if n > 3 and 0 not in missing else 0
     for name, value in (("subject_number", 0), ("from", 1), ("at", min(2, n - 1)), ("to", n - 1)):
@@ -153,7 +170,7 @@ def conclusions(group, subjects, places, missing):
     for name in ("depth", "p", "contrast_there", "auc", "auc_there", "probe_auc", "probe_auc_there"):
         dips[name] = np.full(count, 0.25)
     dips["contrast"] = np.full((count, 3), 0.125)
-    dips["verdict"] = strings(["outvoted"] * count) if count else np.empty(0, dtype="S1")
+    dips["verdict"] = strings(["outvoted"] * count)
 
 
 def drift(group, n, rng, dropped):
