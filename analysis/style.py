@@ -69,6 +69,13 @@ class Axis:
         room = 0.04 * (high - low) or 0.5
         return low - room, high + room
 
+    def bracket(self, ax, low, high, y, colour, thick, **more):
+        """A bar from low to high; with a stroke through it where it would be narrower than a hair."""
+        ax.plot([low, high], [y, y], color=colour, lw=thick, solid_capstyle="butt", **more)
+        left, right = self.limits()
+        if high - low < 0.015 * (right - left):
+            ax.plot((low + high) / 2, y, "|", color=colour, ms=1.8 * thick, mew=1, **{k: v for k, v in more.items() if k == "alpha"})
+
     def dress(self, ax, inches, names=True):
         """Limits, and as many ticks as have room for their labels, both ends among them."""
         ax.set_xlim(*self.limits())
@@ -104,11 +111,11 @@ def band(ax, x, low, high, colour, alpha=0.22, width=2.2):
     ax.vlines(x[single], low[single], high[single], color=colour, alpha=min(1.0, 2 * alpha), lw=width)
 
 
-def line(ax, x, y, colour, style="-", marker="o", **more):
+def line(ax, x, y, colour, style="-", marker="o", width=1.1, **more):
     """With a marker at each point, or, of many points, at those that stand alone."""
     few = len(x) <= MANY
     marked = np.flatnonzero(alone(np.isfinite(y))) if not few or not marker else range(len(x))
-    ax.plot(x, y, color=colour, ls=style, lw=1.1 if few else 0.8, marker=marker or "o", ms=2.0, mew=0.6, markevery=list(marked), **more)
+    ax.plot(x, y, color=colour, ls=style, lw=width if few else 0.7 * width, marker=marker or "o", ms=2.0, mew=0.6, markevery=list(marked), **more)
 
 
 def end(x, y):
@@ -166,7 +173,7 @@ def frame(width, height, *boxes):
 class Panels:
     """A panel per subject, all with the same axes; behind the one that tells most, room for the labels of its lines."""
 
-    LEFT, RIGHT, TOP, BOTTOM, GAP, TITLE = 0.46, 0.1, 0.22, 0.38, 0.16, 0.27
+    LEFT, RIGHT, TOP, BOTTOM, GAP, TITLE = 0.46, 0.1, 0.22, 0.38, 0.2, 0.27
 
     def __init__(self, count, width, sample):
         self.columns = columns(width, count)

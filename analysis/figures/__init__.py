@@ -22,7 +22,7 @@ FIGURES = (
      "probes do, with its 95 % interval, the band under permuted subjects (grey), and what the bare text gives away (red). Purple, above: "
      "the onset's bracket (thick) and its 95 % interval (thin), of subjects that are there in the end; ◂: there at the first point."),
     ("map", maps.heat_map, "The same contrasts as a map ({where}). In brackets, or with a dot: the 95 % interval holds zero; hatched: no value; "
-     "red triangle and line: a dip that is called, and its shoulders."),
+     "red triangle: the bottom of a dip that is called."),
     ("onsets", order.onsets, "Order of the onsets ({where}): the bracket of neighbouring points between which half the final level is crossed for good, "
      "and the 95 % interval over resamples of whole groups; with each rank its 95 % interval."),
     ("controls", lines.controls, "The curve beside its controls ({where}). What a control reaches too is not evidence of learning: random weights "
@@ -33,8 +33,8 @@ FIGURES = (
      "but not in this dictionary."),
     ("alignment", sites.alignment, "Procrustes alignment of each site with the anchor ({where}): the residual between its floor and that of shuffled "
      "pairs, and likeness. One number per site, no interval is kept."),
-    ("drift", sites.drift, "Drift of the residual stream ({where}): each bar compares a point with the one before. Shaded: dips that are called. One "
-     "number per pair, no interval is kept."),
+    ("drift", sites.drift, "Drift of the residual stream ({where}): each bar compares a point with the one before. Shaded: into and out of the bottom of "
+     "a dip that is called. One number per pair, no interval is kept."),
     ("attribution", waterfall.waterfall, "What each component adds, centred over probes, to the pre-activation of a subject's latents at the last layer "
      "({where}); whiskers: 95 % interval of the component."),
     ("tau", lines.tau_sweep, "How often a subject's probes fire its latents at other thresholds of matching ({where}). The line is the threshold "

@@ -19,6 +19,7 @@ class Series:
     high: np.ndarray = None
     line: str = "-"
     marker: str = "o"
+    width: float = 1.1
     hollow: np.ndarray = None  # [point, subject] drawn as not to be relied on
     context: bool = False  # to be held against, such as a null: no reading of this curve
 
@@ -34,7 +35,7 @@ class Series:
         if self.value is None:
             return style.end(x, (self.low[:, s] + self.high[:, s]) / 2), self.label, self.colour
         y = self.value[:, s]
-        style.line(ax, x, y, self.colour, self.line, marker=self.marker, label=self.label)
+        style.line(ax, x, y, self.colour, self.line, self.marker, self.width, label=self.label)
         if self.hollow is not None and (there := self.hollow[:, s] & np.isfinite(y)).any():
             ax.plot(x[there], y[there], "o", color=self.colour, mfc="white", ms=2.6, mew=0.7)
         return style.end(x, y), self.label, self.colour
@@ -116,8 +117,7 @@ class Marks:
             y = top - 0.05 * (top - bottom)
             ax.plot([early, late], [y, y], color=PURPLE, lw=0.8, solid_capstyle="butt", label="onset")
             if np.isfinite(low):
-                ax.plot([low, high], [y, y], color=PURPLE, lw=3, solid_capstyle="butt")
-                ax.plot((low + high) / 2, y, "|", color=PURPLE, ms=3, mew=1)  # a bracket of many points may be narrower than a hair
+                self.axis.bracket(ax, low, high, y, PURPLE, 3)
             else:
                 ax.plot(high, y, "<", color=PURPLE, ms=3.5, mew=0)
             entries.append((y, "onset: bracket, 95 %", PURPLE))
@@ -128,7 +128,8 @@ class Marks:
                 where = (x - left) / (right - left)
                 ax.plot(x, height, "v", color=RED, ms=4.5, mec="white", mew=0.5, label="dip")
                 ax.text(x, bottom + 0.02 * (top - bottom), dip["verdict"], color=RED, fontsize=6, va="bottom",
-                        ha="left" if where < 0.25 else "right" if where > 0.75 else "center")
+                        ha="left" if where < 0.25 else "right" if where > 0.75 else "center",
+                        bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.3})
                 entries.append((height, "dip, and why", RED))
         return list({text: (y, text, colour) for y, text, colour in entries}.values())
 
@@ -136,9 +137,9 @@ class Marks:
 def rungs(emergence, curve, width):
     """The same dictionary on the vectors as they are, rescaled, and turned into the anchor's space."""
     series = []
-    for r, (name, colour) in enumerate(zip(curve.rungs, (BLUE, ORANGE, GREEN))):
+    for r, name, colour, thick in reversed([*zip(range(3), curve.rungs, (BLUE, ORANGE, GREEN), (0.8, 1.7, 2.8))]):  # of equal lines each shows
         hollow = curve.measure("status", r) == 6
-        series.append(measured(curve, "contrast", r, name + (",\nhollow: not reliable" if hollow.any() else ""), colour, 100, hollow=hollow))
+        series.append(measured(curve, "contrast", r, name + (",\nhollow: not reliable" if hollow.any() else ""), colour, 100, hollow=hollow, width=thick))
     return panels(emergence, curve, series, width, "contrast, %")
 
 
@@ -159,7 +160,7 @@ def controls(emergence, curve, width):
 
 def linear_probe(emergence, curve, width):
     """AUC of the linear probe and of the dictionary: what is linearly there, and what this dictionary shows of it."""
-    probe = Series("linear probe, 95 %", ORANGE, curve["probe_auc"], *(curve.part("probe_auc", end) for end in ("_low", "_high")), marker="s")
+    probe = Series("linear probe, 95 %", ORANGE, curve["probe_auc"], *(curve.part("probe_auc", end) for end in ("_low", "_high")), marker="s", width=2.2)
     return panels(emergence, curve, [probe, measured(curve, "auc", curve.shown, "latents, 95 %", BLUE)], width, "AUC on judged probes", (0.25, 1.03), 0.5)
 
 

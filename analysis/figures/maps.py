@@ -60,9 +60,7 @@ def heat_map(emergence, curve, width):
             ax.text(p, (len(names) - 1) / 2, "dropped by the audit", ha="center", va="center", rotation=90, fontsize=6, color=GREY)
         ax.text(p, -0.55, "×", ha="center", va="bottom", fontsize=6, color=GREY)
     for dip in curve.dips:
-        s = dip["subject"]
-        ax.plot([dip["from"] - 0.4, dip["to"] + 0.4], [s + 0.42, s + 0.42], color=RED, lw=1.2, solid_capstyle="butt")
-        ax.plot(dip["at"], s + 0.3, "^", color=RED, ms=3.5, mec="white", mew=0.4, label="dip")
+        ax.plot(dip["at"], dip["subject"] + 0.33, "^", color=RED, ms=4, mec="white", mew=0.5, label="dip")
     kept = style.room_for(np.arange(curve.points, dtype=float), axis.labels, inner)
     ax.set_xticks(kept, [axis.labels[i] for i in kept])
     ax.set_yticks(range(len(names)), [text for text, _ in names])

@@ -24,8 +24,7 @@ def onsets(emergence, curve, width):
     for y in range(len(order)):
         ax.plot([early[y], late[y]], [y, y], color=BLUE, lw=0.9)
         if np.isfinite(low[y]):
-            ax.plot([low[y], high[y]], [y, y], color=PURPLE, lw=5, alpha=0.45, solid_capstyle="butt", label="bracket")
-            ax.plot((low[y] + high[y]) / 2, y, "|", color=PURPLE, ms=9, mew=1, alpha=0.6)  # where the bracket is narrower than the dot
+            axis.bracket(ax, low[y], high[y], y, PURPLE, 5, alpha=0.45, label="bracket")
         else:
             ax.plot(high[y], y, "<", color=PURPLE, ms=6, alpha=0.45, mew=0)
         ax.plot(onset[y], y, "o", color=BLUE, ms=3.2)

@@ -19,7 +19,8 @@ def strip(curve, width, panels, per_row, room=RIGHT):
     for ax, (name, limits, draw) in zip(axes, panels):
         style.gaps(ax, axis.positions, curve.dropped)
         for dip in curve.dips:
-            ax.axvspan(axis.positions[dip["from"]], axis.positions[dip["to"]], color="#fbe3d6", lw=0, label="dip")
+            before, after = max(dip["at"] - 1, 0), min(dip["at"] + 1, curve.points - 1)
+            ax.axvspan(axis.positions[before], axis.positions[after], color="#fbe3d6", lw=0, label="dip")
         entries = draw(ax, axis.positions)
         if limits is not None:
             ax.set_ylim(*limits)
