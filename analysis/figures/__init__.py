@@ -28,7 +28,8 @@ FIGURES = (
     ("controls", lines.controls, "The curve beside its controls ({where}). What a control reaches too is not evidence of learning: random weights "
      "never learned, random latents have no label, and a dictionary of its own at each point shows what hangs on where it was made."),
     ("rungs", lines.rungs, "Aligned versus raw ({where}): the same dictionary on the vectors as they are, rescaled, and turned into the anchor's "
-     "space. Where only a higher rung restores the concept, it is not gone: scale or basis had changed."),
+     "space. Where only a higher rung restores the concept, it is not gone: scale or basis had changed. Ringed: the "
+     "alignment is not to be relied on."),
     ("auc", lines.linear_probe, "Linear probe and matched latents ({where}): where the probe stays high and the latents fall, the concept is still there "
      "but not in this dictionary."),
     ("alignment", sites.alignment, "Procrustes alignment of each site with the anchor ({where}): the residual between its floor and that of shuffled "

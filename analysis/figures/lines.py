@@ -20,7 +20,7 @@ class Series:
     line: str = "-"
     marker: str = "o"
     width: float = 1.1
-    hollow: np.ndarray = None  # [point, subject] drawn as not to be relied on
+    ringed: np.ndarray = None  # [point, subject] drawn as not to be relied on
     context: bool = False  # to be held against, such as a null: no reading of this curve
 
     @property
@@ -36,8 +36,8 @@ class Series:
             return style.end(x, (self.low[:, s] + self.high[:, s]) / 2), self.label, self.colour
         y = self.value[:, s]
         style.line(ax, x, y, self.colour, self.line, self.marker, self.width, label=self.label)
-        if self.hollow is not None and (there := self.hollow[:, s] & np.isfinite(y)).any():
-            ax.plot(x[there], y[there], "o", color=self.colour, mfc="white", ms=2.6, mew=0.7)
+        if self.ringed is not None and (there := self.ringed[:, s] & np.isfinite(y)).any():
+            ax.plot(x[there], y[there], "o", color=self.colour, mfc="none", ms=4.2, mew=0.7, zorder=5)
         return style.end(x, y), self.label, self.colour
 
 
@@ -69,13 +69,13 @@ def reason(curve, subject):
     return REASONS.get(max(set(worst), key=worst.count), "no value") if worst else "no value"
 
 
-def panels(emergence, curve, series, width, name, limits=None, zero=0.0, extra=None):
-    """A panel for each subject with all series that have a value; `extra(ax, s)` draws more and returns labels."""
+def panels(emergence, curve, series, width, name, limits=None, zero=0.0, marks=None):
+    """A panel for each subject with all series that have a value, and `marks`."""
     axis = style.Axis(curve)
     series = [one for one in series if one.known.any()]
     read = sum((one.known for one in series if not one.context), np.zeros(len(emergence.subjects)))
     moves = [np.nan_to_num(np.nanmax(one.value, axis=0, initial=0) - np.nanmin(one.value, axis=0, initial=0)) for one in series if not one.context]
-    told = np.max([read / (1 + read.max()), *moves], axis=0)
+    told = np.max([read / (1 + read.max()), *moves], axis=0) + (marks.kinds if marks else 0)
     if limits is None:
         limits = style.span(*(a for one in series for a in (one.value, one.low, one.high) if a is not None), least=(0, 10))
 
@@ -86,7 +86,7 @@ def panels(emergence, curve, series, width, name, limits=None, zero=0.0, extra=N
         if not read[s]:
             ax.text(0.5, 0.6, reason(curve, s), transform=ax.transAxes, ha="center", va="center", color=GREY, zorder=5,
                     bbox={"fc": "white", "ec": "none", "pad": 1})
-        return entries + (extra(ax, s) if extra else []) + ([(np.nan, "dotted: dropped by the audit", GREY)] if curve.dropped.any() else [])
+        return entries + (marks.draw(ax, s) if marks else []) + ([(np.nan, "dotted: dropped by the audit", GREY)] if curve.dropped.any() else [])
 
     return style.per_subject(draw, told, style.subject_titles(emergence), width, (axis.name, name), axis.dress, limits)
 
@@ -98,8 +98,8 @@ def contrast(emergence, curve, width):
     text = [Level(100 * values["contrast"], label, line) for (label, line), values in
             zip((("last word alone", ":"), ("all words alone", "--")), emergence.token_baseline(curve.anchor).values())]
     low, high = style.span(shown.low, shown.high, null.low, null.high, *(one.value for one in text), least=(0, 10))
-    mark = Marks(curve, shown.value, (low, high + 0.12 * (high - low)))
-    return panels(emergence, curve, [null, *text, shown], width, "contrast, %", mark.limits, extra=mark)
+    marks = Marks(curve, shown.value, (low, high + 0.12 * (high - low)))
+    return panels(emergence, curve, [null, *text, shown], width, "contrast, %", marks.limits, marks=marks)
 
 
 class Marks:
@@ -109,7 +109,13 @@ class Marks:
         self.axis, self.value, self.limits = style.Axis(curve), value, limits
         self.conclusions, self.dips = curve.conclusions, curve.dips
 
-    def __call__(self, ax, s):
+    @property
+    def kinds(self):
+        """[subject] how much a subject has of what is to be labelled: more than any line can move."""
+        dipped = np.isin(np.arange(self.value.shape[1]), [dip["subject"] for dip in self.dips])
+        return 1000.0 * dipped + (1000.0 * np.isfinite(self.conclusions["onset_high"]) if self.conclusions else 0)
+
+    def draw(self, ax, s):
         bottom, top = self.limits
         entries = []
         if self.conclusions and np.isfinite(self.conclusions["onset_high"][s]):
@@ -126,7 +132,7 @@ class Marks:
                 x, height = self.axis.positions[dip["at"]], self.value[dip["at"], s]
                 left, right = self.axis.limits()
                 where = (x - left) / (right - left)
-                ax.plot(x, height, "v", color=RED, ms=4.5, mec="white", mew=0.5, label="dip")
+                ax.plot(x, height, "v", color=RED, ms=4.5, mec="white", mew=0.5, zorder=6, label="dip")
                 ax.text(x, bottom + 0.02 * (top - bottom), dip["verdict"], color=RED, fontsize=6, va="bottom",
                         ha="left" if where < 0.25 else "right" if where > 0.75 else "center",
                         bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.3})
@@ -138,8 +144,8 @@ def rungs(emergence, curve, width):
     """The same dictionary on the vectors as they are, rescaled, and turned into the anchor's space."""
     series = []
     for r, name, colour, thick in reversed([*zip(range(3), curve.rungs, (BLUE, ORANGE, GREEN), (0.8, 1.7, 2.8))]):  # of equal lines each shows
-        hollow = curve.measure("status", r) == 6
-        series.append(measured(curve, "contrast", r, name + (",\nhollow: not reliable" if hollow.any() else ""), colour, 100, hollow=hollow, width=thick))
+        ringed = curve.measure("status", r) == 6
+        series.append(measured(curve, "contrast", r, name + (",\nringed: not reliable" if ringed.any() else ""), colour, 100, ringed=ringed, width=thick))
     return panels(emergence, curve, series, width, "contrast, %")
 
 
