@@ -22,7 +22,7 @@ FIGURES = (
      "probes do, with its 95 % interval, the band under permuted subjects (grey), and what the bare text gives away (red). Purple, above: "
      "the onset's bracket (thick) and its 95 % interval (thin), of subjects that are there in the end; ◂: there at the first point."),
     ("map", maps.heat_map, "The same contrasts as a map ({where}). In brackets, or with a dot: the 95 % interval holds zero; hatched: no value; "
-     "red triangle: the bottom of a dip that is called."),
+     "×: dropped by the audit; red triangle: the bottom of a dip that is called."),
     ("onsets", order.onsets, "Order of the onsets ({where}): the bracket of neighbouring points between which half the final level is crossed for good, "
      "and the 95 % interval over resamples of whole groups; with each rank its 95 % interval."),
     ("controls", lines.controls, "The curve beside its controls ({where}). What a control reaches too is not evidence of learning: random weights "

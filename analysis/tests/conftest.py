@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(pathlib.Path(__file__).resolve().parent)]
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
 
 import synthetic  # noqa: E402
 from analysis import Emergence, page  # noqa: E402
@@ -51,4 +51,4 @@ def emergence(file):
 @pytest.fixture
 def own(tmp_path):
     """A file to change."""
-    return synthetic.write(tmp_path / "emergence.h5", anchors=("time",), missing=[2])
+    return synthetic.write(tmp_path / "emergence.h5", anchors=("time",), missing=[2], controls=())

@@ -11,15 +11,15 @@ import xml.etree.ElementTree
 import h5py
 import numpy as np
 import pytest
-from conftest import ROOT
 
+import synthetic
 from analysis import Emergence, FormatError, files, page, tables
 from analysis.__main__ import main
 
 FIGURES = {"contrast", "map", "onsets", "rungs", "auc", "alignment", "drift", "tau"}
 
 
-def command(*words, cwd=ROOT, **more):
+def command(*words, cwd=synthetic.ROOT, **more):
     return subprocess.run([sys.executable, *map(str, words)], cwd=cwd, capture_output=True, text=True, **more)
 
 
@@ -106,7 +106,8 @@ def test_conclusions_in_words_and_numbers(emergence):
     assert "1\u00a0→\u00a016\u00a0→\u00a04k" in text and "<td>outvoted" in text
 
 
-def test_a_file_from_before_conclusions_says_so(own):
+def test_a_file_from_before_conclusions_says_so(tmp_path):
+    own = synthetic.write(tmp_path / "emergence.h5", anchors=("time",))
     with h5py.File(own, "r+") as changed:
         del changed["anchors/time/curves/time/conclusions"], changed["anchors/time/curves/time/drift"], changed["anchors/time/controls/seeds"]
         del changed["anchors/time/curves/own_time"]
@@ -116,7 +117,8 @@ def test_a_file_from_before_conclusions_says_so(own):
         assert curve.dips == [] and curve.drift == {} and {"own", "seeds"}.isdisjoint(curve.controls) and "ceiling" in curve.controls
 
 
-def test_a_control_is_read_on_the_curves_rung_or_on_the_one_it_has(own):
+def test_a_control_is_read_on_the_curves_rung_or_on_the_one_it_has(tmp_path):
+    own = synthetic.write(tmp_path / "emergence.h5", anchors=("time",))
     with h5py.File(own, "r+") as changed:
         control = changed["anchors/time/controls/ceiling/curves/time"]
         control["contrast"][0] = np.nan
@@ -173,7 +175,7 @@ def test_ten_gigabytes_need_less_than_two_of_memory(own, tmp_path):
     assert swell(own) > 10**10 and own.stat().st_size < 10**7
     for words in (["-m", "analysis", "report", str(own)], ["analysis/examples/births.py", str(own), str(tmp_path / "births.png")]):
         with open(tmp_path / "out", "w+") as out:
-            child = subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=out, stderr=out)
+            child = subprocess.Popen([sys.executable, *words], cwd=synthetic.ROOT, stdout=out, stderr=out)
             _, status, usage = os.wait4(child.pid, 0)
             out.seek(0)
             assert status == 0, out.read()
@@ -199,7 +201,7 @@ def test_xarray_for_notebooks(file):
 def test_it_can_be_installed(tmp_path):
     if command("-m", "pip", "--version").returncode or command("-c", "import setuptools, wheel").returncode:
         pytest.skip("no pip with setuptools and wheel here")
-    shutil.copytree(ROOT / "analysis", tmp_path / "source", ignore=shutil.ignore_patterns("__pycache__", "tests"))
+    shutil.copytree(synthetic.ROOT / "analysis", tmp_path / "source", ignore=shutil.ignore_patterns("__pycache__", "tests"))
     made = command("-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--no-compile", "--no-index", "--target", tmp_path / "there",
                    tmp_path / "source", cwd=tmp_path)
     assert made.returncode == 0, made.stderr

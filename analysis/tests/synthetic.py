@@ -1,8 +1,11 @@
 """A small emergence.h5 with made-up numbers in the layout of docs/schema.md, for the tests of this package."""
 
+import pathlib
+
 import h5py
 import numpy as np
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]  # of the checkout
 MEASURES = ("probe_activation", "contrast", "auc")
 RUNGS = ("raw", "rescaled", "aligned")
 
