@@ -6,6 +6,7 @@ import xml.etree.ElementTree
 
 import h5py
 import numpy as np
+from fixtures import drawn, emergence, file, own  # noqa: F401
 
 from analysis import Emergence, cards, style
 from analysis.figures import lines

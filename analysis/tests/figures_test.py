@@ -6,6 +6,8 @@ import matplotlib.text
 import numpy as np
 import pytest
 
+from fixtures import drawn, emergence, file  # noqa: F401
+
 import synthetic
 from analysis import Emergence, figures, style
 from analysis.figures import lines, maps, order, sites, waterfall

@@ -12,6 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
+from fixtures import drawn, emergence, file, own, report  # noqa: F401
+
 import synthetic
 from analysis import Emergence, FormatError, files, page, tables
 from analysis.__main__ import main

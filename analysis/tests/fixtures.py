@@ -1,4 +1,4 @@
-"""One made-up file and one page drawn of it serve all tests, in all processes that share them out."""
+"""One made-up file and one page drawn of it serve all tests, in all processes that share them out. Test modules import what they use."""
 
 import fcntl
 import pathlib
@@ -7,14 +7,10 @@ import sys
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
+sys.path.insert(0, str(HERE.parents[1]))
 
 import synthetic  # noqa: E402
 from analysis import Emergence, page  # noqa: E402
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "long: too long for every run of the tests")
 
 
 @pytest.fixture(scope="session")
