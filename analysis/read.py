@@ -218,24 +218,42 @@ class Curve:
             return float(there["loss"][()])
 
     @property
+    def home(self):
+        """The point at which the anchor sits, else the last."""
+        a = self.emergence.anchor_attributes(self.anchor)
+        here = zip(self.models, self["step"], self["layer"])
+        return next((p for p, site in enumerate(here) if site == (a["model"], a["step"], a["layer"])), self.points - 1)
+
+    @property
     def controls(self):
-        """{control: {"value", "low", "high"}} of the contrast, each [point, subject]: own, first_step, random_weights, ceiling with their
-        intervals, random_latents with its band over draws, seeds with their range. Those that the file has."""
+        """{control: {"value", "low", "high"}} of the contrast, each [point, subject]: own, first_step, random_weights, untrained and
+        ceiling with their intervals, random_latents with its band over draws, seeds with their range. Those that the file has."""
         anchor, found = self.emergence.file[f"anchors/{self.anchor}"], {}
-        same = {"own": f"curves/own_{self.name}"} | {name: f"controls/{name}/curves/{self.name}" for name in ("first_step", "random_weights", "ceiling")}
-        for name, path in same.items():
+        curve, interval = f"curves/{self.name}", ("contrast", "contrast_low", "contrast_high")
+        for name, path, parts in (("own", f"curves/own_{self.name}", interval), ("first_step", f"controls/first_step/{curve}", interval),
+                                  ("random_weights", f"controls/random_weights/{curve}", interval),
+                                  ("untrained", "controls/random_weights/curves/own", interval), ("ceiling", f"controls/ceiling/{curve}", interval),
+                                  ("random_latents", f"controls/random_latents/bands/{self.name}", ("contrast_mean", "contrast_low", "contrast_high")),
+                                  ("seeds", f"controls/seeds/spread/{self.name}", ("contrast_mean", "contrast_min", "contrast_max"))):
             if path in anchor:
-                found[name] = self.rung_of(anchor[path], ("contrast", "contrast_low", "contrast_high"))
-        for name, path, ends in (("random_latents", "bands", ("_low", "_high")), ("seeds", "spread", ("_min", "_max"))):
-            if f"controls/{name}/{path}/{self.name}" in anchor:
-                found[name] = self.rung_of(anchor[f"controls/{name}/{path}/{self.name}"], ("contrast_mean", *("contrast" + end for end in ends)))
+                group = anchor[path]
+                values = self.rung_of(group, parts, "aligned" if name == "random_weights" else self.rungs[self.shown])
+                if name == "random_weights":  # a point for each model and layer: without training there are no steps
+                    values = {part: value[self.floor_points(group)] for part, value in values.items()}
+                if name == "untrained":  # read at the anchor's place alone
+                    values = {part: np.where(np.arange(self.points)[:, None] == self.home, value[0], np.nan) for part, value in values.items()}
+                found[name] = values
         return found
 
-    def rung_of(self, group, names):
-        """The three datasets on the rung that this curve is shown on, or on the first with a value: a dictionary of a site's own reads
-        the site as it is."""
+    def floor_points(self, group):
+        places = {site: q for q, site in enumerate(zip(texts(group["model"]), np.asarray(group["layer"]).tolist()))}
+        return [places[site] for site in zip(self.models, self["layer"].tolist())]
+
+    @staticmethod
+    def rung_of(group, names, wanted):
+        """The datasets on the rung wanted, or on the first with a value: a dictionary of a site's own reads the site as it is."""
         rungs = texts(group["rung"])
-        order = sorted(range(len(rungs)), key=lambda r: rungs[r] != self.rungs[self.shown])
+        order = sorted(range(len(rungs)), key=lambda r: rungs[r] != wanted)
         rung = next((r for r in order if np.isfinite(group[names[0]][r]).any()), order[0])
         return {part: group[name][rung] for part, name in zip(("value", "low", "high"), names)}
 

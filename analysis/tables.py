@@ -7,7 +7,8 @@ import numpy as np
 from . import cards, style
 
 
-CONTROLS = {"own": "own dictionary", "first_step": "first step's", "random_weights": "random weights", "ceiling": "ceiling",
+CONTROLS = {"own": "own dictionary", "first_step": "first step's", "random_weights": "floor: random weights",
+            "untrained": "untrained, made anew", "ceiling": "ceiling",
             "random_latents": "random latents", "seeds": "seeds"}
 SHORT = 28  # characters of a cell that is not broken into lines
 
@@ -44,18 +45,9 @@ def place(value):
     return "–" if not np.isfinite(value) else style.short(float(f"{value:.3g}"))
 
 
-def home(emergence, curve):
-    """The point of the curve where the anchor sits, else the last."""
-    a = emergence.anchor_attributes(curve.anchor)
-    for p, here in enumerate(zip(curve.models, curve["step"], curve["layer"])):
-        if here == (a["model"], a["step"], a["layer"]):
-            return p
-    return curve.points - 1
-
-
 def headline(emergence, curve):
     """What stands at the anchor itself; never a percentage without what it must be held against."""
-    p = home(emergence, curve)
+    p = curve.home
     get = {k: curve.measure(k)[p] for k in ("probe_activation", "contrast", "contrast_low", "contrast_high", "contrast_null_low",
                                             "contrast_null_high", "contrast_p", "auc")}
     probe, baseline = curve["probe_auc"][p], emergence.token_baseline(curve.anchor)
@@ -160,7 +152,7 @@ def verdicts(emergence, anchor):
     counts, random = emergence.verdicts(anchor), emergence.verdicts(anchor, "random_weights")
     text = f"{judged(counts)} are interpretable, {counts[1]} are not, {counts[2]} have too little support, {counts[3]} are dead."
     if random is None:
-        return text + " How many would be without any training is not known: interpret.control = random-weights tells."
+        return text + " How many would be without any training is not known: controls.random_weights = labels tells."
     return text + f" In a model of the same shape with random weights {judged(random)} are interpretable: that much comes from the words of the texts alone."
 
 

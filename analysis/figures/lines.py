@@ -150,7 +150,7 @@ def rungs(emergence, curve, width):
 
 
 CONTROLS = {"own": ("own dictionary", GREEN, "-"), "first_step": ("first step's", ORANGE, "--"), "random_weights": ("random weights", GREY, ":"),
-            "ceiling": ("ceiling", PURPLE, "-."), "random_latents": ("random latents, 95 %", RED, ":"), "seeds": ("seeds, range", "black", "--")}
+            "untrained": ("untrained, made anew", "#7A5195", "-"), "ceiling": ("ceiling", PURPLE, "-."), "random_latents": ("random latents, 95 %", RED, ":"), "seeds": ("seeds, range", "black", "--")}
 
 
 def controls(emergence, curve, width):

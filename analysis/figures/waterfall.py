@@ -31,7 +31,7 @@ def waterfall(emergence, curve, width):
         known = np.flatnonzero(np.isfinite(value[:, s]))
         ax.axhline(0, color="black", lw=0.4)
         if not known.size:
-            ax.text(0.5, 0.6, "no value", transform=ax.transAxes, ha="center", color=GREY)
+            ax.text(0.5, 0.75, "no value", transform=ax.transAxes, ha="center", color=GREY)
             return []
         v, base = value[known, s], start[known, s]
         ax.bar(known, v, bottom=base, width=0.8, color=np.where(v >= 0, BLUE, RED))

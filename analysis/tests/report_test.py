@@ -73,7 +73,7 @@ def test_probes_are_counted_by_part(own, part):
 
 def test_labels_that_hold_stand_beside_those_of_an_untrained_model(emergence):
     for anchor, words in (("time", "with random weights 1 latents, 25 % of those judged, are interpretable"),
-                          ("space", "interpret.control = random-weights tells")):
+                          ("space", "controls.random_weights = labels tells")):
         text = tables.verdicts(emergence, anchor)
         assert text.startswith("3 latents, 75 % of those judged, are interpretable") and words in text
         assert text in tables.latents(emergence, anchor)
@@ -95,7 +95,7 @@ def test_a_headline_percentage_never_stands_alone(emergence):
 
 
 def test_home_is_the_anchors_own_point(emergence):
-    assert [tables.home(emergence, emergence.curves(a)[0]) for a in emergence.anchors] == [5, 0, 2]
+    assert [emergence.curves(a)[0].home for a in emergence.anchors] == [5, 0, 2]
 
 
 def test_conclusions_in_words_and_numbers(emergence):
@@ -129,6 +129,15 @@ def test_a_control_is_read_on_the_curves_rung_or_on_the_one_it_has(tmp_path):
         controls = emergence.curves("time")[0].controls
     np.testing.assert_array_equal(controls["ceiling"]["value"], expected)
     np.testing.assert_array_equal(controls["random_latents"]["high"], band)
+
+
+def test_what_is_not_trained_is_laid_along_the_curve(emergence):
+    curve = emergence.curves("time")[0]
+    floor, anew = (curve.controls[name]["value"] for name in ("random_weights", "untrained"))
+    group = curve.emergence.file["anchors/time/controls/random_weights/curves"]
+    np.testing.assert_array_equal(floor, np.repeat(group["time/contrast"][2], 6, axis=0))  # at every step the one of its model and layer
+    np.testing.assert_array_equal(anew[curve.home], group["own/contrast"][0, 0])
+    assert np.isnan(np.delete(anew, curve.home, axis=0)).all()
 
 
 def test_figures_as_files_of_both_widths(file, tmp_path, capsys):

@@ -194,8 +194,11 @@ def attribution(group, layers, s, rng):
 
 
 def control_curves(group, name, points, s, rng, missing):
-    for path in (f"curves/own_{name}", *(f"controls/{control}/curves/{name}" for control in ("first_step", "random_weights", "ceiling"))):
+    for path in (f"curves/own_{name}", f"controls/first_step/curves/{name}", f"controls/ceiling/curves/{name}"):
         curve(group.create_group(path, track_order=True), points, s, rng, missing)
+    floor = list(dict.fromkeys((model, params, -1, layer) for model, params, _, layer in points))
+    curve(group.create_group(f"controls/random_weights/curves/{name}", track_order=True), floor, s, rng, missing)
+    curve(group.create_group("controls/random_weights/curves/own", track_order=True), floor[-1:], s, rng, missing)
     for path, ends in ((f"controls/random_latents/bands/{name}", ("_mean", "_low", "_high")), (f"controls/seeds/spread/{name}", ("_mean", "_min", "_max"))):
         group[f"{path}/rung"] = strings(RUNGS)
         for end, move in zip(ends, (0, -0.05, 0.05)):
