@@ -100,7 +100,9 @@ def test_home_is_the_anchors_own_point(emergence):
 
 def test_conclusions_in_words_and_numbers(emergence):
     text = tables.conclusions(emergence, emergence.curves("time")[0])
-    for words in ("2 of 3 subjects are there in the end", "Of math nothing is known: no value at the end", "Among them is law &amp; order, of which the family never read",
+    for words in ("2 of 3 subjects are there in the end",
+                  "Of math nothing is known: no value at the end",
+                  "Among them is law &amp; order, of which the family never read",
                   "law &amp; order at the first point already (0); biology between 16 and 128", "p = 0.030, so their order is told apart", "1 dip"):
         assert words in text
     rows = re.findall(r"<tr[^>]*><td>([^<\u00a0]*)", text)
