@@ -4,7 +4,7 @@ import html
 
 import numpy as np
 
-from . import figures
+from . import style
 
 STYLE = """
 .card{border:1px solid #ccc;border-radius:6px;padding:.7rem 1rem .9rem;margin:1rem 0;break-inside:avoid}
@@ -20,20 +20,24 @@ STYLE = """
 SIDES = (("Fires most strongly (activation)", "activation", 5), ("Fires, by the least margin", "margin", 3),
          ("Silent, but nearly fires (margin)", "margin", 3))
 LONGEST = 420  # characters of a text
+MOST = 200  # cards of an anchor
 
 
 def section(emergence, anchor):
     """All cards of an anchor, the best F1 first; nothing where no latent is interpretable."""
     latents = emergence.latents(anchor)
-    order = interpretable(latents)
+    every = interpretable(latents)
+    order = every[:MOST]
     if not order:
         return ""
-    nearest = emergence.nearest(anchor)
-    charts = [(curve, *figures.axis(curve), curve.measure("fire_rate")) for curve in emergence.curves(anchor) if curve.has("fire_rate")]
+    nearest = emergence.nearest(anchor, order)
+    charts = [(curve, style.Axis(curve), curve.measure("fire_rate")) for curve in emergence.curves(anchor) if curve.has("fire_rate")]
     note = ("<p>Texts are of the verify part: neither the dictionary nor the label was made from them. Of each group of texts a list "
             "shows one at most. The margin is what a latent's pre-activation exceeds, or misses, the bar to fire by.</p>")
     if nearest is None:
         note = "<p class=note>This file was written before the texts nearest to each latent were kept.</p>"
+    if len(every) > len(order):
+        note += f"<p class=note>Of {len(every)} interpretable latents the {len(order)} with the best F1 have a card; incipit inspect --latent shows any.</p>"
     cards = (card(emergence, anchor, latents, j, (nearest or {}).get(j, {}), charts) for j in order)
     return f"<h3>Latent cards</h3>{note}" + "".join(cards)
 
@@ -54,12 +58,12 @@ def card(emergence, anchor, latents, j, texts, charts):
     similarity, matched = latents["similarity"][j], latents["matched"][j].astype(bool)
     order = [c for c in np.argsort(-similarity, kind="stable") if matched[c]]
     chips = "".join(f"<span class='chip{' never' if emergence.subjects[c] in never else ''}'>"
-                    f"{html.escape(figures.title(emergence.subjects[c], emergence.read[c]))} {similarity[c]:.2f}</span>" for c in order)
+                    f"{html.escape(style.title(emergence.subjects[c], emergence.read[c]))} {similarity[c]:.2f}</span>" for c in order)
     subjects = chips or "no subject"
     parts = [f"<article class=card id='{html.escape(name(anchor, j))}'><h4 dir=auto>{clean(latents['label'][j])}"
              f"<span class=where>{html.escape(anchor)}:{j}</span></h4>",
              f"<p>Matches (cosine): {subjects}</p><div class=charts>{score_bars(latents, j)}"]
-    parts += [fire_chart(curve, positions, labels, axis, rates[:, j]) for curve, positions, labels, axis, rates in charts]
+    parts += [fire_chart(curve, axis, rates[:, j]) for curve, axis, rates in charts]
     parts.append("</div>")
     for side, (heading, number, most) in enumerate(SIDES):
         parts.append(text_list(heading, number, texts.get(side, [])[:most]))
@@ -84,7 +88,7 @@ def clean(text, longest=None):
 def score_bars(latents, j):
     """F1 beside what a teacher reaches that always says yes, and one that tosses a coin."""
     low = latents["f1_low"][j]
-    rows = [("label", latents["f1"][j], figures.BLUE), ("always yes", latents["f1_always_yes"][j], figures.GREY), ("coin", latents["f1_coin"][j], figures.GREY)]
+    rows = [("label", latents["f1"][j], style.BLUE), ("always yes", latents["f1_always_yes"][j], style.GREY), ("coin", latents["f1_coin"][j], style.GREY)]
     parts = ["<svg width=270 height=96 viewBox='0 0 270 96' role=img font-family='system-ui,sans-serif' font-size=12>",
              f"<title>F1 {latents['f1'][j]:.2f}</title><text x=0 y=12 fill='#444'>F1 on verify texts{', dotted: 95 % bound' if np.isfinite(low) else ''}</text>"]
     for i, (who, value, colour) in enumerate(rows):
@@ -101,21 +105,22 @@ def score_bars(latents, j):
     return "".join(parts) + "</svg>"
 
 
-def fire_chart(curve, positions, labels, axis, rates, width=300, height=96):
+def fire_chart(curve, axis, rates, width=300, height=96):
     """A line of how often the latent fires, from 0 to its largest, with its first, last and largest values beside it."""
     head = (f"<svg width={width} height={height} viewBox='0 0 {width} {height}' role=img font-family='system-ui,sans-serif' font-size=12>"
             f"<text x=0 y=12 fill='#444'>fires along {html.escape(curve.name)}, %</text>")
     known = np.flatnonzero(np.isfinite(rates))
     if not known.size:
-        return head + f"<text x=0 y=50 fill='{figures.GREY}'>no value at any point</text></svg>"
+        return head + f"<text x=0 y=50 fill='{style.GREY}'>no value at any point</text></svg>"
+    positions, labels = axis.positions, axis.labels
     left, right, top, bottom = 34, width - 42, 34, height - 20
     span = positions[-1] - positions[0] or 1.0
     most = rates[known].max() or 1.0
     x = left + (right - left) * ((positions - positions[0]) / span if len(positions) > 1 else np.full(len(positions), 0.5))
     y = bottom - (bottom - top) * np.nan_to_num(rates) / most
     line = "".join(f"{'L' if i and i - 1 in set(known) else 'M'}{x[i]:.1f} {y[i]:.1f}" for i in known)
-    parts = [head, f"<path d='M{left} {bottom}H{right}' stroke='#999'/><path d='{line}' fill=none stroke='{figures.BLUE}' stroke-width=1.6 />"]
-    parts += [f"<circle cx={x[i]:.1f} cy={y[i]:.1f} r=2.2 fill='{figures.BLUE}'/>" for i in known]
+    parts = [head, f"<path d='M{left} {bottom}H{right}' stroke='#999'/><path d='{line}' fill=none stroke='{style.BLUE}' stroke-width=1.6 />"]
+    parts += [f"<circle cx={x[i]:.1f} cy={y[i]:.1f} r=2.2 fill='{style.BLUE}'/>" for i in known]
     peak, first, last = int(known[np.argmax(rates[known])]), int(known[0]), int(known[-1])
     parts.append(f"<text x={x[first] - 5:.1f} y={y[first] + 4:.1f} text-anchor=end>{share(rates[first])}</text>")
     if last != first:
@@ -125,7 +130,7 @@ def fire_chart(curve, positions, labels, axis, rates, width=300, height=96):
     ends = f"<text x={left} y={height - 4} fill='#666' font-size=11 text-anchor=middle>{html.escape(labels[0])}</text>"
     if len(labels) > 1:
         ends += f"<text x={right} y={height - 4} fill='#666' font-size=11 text-anchor=middle>{html.escape(labels[-1])}</text>"
-    ends += f"<text x={(left + right) / 2} y={height - 4} fill='#666' font-size=11 text-anchor=middle>{html.escape(axis.split(' (')[0])}</text>"
+    ends += f"<text x={(left + right) / 2} y={height - 4} fill='#666' font-size=11 text-anchor=middle>{html.escape(axis.name.split(' (')[0])}</text>"
     return "".join(parts) + ends + "</svg>"
 
 

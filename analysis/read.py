@@ -1,4 +1,6 @@
-"""Reading emergence.h5 (docs/schema.md), lazily: nothing is loaded before it is asked for."""
+"""Reading emergence.h5 (docs/schema.md), lazily: nothing is loaded before it is asked for, and of a dataset only the part that is."""
+
+import pathlib
 
 import h5py
 import numpy as np
@@ -18,11 +20,16 @@ def texts(values):
     return [text(v).rstrip("\0") for v in np.asarray(values).ravel()]
 
 
+def attributes(group):
+    return {name: text(value) if isinstance(value, bytes) else value for name, value in group.attrs.items()}
+
+
 class Emergence:
-    """An open emergence.h5; use it in a `with` statement."""
+    """An open emergence.h5; use it in a `with` statement. `curve` and `dataset` give xarray Datasets,
+    whose values stay in the file until they are used; the rest is what the report is drawn from."""
 
     def __init__(self, path):
-        self.path = path
+        self.path = pathlib.Path(path)
         try:
             self.file = h5py.File(path, "r")
         except OSError as error:
@@ -43,7 +50,7 @@ class Emergence:
 
     @property
     def attributes(self):
-        return {name: text(value) if isinstance(value, bytes) else value for name, value in self.file.attrs.items()}
+        return attributes(self.file)
 
     @property
     def deck(self):
@@ -54,10 +61,22 @@ class Emergence:
         return list(self.file["anchors"])
 
     def anchor_attributes(self, anchor):
-        return {name: text(value) if isinstance(value, bytes) else value for name, value in self.file[f"anchors/{anchor}"].attrs.items()}
+        return attributes(self.file[f"anchors/{anchor}"])
+
+    def latents_attributes(self, anchor):
+        return attributes(self.file[f"anchors/{anchor}/latents"])
+
+    def dataset(self, group=""):
+        """A group as an xarray Dataset with labelled dimensions."""
+        return dataset(self.path, group)
+
+    def curve(self, anchor, name):
+        """A curve as an xarray Dataset: [rung, point, subject], with model, params, step and layer as coordinates of its points."""
+        found = self.dataset(f"anchors/{anchor}/curves/{name}")
+        return found.set_coords([n for n in ("model", "params", "params_non_embedding", "step", "layer", "depth") if n in found])
 
     def curves(self, anchor):
-        """The anchor's own curves; one named own_CURVE is a control's, with a dictionary of its own at each point."""
+        """The anchor's own curves, to draw; those named own_CURVE are a control's, with a dictionary of its own at each point."""
         return [Curve(self, anchor, name) for name in self.file[f"anchors/{anchor}/curves"] if not name.startswith("own_")]
 
     def latents(self, anchor):
@@ -75,17 +94,19 @@ class Emergence:
         path = f"anchors/{anchor}/{control and f'controls/{control}/'}latents/status"
         return np.bincount(self.file[path], minlength=4) if path in self.file else None
 
-    def nearest(self, anchor):
-        """{latent: {side: [{"activation", "margin", "text"}, …]}} with side 0 for the texts on which a latent fires most strongly, 1
-        for those on which it hardly does, 2 for silent ones; None for a file from before they were kept."""
+    def nearest(self, anchor, wanted):
+        """{latent: {side: [{"activation", "margin", "text"}, …]}} of the wanted latents, with side 0 for the texts on which a latent fires
+        most strongly, 1 for those on which it hardly does, 2 for silent ones; None for a file from before they were kept."""
         path = f"anchors/{anchor}/latents/nearest"
         if path not in self.file:
             return None
         group, found = self.file[path], {}
-        text_of = dict(zip(np.asarray(group["texts/probe"]).tolist(), texts(group["texts/text"])))
-        columns = (np.asarray(group[name]).tolist() for name in ("latent", "side", "probe", "activation", "margin"))
+        latents = np.asarray(group["latent"])
+        rows = np.flatnonzero(np.isin(latents, wanted))
+        columns = (np.asarray(group[name])[rows].tolist() for name in ("latent", "side", "probe", "activation", "margin"))
+        place = {probe: i for i, probe in enumerate(np.asarray(group["texts/probe"]).tolist())}
         for latent, side, probe, activation, margin in zip(*columns):
-            row = {"activation": activation, "margin": margin, "text": text_of[probe]}
+            row = {"activation": activation, "margin": margin, "text": texts(group["texts/text"][place[probe]])[0]}
             found.setdefault(latent, {}).setdefault(side, []).append(row)
         return found
 
@@ -105,7 +126,9 @@ class Emergence:
     def parts(self):
         """Probes by subject and part: [subject, 3] for fit, verify, judge."""
         subject, part = np.asarray(self.file["probes/subject"]), np.asarray(self.file["probes/part"])
-        return np.array([[np.sum((subject == s) & (part == p)) for p in range(3)] for s in range(len(self.subjects))])
+        if (part < 0).all():  # split none: every probe is in every part
+            return np.repeat(np.bincount(subject, minlength=len(self.subjects))[:, None], 3, axis=1)
+        return np.stack([np.bincount(subject[part == p], minlength=len(self.subjects)) for p in range(3)], axis=1)
 
 
 class Curve:
@@ -143,7 +166,8 @@ class Curve:
     @property
     def dropped(self):
         """[point] whether the audit left the point's checkpoint out."""
-        return (self["status"] == 4).all(axis=(0, 2))
+        status = self["status"]
+        return (status == 4).all(axis=(0, 2)) if status.shape[2] else np.zeros(self.points, dtype=bool)
 
     @property
     def tau(self):
@@ -152,7 +176,103 @@ class Curve:
 
     def measure(self, name, rung=None):
         """[point, subject] of a measure at a rung."""
-        return self[name][self.shown if rung is None else rung]
+        return self.group[name][self.shown if rung is None else rung]
+
+    def part(self, name, end):
+        """The end of an interval, or NaN where the file has none: files of the first versions lack some."""
+        return self[name + end] if self.has(name + end) else np.full(self.group[name].shape, np.nan)
+
+    @property
+    def conclusions(self):
+        """What the curve says of each subject: {name: [subject]}, and order_p; empty for a file from before conclusions were drawn."""
+        if "conclusions" not in self.group:
+            return {}
+        return {name: texts(item) if item.dtype.kind == "S" else np.asarray(item)
+                for name, item in self.group["conclusions"].items() if isinstance(item, h5py.Dataset)}
+
+    @property
+    def dips(self):
+        """The falls that are called: subject; from, at and to as points; depth, p, verdict, and the evidence for it."""
+        if "conclusions/dips" not in self.group:
+            return []
+        group = self.group["conclusions/dips"]
+        columns = {name: texts(item) if item.dtype.kind == "S" else np.asarray(item).tolist() for name, item in group.items() if name not in ("dip", "rung")}
+        columns["subject"] = columns.pop("subject_number")
+        return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+    @property
+    def drift(self):
+        """{cka, residual, cosine, norm_ratio} of each point against the one before, and the checkpoints' loss where `incipit loss` has
+        left it beside the file; empty for a file from before drift was measured."""
+        if "drift" not in self.group:
+            return {}
+        found = {name: np.asarray(item) for name, item in self.group["drift"].items() if name != "point"}
+        loss = np.array([self.loss(model, step) for model, step in zip(self.models, self["step"])])
+        return found | ({"loss": loss} if np.isfinite(loss).any() else {})
+
+    def loss(self, model, step):
+        file = self.emergence.path.parent / "loss" / model / f"step{step}.h5"
+        if not file.is_file():
+            return np.nan
+        with h5py.File(file, "r") as there:
+            return float(there["loss"][()])
+
+    @property
+    def home(self):
+        """The point at which the anchor sits, else the last."""
+        a = self.emergence.anchor_attributes(self.anchor)
+        here = zip(self.models, self["step"], self["layer"])
+        return next((p for p, site in enumerate(here) if site == (a["model"], a["step"], a["layer"])), self.points - 1)
+
+    @property
+    def controls(self):
+        """{control: {"value", "low", "high"}} of the contrast, each [point, subject]: own, first_step, random_weights, untrained and
+        ceiling with their intervals, random_latents with its band over draws, seeds with their range. Those that the file has."""
+        anchor, found = self.emergence.file[f"anchors/{self.anchor}"], {}
+        curve, interval = f"curves/{self.name}", ("contrast", "contrast_low", "contrast_high")
+        for name, path, parts in (("own", f"curves/own_{self.name}", interval), ("first_step", f"controls/first_step/{curve}", interval),
+                                  ("random_weights", f"controls/random_weights/{curve}", interval),
+                                  ("untrained", "controls/random_weights/curves/own", interval), ("ceiling", f"controls/ceiling/{curve}", interval),
+                                  ("random_latents", f"controls/random_latents/bands/{self.name}", ("contrast_mean", "contrast_low", "contrast_high")),
+                                  ("seeds", f"controls/seeds/spread/{self.name}", ("contrast_mean", "contrast_min", "contrast_max"))):
+            if path in anchor:
+                group = anchor[path]
+                values = self.rung_of(group, parts, "aligned" if name == "random_weights" else self.rungs[self.shown])
+                if name == "random_weights":  # a point for each model and layer: without training there are no steps
+                    values = {part: value[self.floor_points(group)] for part, value in values.items()}
+                if name == "untrained":  # read at the anchor's place alone
+                    values = {part: np.where(np.arange(self.points)[:, None] == self.home, value[0], np.nan) for part, value in values.items()}
+                found[name] = values
+        return found
+
+    def floor_points(self, group):
+        places = {site: q for q, site in enumerate(zip(texts(group["model"]), np.asarray(group["layer"]).tolist()))}
+        return [places[site] for site in zip(self.models, self["layer"].tolist())]
+
+    @staticmethod
+    def rung_of(group, names, wanted):
+        """The datasets on the rung wanted, or on the first with a value: a dictionary of a site's own reads the site as it is."""
+        rungs = texts(group["rung"])
+        order = sorted(range(len(rungs)), key=lambda r: rungs[r] != wanted)
+        rung = next((r for r in order if np.isfinite(group[names[0]][r]).any()), order[0])
+        return {part: group[name][rung] for part, name in zip(("value", "low", "high"), names)}
+
+    @property
+    def attribution(self):
+        """Who wrote the last layer: {"component", "layer", "contribution", "low", "high"}, each of the last three [component, subject]; of the
+        curve, or of attribution/ANCHOR.h5 beside the file for a curve along layers; None without one."""
+        if "attribution" in self.group:
+            return last_layer(self.group["attribution"], int(self["layer"][-1]))
+        beside = self.emergence.path.parent / "attribution" / f"{self.anchor}.h5"
+        if self.name != "space" or not beside.is_file():
+            return None
+        with h5py.File(beside, "r") as file:
+            return last_layer(file, int(file["layer"][-1]))
+
+
+def last_layer(group, layer):
+    parts = {name: group[dataset][-1] for name, dataset in (("contribution", "contribution"), ("low", "contribution_low"), ("high", "contribution_high"))}
+    return {"component": texts(group["component"]), "layer": layer} | parts
 
 
 class Tau:
@@ -187,8 +307,8 @@ class Tau:
         return found
 
 
-def dataset(path, group):
+def dataset(path, group=""):
     """A group of any Incipit file as an xarray Dataset with labelled dimensions, for people's own notebooks."""
     import xarray
 
-    return xarray.open_dataset(path, group=group, engine="h5netcdf")
+    return xarray.open_dataset(path, group=group or None, engine="h5netcdf")

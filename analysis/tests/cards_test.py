@@ -1,20 +1,15 @@
 """Cards of latents, and what hangs on the threshold of matching, on a made-up file."""
 
 import html.parser
-import pathlib
 import re
-import sys
 import xml.etree.ElementTree
 
 import h5py
 import numpy as np
-import pytest
+from fixtures import drawn, emergence, file, own  # noqa: F401
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(pathlib.Path(__file__).resolve().parent)]
-
-import synthetic  # noqa: E402
-from analysis import Emergence, cards, figures  # noqa: E402
+from analysis import Emergence, cards, style
+from analysis.figures import lines
 
 VOID = {"br", "meta", "img"}
 
@@ -40,12 +35,6 @@ class Tags(html.parser.HTMLParser):
         while self.open[-1] in ("rect", "path", "circle") and tag != self.open[-1]:
             self.open.pop()
         assert self.open.pop() == tag
-
-
-@pytest.fixture
-def emergence(tmp_path):
-    with Emergence(synthetic.write(tmp_path / "emergence.h5", dropped=[3])) as opened:
-        yield opened
 
 
 def test_each_interpretable_latent_has_a_card(emergence):
@@ -77,26 +66,24 @@ def test_a_latent_without_texts_has_no_empty_lists(emergence):
     assert "<ol>" not in card[:card.index("</article>")]
 
 
-def test_a_file_from_before_the_texts_says_so(tmp_path):
-    path = synthetic.write(tmp_path / "emergence.h5")
-    with h5py.File(path, "r+") as file:
+def test_a_file_from_before_the_texts_says_so(own):
+    with h5py.File(own, "r+") as file:
         del file["anchors/time/latents/nearest"], file["anchors/time/curves/time/fire_rate"]
-    with Emergence(path) as emergence:
+    with Emergence(own) as emergence:
         text = cards.section(emergence, "time")
     assert "written before the texts" in text and "fires along" not in text and text.count("<article") == 3
 
 
-def test_nothing_interpretable_means_no_section(tmp_path):
-    path = synthetic.write(tmp_path / "emergence.h5")
-    with h5py.File(path, "r+") as file:
+def test_nothing_interpretable_means_no_section(own):
+    with h5py.File(own, "r+") as file:
         file["anchors/time/latents/status"][...] = 2
-    with Emergence(path) as emergence:
+    with Emergence(own) as emergence:
         assert cards.section(emergence, "time") == ""
 
 
 def chart(emergence, rates):
     curve = emergence.curves("time")[0]
-    return cards.fire_chart(curve, *figures.axis(curve), np.array(rates))
+    return cards.fire_chart(curve, style.Axis(curve), np.array(rates))
 
 
 def test_a_chart_shows_first_last_and_largest_and_leaves_gaps(emergence):
@@ -121,13 +108,12 @@ def test_what_hangs_on_tau(emergence):
     sweep = emergence.curves("time")[0].tau
     assert sweep.tau[sweep.nearby].tolist() == [0.2, 0.25, 0.3, 0.35, 0.4]
     assert sweep.hanging.tolist() == [False, True, True]
-    figure = figures.tau_sweep(emergence, emergence.curves("time")[0])
+    figure = lines.tau_sweep(emergence, emergence.curves("time")[0], style.SINGLE)
     assert [ax.get_title() for ax in figure.axes[:3]] == ["biology", "law & order (hangs on τ)", "math (hangs on τ)"]
 
 
-def test_a_tau_far_from_the_sweep_says_nothing(tmp_path):
-    path = synthetic.write(tmp_path / "emergence.h5")
-    with h5py.File(path, "r+") as file:
+def test_a_tau_far_from_the_sweep_says_nothing(own):
+    with h5py.File(own, "r+") as file:
         file["anchors/time/latents"].attrs["tau"] = 0.9
-    with Emergence(path) as emergence:
+    with Emergence(own) as emergence:
         assert not emergence.curves("time")[0].tau.hanging.any()

@@ -1,18 +1,23 @@
 """A small emergence.h5 with made-up numbers in the layout of docs/schema.md, for the tests of this package."""
 
+import pathlib
+
 import h5py
 import numpy as np
 
-MEASURES = ("probe_activation", "contrast", "latent_activation", "selectivity", "strength", "auc")
+ROOT = pathlib.Path(__file__).resolve().parents[2]  # of the checkout
+MEASURES = ("probe_activation", "contrast", "auc")
 RUNGS = ("raw", "rescaled", "aligned")
 
 
 def strings(values):
     data = [v.encode() for v in values]
-    return np.array(data, dtype=f"S{max(1, max(map(len, data)))}")
+    return np.array(data, dtype=h5py.string_dtype("utf-8", max(1, *map(len, data), 1)))
 
 
-def write(path, subjects=("biology", "law & order", "math"), read=(1, 0, 1), steps=(0, 1, 16, 128, 1000, 4000), layers=4, missing=(), dropped=()):
+def write(path, subjects=("biology", "law & order", "math"), read=(1, 0, 1), steps=(0, 1, 16, 128, 1000, 4000), layers=4, missing=(), dropped=(),
+          anchors=("time", "space", "scale"), grid=False, controls=("time",)):
+    """`controls`: anchors whose curves have them. The space curve has an attribution, and the first curve's first subject a dip."""
     rng = np.random.default_rng(1)
     s = len(subjects)
     with h5py.File(path, "w", track_order=True) as file:
@@ -23,7 +28,7 @@ def write(path, subjects=("biology", "law & order", "math"), read=(1, 0, 1), ste
         file["read"] = np.array(read, dtype="i1")
         file["probes/subject"] = np.repeat(np.arange(s), 20).astype("i4")
         file["probes/part"] = np.tile([0, 1, 0, 2], 5 * s).astype("i1")
-        for anchor in ("time", "space", "scale"):
+        for anchor in anchors:
             group = file.create_group(f"anchors/{anchor}", track_order=True)
             group.attrs.update(model="nano-550k", step=steps[-1], layer=layers if anchor != "space" else 0)
             latents(group, s, rng)
@@ -39,7 +44,17 @@ def write(path, subjects=("biology", "law & order", "math"), read=(1, 0, 1), ste
             else:
                 points = [(f"nano-{k}", 10**k, steps[-1], layers) for k in (4, 5, 6, 7)]
                 points[2] = ("nano-550k", 10**6, steps[-1], layers)
-            curve(group.create_group(f"curves/{anchor}", track_order=True), points, s, rng, missing, dropped if anchor == "time" else ())
+            made = group.create_group(f"curves/{anchor}", track_order=True)
+            curve(made, points, s, rng, missing, dropped if anchor == "time" else ())
+            conclusions(made, subjects, {"time": np.array(steps), "scale": np.array([p[1] for p in points]), "space": np.arange(len(points))}[anchor], missing)
+            drift(made, len(points), rng, dropped if anchor == "time" else ())
+            if anchor == "space":
+                attribution(made, layers, s, rng)
+            if anchor in controls:
+                control_curves(group, anchor, points, s, rng, missing)
+            if grid and anchor == "time":
+                everywhere = [("nano-550k", 10**6, t, layer) for t in steps for layer in range(layers + 1)]
+                curve(group.create_group("curves/grid", track_order=True), everywhere, s, rng, missing)
             tau(group, anchor, len(points), s)
         if dropped:
             file["audit/model"] = strings(["nano-550k"] * len(steps))
@@ -73,11 +88,11 @@ def tau(group, name, points, s):
     """The first subject holds still, the second falls away about the threshold used, the third has no latents from 0.35 on."""
     taus = np.arange(10, 61, 5) / 100
     value = np.full((len(taus), points, s), 0.6)
-    value[:, :, 1] = np.clip(1.4 - 2.5 * taus, 0, 1)[:, None]
-    value[:, :, 2] = 0.1
+    value[:, :, 1:2] = np.clip(1.4 - 2.5 * taus, 0, 1)[:, None, None]
+    value[:, :, 2:3] = 0.1
     matched = np.full((len(taus), s), 4)
-    matched[taus > 0.32, 2] = 0
-    value[:, :, 2][taus > 0.32] = np.nan
+    matched[taus > 0.32, 2:3] = 0
+    value[taus > 0.32, :, 2:3] = np.nan
     group["tau/tau"], group["tau/matched"], group["tau/decoy_rate"] = taus, matched, 1 - taus
     group[f"tau/{name}/probe_activation"] = value
 
@@ -107,6 +122,84 @@ def curve(group, points, s, rng, missing, dropped=()):
     rates[:, list(dropped)] = np.nan
     group["fire_rate"] = rates
     group["probe_auc"] = rng.uniform(0.5, 1, (n, s))
+    group["probe_auc_low"], group["probe_auc_high"] = group["probe_auc"][...] - 0.05, group["probe_auc"][...] + 0.05
     for name in ("residual", "residual_floor", "residual_shuffled", "retrieval", "cka", "cosine_correlation"):
         group["alignment_" + name] = rng.uniform(0, 1, n)
     group["alignment_reliable"] = (np.arange(n) % 2).astype("i1")
+    group["subject"], group["latent"] = group.file["subject"][...], np.arange(6)
+    scales(group, ["rung", "point", "subject", "latent"], lambda name, shape: {
+        1: ["point"], 2: ["point", "subject"], 3: ["rung", "point", "latent" if name == "fire_rate" else "subject"]}[len(shape)])
+
+
+def scales(group, names, dimensions):
+    """Labels the dimensions of a group's datasets, as the program does."""
+    for name in names:
+        group[name].make_scale(name)
+        if group[name].dtype.kind == "S":
+            group[name].attrs["_Encoding"] = "utf-8"
+    for name, item in group.items():
+        if isinstance(item, h5py.Dataset) and name not in names:
+            for axis, dimension in enumerate(dimensions(name, item.shape)):
+                item.dims[axis].attach_scale(group[dimension])
+
+
+def conclusions(group, subjects, places, missing):
+    """The second subject was there at the first point, the first one dips, the others are born in the middle."""
+    s, n = len(subjects), len(places)
+    group = group.create_group("conclusions")
+    present = np.array([c not in missing for c in range(s)])
+    middle = n // 2
+    column = lambda value: np.where(present, value, np.nan)  # noqa: E731
+    first = np.arange(s) == 1
+    born = {"onset": np.where(first, places[0], (places[middle - 1] + places[middle]) / 2),
+            "onset_low": np.where(first, np.nan, places[middle - 1]), "onset_high": np.where(first, places[0], places[middle]),
+            "onset_early": np.where(first, places[0], places[max(0, middle - 2)]), "onset_late": np.where(first, places[0], places[min(n - 1, middle + 1)]),
+            "rank": np.where(first, 1, 2 + np.arange(s) / s), "rank_low": np.ones(s), "rank_high": np.full(s, s),
+            "level": np.full(s, 0.5), "level_low": np.full(s, 0.4), "level_high": np.full(s, 0.6), "p": np.full(s, 0.001), "q": np.full(s, 0.002),
+            "dip": np.full(s, 0.1), "dip_p": np.full(s, 0.04), "dip_q": np.full(s, 0.2)}
+    for name, value in born.items():
+        group[name] = column(value)
+    group["present"] = present.astype("i1")
+    group["order_p"] = 0.03
+    group["earlier"] = np.full((s, s), 0.5)
+    group["onset_rung"] = strings(["turned" if c % 2 else "" for c in range(s)])
+    group["dip_rung"] = strings(["lost"] + [""] * (s - 1))
+    group["subject"], group["later"] = strings(subjects), np.arange(s)
+    scales(group, ["subject", "later"], lambda name, shape: ["subject", "later"][:len(shape)])
+    dips = group.create_group("dips")
+    count = 1 if n > 3 and 0 not in missing else 0
+    for name, value in (("subject_number", 0), ("from", 1), ("at", min(2, n - 1)), ("to", n - 1)):
+        dips[name] = np.full(count, value, dtype="i8")
+    for name in ("depth", "p", "contrast_there", "auc", "auc_there", "probe_auc", "probe_auc_there"):
+        dips[name] = np.full(count, 0.25)
+    dips["contrast"] = np.full((count, 3), 0.125)
+    dips["verdict"] = strings(["outvoted"] * count)
+
+
+def drift(group, n, rng, dropped):
+    for name in ("cka", "residual", "cosine", "norm_ratio"):
+        value = rng.uniform(0.5, 1, n)
+        value[[0, *dropped, *(d + 1 for d in dropped if d + 1 < n)]] = np.nan
+        group[f"drift/{name}"] = value
+
+
+def attribution(group, layers, s, rng):
+    names = ["embedding"] + [f"{kind} {block}" for block in range(1, layers + 1) for kind in ("attention", "mlp")]
+    value = rng.standard_normal((layers + 1, len(names), s))
+    for layer in range(layers + 1):
+        value[layer, 1 + 2 * layer:] = np.nan
+    group["attribution/component"] = strings(names)
+    for end, move in (("", 0), ("_low", -0.2), ("_high", 0.2)):
+        group[f"attribution/contribution{end}"] = value + move
+
+
+def control_curves(group, name, points, s, rng, missing):
+    for path in (f"curves/own_{name}", f"controls/first_step/curves/{name}", f"controls/ceiling/curves/{name}"):
+        curve(group.create_group(path, track_order=True), points, s, rng, missing)
+    floor = list(dict.fromkeys((model, params, -1, layer) for model, params, _, layer in points))
+    curve(group.create_group(f"controls/random_weights/curves/{name}", track_order=True), floor, s, rng, missing)
+    curve(group.create_group("controls/random_weights/curves/own", track_order=True), floor[-1:], s, rng, missing)
+    for path, ends in ((f"controls/random_latents/bands/{name}", ("_mean", "_low", "_high")), (f"controls/seeds/spread/{name}", ("_mean", "_min", "_max"))):
+        group[f"{path}/rung"] = strings(RUNGS)
+        for end, move in zip(ends, (0, -0.05, 0.05)):
+            group[f"{path}/contrast{end}"] = np.full((3, len(points), s), 0.1 + move)

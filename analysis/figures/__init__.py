@@ -1,0 +1,52 @@
+"""Every figure of a curve, by name. A figure is drawn when it is asked for, at the width it is asked for."""
+
+import dataclasses
+import functools
+import typing
+
+from . import lines, maps, order, sites, waterfall
+
+
+@dataclasses.dataclass
+class Drawing:
+    """A figure yet to be drawn. `draw(width in inches)` gives it, or None where the file has nothing for it."""
+
+    name: str
+    caption: str
+    draw: typing.Callable
+
+
+# What each shows; {where} is filled with anchor and curve.
+FIGURES = (
+    ("contrast", lines.contrast, "Contrast along the {where}: how much more often a subject's probes fire its latents than other subjects' "
+     "probes do, with its 95 % interval, the band under permuted subjects (grey), and what the bare text gives away (red). Purple, above: "
+     "the onset's bracket (thick) and its 95 % interval (thin), of subjects that are there in the end; ◂: there at the first point."),
+    ("map", maps.heat_map, "The same contrasts as a map ({where}). In brackets, or with a dot: the 95 % interval holds zero; hatched: no value; "
+     "×: dropped by the audit; red triangle: the bottom of a dip that is called."),
+    ("onsets", order.onsets, "Order of the onsets ({where}): the bracket of neighbouring points between which half the final level is crossed for good, "
+     "and the 95 % interval over resamples of whole groups; with each rank its 95 % interval."),
+    ("controls", lines.controls, "The curve beside its controls ({where}). What a control reaches too is not evidence of learning: random weights "
+     "never learned, random latents have no label, and a dictionary of its own at each point shows what hangs on where it was made."),
+    ("rungs", lines.rungs, "Aligned versus raw ({where}): the same dictionary on the vectors as they are, rescaled, and turned into the anchor's "
+     "space. Where only a higher rung restores the concept, it is not gone: scale or basis had changed. Ringed: the "
+     "alignment is not to be relied on."),
+    ("auc", lines.linear_probe, "Linear probe and matched latents ({where}): where the probe stays high and the latents fall, the concept is still there "
+     "but not in this dictionary."),
+    ("alignment", sites.alignment, "Procrustes alignment of each site with the anchor ({where}): the residual between its floor and that of shuffled "
+     "pairs, and likeness. One number per site, no interval is kept."),
+    ("drift", sites.drift, "Drift of the residual stream ({where}): each bar compares a point with the one before. Shaded: into and out of the bottom of "
+     "a dip that is called. One number per pair, no interval is kept."),
+    ("attribution", waterfall.waterfall, "What each component adds, centred over probes, to the pre-activation of a subject's latents at the last layer "
+     "({where}); whiskers: 95 % interval of the component."),
+    ("tau", lines.tau_sweep, "How often a subject's probes fire its latents at other thresholds of matching ({where}). The line is the threshold "
+     "used; within the grey band another would be as good, so what changes there (red) is no conclusion."),
+)
+
+
+def of_curve(emergence, curve):
+    """The figures that a curve may have, undrawn."""
+    where = f"{curve.anchor} anchor, {curve.name} curve"
+    if curve.name == "grid":
+        return [Drawing(f"map-{model}", f"Contrast over layers and steps of {model} ({where}); a dot: the 95 % interval holds zero; hatched: no value.",
+                        functools.partial(maps.grid_map, emergence, curve, model=model)) for model in dict.fromkeys(curve.models)]
+    return [Drawing(name, caption.format(where=where), functools.partial(draw, emergence, curve)) for name, draw, caption in FIGURES]

@@ -1,0 +1,194 @@
+"""Tables and sentences of the page."""
+
+import html
+
+import numpy as np
+
+from . import cards, style
+
+
+CONTROLS = {"own": "own dictionary", "first_step": "first step's", "random_weights": "floor: random weights",
+            "untrained": "untrained, made anew", "ceiling": "ceiling",
+            "random_latents": "random latents", "seeds": "seeds"}
+SHORT = 28  # characters of a cell that is not broken into lines
+
+
+def table(names, rows, emergence=None, links=None):
+    """`links`: for each row, the id that its first cell leads to."""
+    never = set() if emergence is None else {s for s, r in zip(emergence.subjects, emergence.read) if not r}
+    lines = ["<div class=wide><table><tr>", *(f"<th>{html.escape(n)}" for n in names), "</tr>"]
+    for r, row in enumerate(rows):
+        lines.append("<tr class=never>" if row[0] in never else "<tr>")
+        cells = [html.escape(row[0]), *(html.escape(cell.replace(" ", "\u00a0") if len(cell) <= SHORT else cell) for cell in row[1:])]
+        if row[0] in never:
+            cells[0] += "\u00a0<small>never\u00a0read</small>"
+        if links:
+            cells[0] = f"<a href='#{html.escape(links[r])}'>{cells[0]}</a>"
+        lines.extend(f"<td>{cell}" for cell in cells)
+        lines.append("</tr>")
+    return "".join(lines) + "</table></div>"
+
+
+def number(value, digits=2):
+    return "–" if not np.isfinite(value) else f"{value:.{digits}f}"
+
+
+def percent(value):
+    return "–" if not np.isfinite(value) else f"{round(100 * value)}".replace("-", "−")
+
+
+def between(low, high, show=percent):
+    return "–" if not (np.isfinite(low) or np.isfinite(high)) else f"{show(low)} to {show(high)}"
+
+
+def place(value):
+    return "–" if not np.isfinite(value) else style.short(float(f"{value:.3g}"))
+
+
+def headline(emergence, curve):
+    """What stands at the anchor itself; never a percentage without what it must be held against."""
+    p = curve.home
+    get = {k: curve.measure(k)[p] for k in ("probe_activation", "contrast", "contrast_low", "contrast_high", "contrast_null_low",
+                                            "contrast_null_high", "contrast_p", "auc")}
+    probe, baseline = curve["probe_auc"][p], emergence.token_baseline(curve.anchor)
+    matched = emergence.latents(curve.anchor)["matched"].sum(axis=0)
+    columns = [("subject", emergence.subjects), ("latents", [str(int(m)) for m in matched]), ("fires %", map(percent, get["probe_activation"])),
+               ("contrast %", map(percent, get["contrast"])), ("95 %", map(between, get["contrast_low"], get["contrast_high"])),
+               ("null 95 %", map(between, get["contrast_null_low"], get["contrast_null_high"])),
+               ("p", [number(v, 3) for v in get["contrast_p"]]), ("AUC", map(number, get["auc"])), ("probe AUC", map(number, probe)),
+               ("last word %", map(percent, baseline["last_word"]["contrast"])), ("all words %", map(percent, baseline["bag_of_words"]["contrast"]))]
+    controls = curve.controls
+    for name, title in CONTROLS.items():
+        if name in controls:
+            at = controls[name]
+            shown = [f"{percent(v)} ({between(a, b)})" if np.isfinite(v) else "–" for v, a, b in zip(at["value"][p], at["low"][p], at["high"][p])]
+            columns.append((title, shown))
+    names, cells = zip(*columns)
+    caption = f"<p>At {html.escape(curve.models[p])}, step {curve['step'][p]}, layer {curve['layer'][p]}; rung {curve.rungs[curve.shown]}."
+    if controls:
+        caption += " Controls: contrast in %, with its 95 % interval (random latents: band over draws; seeds: range)."
+    return caption + "</p>" + table(names, [list(row) for row in zip(*cells)], emergence)
+
+
+def conclusions(emergence, curve):
+    """What the curve says: in sentences, then subject by subject, then the dips with their evidence."""
+    found = curve.conclusions
+    if not found:
+        return "<p class=note>This file was written before conclusions were drawn: `incipit track` draws them.</p>"
+    columns = ["subject", "final contrast %", "95 %", "q", "there", "onset", "bracket", "95 %", "rank", "before it", "deepest fall %", "its q"]
+    rows = []
+    for s, name in enumerate(emergence.subjects):
+        get = {key: found[key][s] for key in found if key not in ("order_p", "earlier")}
+        born = np.isfinite(get["onset_high"])
+        bracket = f"{place(get['onset_low'])} to {place(get['onset_high'])}" if np.isfinite(get["onset_low"]) else f"at the first, {place(get['onset_high'])}"
+        rank = f"{get['rank']:g} ({get['rank_low']:g} to {get['rank_high']:g})" if np.isfinite(get["rank"]) else "–"
+        rows.append([name, percent(get["level"]), between(get["level_low"], get["level_high"]), number(get["q"], 3), "yes" if get["present"] else "no",
+                     place(get["onset"]), bracket if born else "–", between(get["onset_early"], get["onset_late"], place), rank,
+                     get["onset_rung"] or "–", percent(get["dip"]), number(get["dip_q"], 3)])
+    order = sorted(range(len(rows)), key=lambda s: (not found["present"][s], np.nan_to_num(found["rank"][s], nan=np.inf)))
+    return (f"<p>{sentences(emergence, curve, found)}</p>" + table(columns, [rows[s] for s in order], emergence) + dips(emergence, curve))
+
+
+def sentences(emergence, curve, found):
+    """The conclusions in words, with what is not known."""
+    subjects, present = emergence.subjects, found["present"].astype(bool)
+    unread = [s for s in range(len(subjects)) if not np.isfinite(found["level"][s])]
+    said = [f"{present.sum()} of {len(subjects)} subjects are there in the end: the interval of their final contrast lies above 0 and q is at most 0.05 "
+            "(Benjamini and Hochberg)."]
+    if unread:
+        said.append(f"Of {listed(subjects[s] for s in unread)} nothing is known: no value at the end.")
+    strangers = [subjects[s] for s in np.flatnonzero(present & ~emergence.read)]
+    if strangers:
+        said.append(f"Among them {'is' if len(strangers) == 1 else 'are'} {listed(strangers)}, of which the family never read a text: such a rise tells a "
+                    "domain by its language.")
+    born = [s for s in np.argsort(np.nan_to_num(found["rank"], nan=np.inf), kind="stable") if np.isfinite(found["onset_high"][s])]
+    if born:
+        said.append("First crossing for good of half the final level: " + "; ".join(f"{subjects[s]} {bracket(found, s)}" for s in born) + ".")
+    p = float(found["order_p"])
+    if np.isfinite(p):
+        said.append(f"That all onsets are one place: p = {p:.3f}, so their order is {'told apart' if p <= 0.05 else 'not told apart'}.")
+    if present.any() and not born:
+        said.append("No onset lies on the curve.")
+    count = len(curve.dips)
+    said.append(f"{count or 'No'} dip{'' if count == 1 else 's'} (disappear and return) {'is' if count == 1 else 'are'} called."
+                + (" Each with its verdict and the evidence below." if count else ""))
+    return html.escape(" ".join(said))
+
+
+def bracket(found, s):
+    low, high = place(found["onset_low"][s]), place(found["onset_high"][s])
+    return f"between {low} and {high}" if np.isfinite(found["onset_low"][s]) else f"at the first point already ({high})"
+
+
+def listed(names):
+    names = list(names)
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def dips(emergence, curve):
+    """Each called dip: where, how deep, why it is not read there, and what says so."""
+    if not curve.dips:
+        return ""
+    labels = style.Axis(curve).labels
+    rows = []
+    for dip in curve.dips:
+        there = dict(zip(curve.rungs, dip["contrast"]))
+        rows.append([emergence.subjects[dip["subject"]], f"{labels[dip['from']]} → {labels[dip['at']]} → {labels[dip['to']]}", percent(dip["depth"]),
+                     number(dip["p"], 3), dip["verdict"], percent(dip["contrast_there"]), *(percent(there[r]) for r in curve.rungs),
+                     *(f"{number(dip[name])} / {number(dip[name + '_there'])}" for name in ("auc", "probe_auc"))])
+    names = ["subject", "shoulder → bottom → shoulder", "depth %", "p", "verdict", "contrast % there", *(f"{r} at the bottom" for r in curve.rungs),
+             "AUC bottom / there", "probe AUC bottom / there"]
+    return "<h4>Dips</h4>" + table(names, rows, emergence)
+
+
+def judged(counts):
+    """"35 latents, 67 % of those judged," """
+    share = counts[0] / counts[:2].sum() if counts[:2].sum() else np.nan
+    return f"{counts[0]} latents, {percent(share)} % of those judged,"
+
+
+def verdicts(emergence, anchor):
+    """How many labels hold, and how many do of a model that never learned."""
+    counts, random = emergence.verdicts(anchor), emergence.verdicts(anchor, "random_weights")
+    text = f"{judged(counts)} are interpretable, {counts[1]} are not, {counts[2]} have too little support, {counts[3]} are dead."
+    if random is None:
+        return text + " How many would be without any training is not known: controls.random_weights = labels tells."
+    return text + f" In a model of the same shape with random weights {judged(random)} are interpretable: that much comes from the words of the texts alone."
+
+
+def latents(emergence, anchor):
+    found = emergence.latents(anchor)
+    shown = cards.interpretable(found)[:cards.MOST]
+    rows = []
+    for j in shown:
+        subjects = ", ".join(n for n, m in zip(emergence.subjects, found["matched"][j]) if m)
+        rows.append([found["label"][j], str(j), number(found["f1"][j]), number(found["f1_low"][j]), str(found["support"][j]),
+                     f"{100 * found['fire_rate'][j]:.1f}", subjects or "–"])
+    return f"<h3>Interpretable latents</h3><p>{verdicts(emergence, anchor)}</p>" + table(
+        ["label", "latent", "F1", "F1 low", "support", "fires %", "matched"], rows, links=[cards.name(anchor, j) for j in shown])
+
+
+def models(emergence):
+    """The models on the curves: parameters, and their steps and layers."""
+    found = {}
+    for anchor in emergence.anchors:
+        for curve in emergence.curves(anchor):
+            for model, params, step, layer in zip(curve.models, curve["params"], curve["step"], curve["layer"]):
+                found.setdefault((params, model), (set(), set()))
+                found[params, model][0].add(int(step))
+                found[params, model][1].add(int(layer))
+    rows = [[model, f"{params:,}".replace(",", " "), *(some(sorted(values)) for values in found[params, model])] for params, model in sorted(found)]
+    return table(["model", "parameters", "steps", "layers"], rows)
+
+
+def some(values):
+    return ", ".join(map(str, values)) if len(values) <= 8 else f"{len(values)}: {values[0]}, {values[1]}, … {values[-1]}"
+
+
+def anchors(emergence):
+    rows = []
+    for anchor in emergence.anchors:
+        a, of = emergence.anchor_attributes(anchor), emergence.latents_attributes(anchor)
+        rows.append([anchor, str(a["model"]), str(a["step"]), str(a["layer"]), str(sum(emergence.verdicts(anchor))), str(of.get("teacher", "–")),
+                     number(float(of["tau"])), f"{percent(float(of.get('decoy_rate', np.nan)))} %"])
+    return table(["anchor", "model", "step", "layer", "latents", "teacher", "τ", "decoys that match"], rows)

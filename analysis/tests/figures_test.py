@@ -1,0 +1,169 @@
+"""Figures show the numbers, with their uncertainty, whatever the file lacks."""
+
+import h5py
+import matplotlib.pyplot as plt
+import matplotlib.text
+import numpy as np
+import pytest
+
+from fixtures import drawn, emergence, file  # noqa: F401
+
+import synthetic
+from analysis import Emergence, figures, style
+from analysis.figures import lines, maps, order, sites, waterfall
+
+
+def words(figure):
+    return [t.get_text() for t in figure.findobj(matplotlib.text.Text) if t.get_text()]
+
+
+def marked(figure, label):
+    return figure.findobj(lambda artist: artist.get_label() == label)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def curve(emergence):
+    return emergence.curves("time")[0]
+
+
+def test_a_curve_is_drawn_where_the_numbers_are(emergence, curve):
+    figure = lines.contrast(emergence, curve, style.SINGLE)
+    drawn = [line for line in figure.axes[0].lines if line.get_label() == "raw, 95 %"][0]
+    np.testing.assert_allclose(drawn.get_ydata(), 100 * curve["contrast"][0, :, 0])
+    np.testing.assert_allclose(drawn.get_xdata(), np.log2(1 + curve["step"]))
+    bands = [band.get_paths()[0].vertices for band in figure.axes[0].collections if band.get_paths()]
+    low = 100 * curve["contrast_low"][0, :, 0]
+    assert any(np.isin(np.round(low[:3], 6), np.round(v[:, 1], 6)).all() for v in bands)
+    for label in ("null, 95 %", "raw, 95 %", "last word alone", "all words alone", "onset: bracket, 95 %"):
+        assert words(figure).count(label) == 1  # at one panel's lines, and no legend
+    assert all(ax.get_legend() is None for ax in figure.axes)
+
+
+def test_subjects_never_read_and_subjects_without_latents_say_so(emergence, curve):
+    for draw in (lines.contrast, lines.rungs, lines.controls):
+        said = words(draw(emergence, curve, style.DOUBLE))
+        assert "no matched latent" in said and "law & order (never read)" in said
+
+
+def test_a_gap_of_the_audit_is_marked(emergence, curve):
+    assert curve.dropped.tolist() == [False, False, False, True, False, False]
+    assert not emergence.curves("space")[0].dropped.any()
+    figure = lines.contrast(emergence, curve, style.DOUBLE)
+    assert len(marked(figure, "dropped")) == 3 and "dotted: dropped by the audit" in words(figure)
+    assert "×" in words(maps.heat_map(emergence, curve, style.DOUBLE))
+
+
+def test_a_point_between_gaps_is_seen(emergence):
+    figure, (ax,) = style.frame(2, 2, (0.3, 0.3, 1, 1))
+    x, y = np.arange(5.0), np.array([1, np.nan, 2, np.nan, 3])
+    style.band(ax, x, y - 0.5, y + 0.5, style.BLUE)
+    bars = [s for c in ax.collections for s in getattr(c, "get_segments", list)()]
+    assert sorted(b[:, 1].tolist() for b in bars) == [[0.5, 1.5], [1.5, 2.5], [2.5, 3.5]]
+
+
+def test_dips_and_onsets_are_marked_with_their_verdict(emergence, curve):
+    figure = lines.contrast(emergence, curve, style.DOUBLE)
+    assert "outvoted" in words(figure) and len(marked(figure, "dip")) == 1 and len(marked(figure, "onset")) == 2
+    (dip,) = marked(figure, "dip")
+    assert dip.get_xdata() == [np.log2(17)] and dip.get_ydata() == [100 * curve["contrast"][0, 2, 0]]
+    assert len(marked(maps.heat_map(emergence, curve, style.SINGLE), "dip")) == 1
+    assert len(marked(sites.drift(emergence, curve, style.SINGLE), "dip")) == 4
+
+
+def test_onsets_stand_in_their_order(emergence, curve):
+    figure = order.onsets(emergence, curve, style.SINGLE)
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["law & order (never read)", "biology"]
+    (bracket,) = marked(figure, "bracket")  # the other was there at the first point
+    np.testing.assert_allclose(bracket.get_xdata(), np.log2(1 + np.array([16, 128])))
+    assert "2  (1 to 3)" in words(figure)
+
+
+def test_uncertain_cells_are_in_brackets_or_dotted(emergence):
+    curve = emergence.curves("space")[0]
+    value, low = 100 * curve.measure("contrast"), 100 * curve.measure("contrast_low")
+    said = words(maps.heat_map(emergence, curve, style.DOUBLE))
+    known = np.isfinite(value)
+    assert sum(t.startswith("(") for t in said) == ((low <= 0) & known).sum() > 0
+    figure = maps.heat_map(emergence, curve, 2.6)
+    (dots,) = [c for c in figure.axes[0].collections if len(c.get_offsets())]
+    assert len(dots.get_offsets()) == ((low <= 0) & known).sum()
+
+
+def test_the_grid_has_a_panel_for_each_subject(emergence):
+    (drawing,) = figures.of_curve(emergence, emergence.curves("time")[1])
+    figure = drawing.draw(width=style.SINGLE)
+    image = figure.axes[0].get_images()[0].get_array()
+    assert image.shape == (5, 6)
+    grid = emergence.curves("time")[1]
+    at = np.flatnonzero((grid["step"] == 128) & (grid["layer"] == 2))[0]
+    assert image[2, 3] == 100 * grid.measure("contrast")[at, 0]
+
+
+def test_the_waterfall_adds_up_and_names_the_largest(emergence):
+    curve = emergence.curves("space")[0]
+    figure = waterfall.waterfall(emergence, curve, style.SINGLE)
+    value = curve["attribution/contribution"][-1, :, 0]
+    tops = [bar.get_y() + bar.get_height() for bar in figure.axes[0].patches]
+    np.testing.assert_allclose(tops, np.cumsum(value))
+    names = ["E", "A1", "M1", "A2", "M2", "A3", "M3", "A4", "M4"]
+    assert names[np.argmax(np.abs(value))] in [t.get_text() for t in figure.axes[0].texts]
+    assert waterfall.waterfall(emergence, emergence.curves("time")[0], style.SINGLE) is None
+
+
+def test_an_attribution_beside_the_file_is_found(tmp_path):
+    path = synthetic.write(tmp_path / "emergence.h5", anchors=("space",))
+    (tmp_path / "attribution").mkdir()
+    with h5py.File(path, "r+") as file, h5py.File(tmp_path / "attribution" / "space.h5", "w") as beside:
+        for name, item in file["anchors/space/curves/space/attribution"].items():
+            beside[name] = item[...]
+        beside["layer"] = np.arange(5)
+        del file["anchors/space/curves/space/attribution"]
+        expected = beside["contribution_low"][-1]
+    with Emergence(path) as emergence:
+        found = emergence.curves("space")[0].attribution
+    assert found["layer"] == 4 and found["component"][:3] == ["embedding", "attention 1", "mlp 1"]
+    np.testing.assert_array_equal(found["low"], expected)
+
+
+def test_the_loss_beside_the_file_joins_the_drift(tmp_path):
+    path = synthetic.write(tmp_path / "emergence.h5", anchors=("time",))
+    (tmp_path / "loss" / "nano-550k").mkdir(parents=True)
+    with h5py.File(tmp_path / "loss" / "nano-550k" / "step16.h5", "w") as loss:
+        loss["loss"] = 5.5
+    with Emergence(path) as emergence:
+        curve = emergence.curves("time")[0]
+        np.testing.assert_array_equal(curve.drift["loss"], [np.nan, np.nan, 5.5, np.nan, np.nan, np.nan])
+        assert "next-token loss" in [ax.get_ylabel() for ax in sites.drift(emergence, curve, style.SINGLE).axes]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("case", [{"subjects": ("physics",), "read": (1,), "steps": (143000,)}, {"missing": (0, 1, 2)}, {"dropped": (0, 1, 2, 3, 4, 5)}])
+def test_every_figure_can_be_drawn_of_little(tmp_path, case):
+    path = synthetic.write(tmp_path / "emergence.h5", anchors=("time", "space") if "steps" in case else ("time",), **case)
+    with Emergence(path) as emergence:
+        for drawing in figures.of_curve(emergence, emergence.curves("time")[0]):
+            if (figure := drawing.draw(width=style.SINGLE)) is not None:
+                figure.draw_without_rendering()
+                assert figure.get_size_inches()[0] == style.SINGLE
+
+
+def test_many_checkpoints_stand_at_even_distances(tmp_path):
+    steps = (0, *(2**k for k in range(10)), *range(1000, 41000, 1000))
+    with Emergence(synthetic.write(tmp_path / "emergence.h5", anchors=("time",), steps=steps, controls=())) as emergence:
+        axis = style.Axis(emergence.curves("time")[0])
+    np.testing.assert_array_equal(axis.positions, np.arange(len(steps)))
+    assert axis.places([1500, np.nan])[0] == pytest.approx(11 + np.log2(1501 / 1001) / np.log2(2001 / 1001))
+
+
+def test_labels_leave_each_other_room():
+    assert style.spread(np.array([0.5, 0.5, 0.52]), 0.1) == pytest.approx([0.5, 0.6, 0.7])
+    assert style.spread(np.array([1.0, 0.98, 0.1]), 0.1) == pytest.approx([1.0, 0.9, 0.1])
+    assert np.diff(np.sort(style.spread(np.full(9, 0.3), 0.2))) == pytest.approx(1 / 8)
+    kept = style.room_for(np.array([0.0, 0.01, 0.5, 0.99, 1.0]), ["0", "1", "128", "99k", "100k"], 1.0)
+    assert kept == [0, 2, 4]
