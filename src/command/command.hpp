@@ -35,6 +35,9 @@ void inspect(const parallel::Communicator& world, const std::vector<std::string>
 /// `incipit phantom --out=FOLDER`: a family of checkpoints whose concepts were planted, and the truth.
 void phantom(const parallel::Communicator& world, const std::vector<std::string>& words);
 
+/// `incipit sweep DECK [--k=1,2] [--latents=64,128]`: what hangs on the size of an anchor's dictionary.
+void sweep(const parallel::Communicator& world, const std::vector<std::string>& words);
+
 /// `incipit sheet EMERGENCE.h5`: a blinded sheet on which people judge labels, and its key.
 void sheet(const parallel::Communicator& world, const std::vector<std::string>& words);
 

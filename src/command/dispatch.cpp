@@ -49,6 +49,7 @@ const std::vector<Subcommand>& subcommands() {
       {"attribute",
        "DECK [--ablate=mlp:5]: who wrote a concept into the layers, who erased it, and whether they did",
        attribute_and_ablate},
+      {"sweep", "DECK [--k=1,2,4] [--latents=64,128]: what hangs on the size of the dictionary", sweep},
       {"loss", "DECK: mean next-token loss of the probes at every checkpoint", loss},
       {"models", "FAMILY: what is in a family of checkpoints, and what is missing", models},
       {"audit", "FAMILY [--output=FOLDER]: whether every checkpoint is what its name says", audit},

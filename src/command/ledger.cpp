@@ -158,9 +158,10 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
   const auto prompts = bundled_prompts(deck);
   sae_.reserve(study.dictionaries.size());
   for (std::size_t d = 0; d < study.dictionaries.size(); ++d) {
-    const auto& [name, anchor, where, trained, seed] = study.dictionaries[d];
+    const auto& [name, anchor, where, trained, seed, seeds, size] = study.dictionaries[d];
     const std::string file = name + ".h5";
     auto site = study.describe(where);
+    if (size) site += fmt::format(", k {}, h {}", size->k, size->latents);
     if (trained == d)
       sae_.push_back(maker.make(Stage::train, "sae", "sae/" + file, anchor, site, {&activations(where)}, {}));
     if (seed > 0) site += fmt::format(", SAE {}", seed);
@@ -187,6 +188,9 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
     for (const auto& unit : *units) all.push_back(&unit);
   for (const auto& unit : activations_) all.push_back(&unit);
   for (const auto& [anchor, unit] : attribution_) all.push_back(&unit);
+  if (!study.dictionaries.empty() && study.dictionaries.front().size)
+    sweep_ = maker.make(Stage::track, "sweep", "sweep/" + study.dictionaries.front().anchor + ".h5",
+                        study.dictionaries.front().anchor, {}, all, {});
   emergence_ =
       maker.make(Stage::track, "emergence", "emergence.h5", {}, points, all, input_files(deck, study));
 }

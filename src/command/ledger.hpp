@@ -50,13 +50,15 @@ class Ledger {
   [[nodiscard]] const Unit& attribution(std::size_t anchor) const { return attribution_.at(anchor); }
   [[nodiscard]] bool attributes(std::size_t anchor) const { return attribution_.contains(anchor); }
   [[nodiscard]] const Unit& emergence() const { return emergence_; }
+  /// Of a study whose dictionaries a sweep made: what is counted from them.
+  [[nodiscard]] const Unit& sweep() const { return sweep_; }
   [[nodiscard]] std::vector<const Unit*> of(deck::Stage stage) const;
 
  private:
   const Study* study_;
   std::vector<Unit> activations_, sae_, labels_, match_, align_, loss_;
   std::map<std::size_t, Unit> attribution_;  ///< by anchor
-  Unit emergence_;
+  Unit emergence_, sweep_;
 };
 
 /// Every file the fingerprints hang on: weights, configs, tokenizers, probes, subjects.

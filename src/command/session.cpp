@@ -191,7 +191,8 @@ void Session::leave_if_asked() const {
 }
 
 std::unique_ptr<Session> open_session(const parallel::Communicator& world, const deck::Deck& deck,
-                                      const std::string& subcommand, Scope scope) {
+                                      const std::string& subcommand, Scope scope,
+                                      const std::function<void(Study&, const deck::Deck&)>& plan) {
   auto session = std::make_unique<Session>(world, deck, world.rank());
   auto& output = session->deck.run.output;
   parallel::together(world, "making the output folder", [&] {
@@ -209,7 +210,7 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
     session->study = resolve(deck, scope);
   });
   audit_study(*session);
-  if (scope == Scope::curves) plan_trails(session->study, deck);
+  if (scope == Scope::curves) plan(session->study, deck);
   const auto timer = session->timing.phase("set up");
   std::vector<std::filesystem::path> files;
   parallel::together(world, "listing the inputs", [&] { files = input_files(deck, session->study); });

@@ -55,9 +55,11 @@ struct Session {
 };
 
 /// Reads the deck, finds everything, makes the output folder, prints what will be done. Collective; all
-/// errors are agreed.
-std::unique_ptr<Session> open_session(const parallel::Communicator& world, const deck::Deck& deck,
-                                      const std::string& subcommand, Scope scope = Scope::curves);
+/// errors are agreed. `plan` lists what is made for the scope `curves`, once the audit has left out what it
+/// has to.
+std::unique_ptr<Session> open_session(
+    const parallel::Communicator& world, const deck::Deck& deck, const std::string& subcommand,
+    Scope scope = Scope::curves, const std::function<void(Study&, const deck::Deck&)>& plan = plan_trails);
 
 /// Prints where the time went, at the end of a job. Collective.
 void close_session(Session& session);

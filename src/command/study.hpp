@@ -40,14 +40,22 @@ struct Anchor {
   std::vector<Site> left_out = {};  ///< points of the curves whose checkpoint the audit dropped
 };
 
+/// What a sweep varies.
+struct SaeSize {
+  std::int64_t k, latents;
+  friend auto operator<=>(const SaeSize&, const SaeSize&) = default;
+};
+
 /// A site whose activations train an SAE, whose latents are labelled and matched: an anchor's, or that of one
 /// of its controls.
 struct Dictionary {
   std::string name;    ///< of files: the anchor's; with a control's behind it, "time.random_weights"
   std::string anchor;  ///< whose keys of the deck it goes by
   Site site;
-  std::size_t trained;   ///< the dictionary whose file holds the SAE: this one, but for a further seed
-  std::size_t seed = 0;  ///< which SAE of that file
+  std::size_t trained;     ///< the dictionary whose file holds the SAE: this one, but for a further seed
+  std::size_t seed = 0;    ///< which SAE of that file
+  std::int64_t seeds = 1;  ///< SAEs trained
+  std::optional<SaeSize> size = {};  ///< where a sweep wants another than the deck's
 };
 
 /// Sites mapped onto the one where a dictionary is at home: a file of alignments.
@@ -140,6 +148,13 @@ const Curve* space_curve(const Anchor& anchor);
 /// Lists what is to be trained, mapped and followed for the anchors and for the controls that the deck asks
 /// for, and adds the models with random weights that these take. After leave_out.
 void plan_trails(Study& study, const deck::Deck& deck);
+
+/// The same for a sweep over the sizes of an anchor's dictionary, instead: one for each size, by size, then
+/// those of further seeds; no curves. Of the checkpoints the anchor's stays.
+void plan_sweep(Study& study, const deck::Deck& deck, std::size_t anchor, const std::vector<SaeSize>& sizes);
+
+/// The options that a dictionary is trained with.
+sae::SaeOptions sae_options(const deck::Deck& deck, const Dictionary& dictionary);
 
 /// The different sites of all an anchor's curves that can be read, in order of first appearance.
 std::vector<Site> sites_of(const Anchor& anchor);

@@ -21,6 +21,8 @@ class Planner {
   void plan() {
     for (const auto& anchor : study_.anchors) {
       add_dictionary(anchor, anchor.name, anchor.site);
+      // Further seeds show the spread of the anchors' dictionaries; of a control's one is enough.
+      study_.dictionaries.back().seeds = deck_.sae.seeds;
       study_.maps.push_back({anchor.name, anchor.name, anchor.site, sites_of(anchor)});
     }
     for (std::size_t a = 0; a < study_.anchors.size(); ++a) {
@@ -176,6 +178,37 @@ class Planner {
 };
 
 }  // namespace
+
+void plan_sweep(Study& study, const deck::Deck& deck, std::size_t anchor, const std::vector<SaeSize>& sizes) {
+  const Anchor& of = study.anchors[anchor];
+  for (const auto& size : sizes)
+    study.dictionaries.push_back({.name = fmt::format("{}.k{}.h{}", of.name, size.k, size.latents),
+                                  .anchor = of.name,
+                                  .site = of.site,
+                                  .trained = study.dictionaries.size(),
+                                  .seeds = deck.sae.seeds,
+                                  .size = size});
+  // Behind all others, as everywhere: the file of a size's SAEs holds theirs.
+  for (std::size_t d = 0; d < sizes.size(); ++d)
+    for (std::int64_t seed = 1; seed < deck.sae.seeds; ++seed) {
+      Dictionary further = study.dictionaries[d];
+      further.name += fmt::format(".seed{}", deck.run.seed + static_cast<std::uint64_t>(seed));
+      further.seed = static_cast<std::size_t>(seed);
+      study.dictionaries.push_back(std::move(further));
+    }
+  std::erase_if(study.checkpoints, [&](const Checkpoint& checkpoint) {
+    return checkpoint.model != of.site.model || checkpoint.step != of.site.step;
+  });
+}
+
+sae::SaeOptions sae_options(const deck::Deck& deck, const Dictionary& dictionary) {
+  sae::SaeOptions options = deck.sae;
+  if (dictionary.size) {
+    options.k = dictionary.size->k;
+    options.latents = dictionary.size->latents;
+  }
+  return options;
+}
 
 void plan_trails(Study& study, const deck::Deck& deck) {
   Planner(study, deck).plan();

@@ -69,8 +69,8 @@ std::int64_t width_of(const Session& session, const Job& job) {
 }
 
 /// A rank's jobs in sets that are trained together: one alone hardly occupies a GPU, so there those of one
-/// width share every launch, as many as a moderate part of any GPU's memory holds; on the host each is its
-/// own set. What comes out is the same bytes however they are cut. Sets hold indices of jobs.
+/// width and size share every launch, as many as a moderate part of any GPU's memory holds; on the host each
+/// is its own set. What comes out is the same bytes however they are cut. Sets hold indices of jobs.
 std::vector<std::vector<std::size_t>> cut_into_sets(const Session& session, const std::vector<Job>& jobs,
                                                     std::span<const std::size_t> mine) {
   constexpr std::int64_t most_bytes = std::int64_t{4} << 30U;
@@ -78,25 +78,26 @@ std::vector<std::vector<std::size_t>> cut_into_sets(const Session& session, cons
   const bool together = session.device->kind() == device::Kind::cuda;
   const auto n = static_cast<std::int64_t>(session.study.probes.of(corpus::Part::fit).size());
   std::vector<std::vector<std::size_t>> sets;
-  std::map<std::int64_t, std::size_t> open;  // the set that still takes jobs of a width
+  std::map<std::pair<std::int64_t, std::optional<SaeSize>>, std::size_t>
+      open;  // what still takes jobs of a kind
   for (const std::size_t j : mine) {
+    const Dictionary& dictionary = session.study.dictionaries[jobs[j].dictionary];
     const std::int64_t width = width_of(session, jobs[j]);
-    const std::int64_t most = together
-                                  ? std::clamp(most_bytes / sae::training_bytes(n, width, session.deck.sae),
-                                               std::int64_t{1}, most_saes)
-                                  : 1;
-    const auto place = open.find(width);
+    const auto bytes = sae::training_bytes(n, width, sae_options(session.deck, dictionary));
+    const std::int64_t most = together ? std::clamp(most_bytes / bytes, std::int64_t{1}, most_saes) : 1;
+    const std::pair kind{width, dictionary.size};
+    const auto place = open.find(kind);
     if (place != open.end() && std::ssize(sets[place->second]) < most) {
       sets[place->second].push_back(j);
     } else {
-      open[width] = sets.size();
+      open[kind] = sets.size();
       sets.push_back({j});
     }
   }
   return sets;
 }
 
-/// Jobs of one width, in the order of their dictionaries.
+/// Jobs of one width and size, in the order of their dictionaries.
 std::vector<sae::Sae> train_set(Session& session, const std::vector<Job>& jobs, console::Progress& progress) {
   std::map<std::size_t, Parts> parts;  // by dictionary: its seeds share them
   std::vector<sae::Job> training;
@@ -113,7 +114,8 @@ std::vector<sae::Sae> train_set(Session& session, const std::vector<Job>& jobs, 
   sae::TrainHooks hooks;
   hooks.progress = [&](std::int64_t) { progress.advance(std::ssize(jobs)); };
   hooks.stop = [&] { return session.stop->asked(); };
-  return sae::train_many(*session.device, training, width_of(session, jobs.front()), session.deck.sae, hooks);
+  const auto options = sae_options(session.deck, session.study.dictionaries[jobs.front().dictionary]);
+  return sae::train_many(*session.device, training, width_of(session, jobs.front()), options, hooks);
 }
 
 void report(Session& session, const std::string& name, const sae::Sae& sae) {
@@ -137,11 +139,11 @@ void train(Session& session, bool again) {
     if (!pending[d]) continue;
     const auto& site = session.study.dictionaries[d].site;
     needed.push_back(&session.ledger->activations(site));
-    // Further seeds show the spread of the anchors' dictionaries; of a control's one is enough.
-    const std::int64_t seeds = d < session.study.anchors.size() ? session.deck.sae.seeds : 1;
-    for (std::int64_t s = 0; s < seeds; ++s) {
+    const auto& dictionary = session.study.dictionaries[d];
+    const auto latents = sae_options(session.deck, dictionary).latents;
+    for (std::int64_t s = 0; s < dictionary.seeds; ++s) {
       jobs.push_back({d, session.deck.run.seed + static_cast<std::uint64_t>(s)});
-      costs.push_back(static_cast<double>(session.study.model(site).config.d));
+      costs.push_back(static_cast<double>(session.study.model(site).config.d * latents));
     }
   }
   if (jobs.empty()) return;

@@ -9,6 +9,7 @@
 #include "emergence/drift_columns.hpp"
 #include "emergence/estimate_parts.hpp"
 #include "emergence/interval_parts.hpp"
+#include "emergence/size_sweep.hpp"
 
 namespace incipit::emergence {
 namespace {
@@ -284,6 +285,26 @@ Schema activations() {
   more.add("mlp_out", {"layer", "probe_id", "d"}, "float32|float16", "1",
            "what the block's MLP added; row 0 is zero");
   out.attributes = {{"", "model", "model"}, {"", "step", "training step; -1: random weights"}};
+  return out;
+}
+
+Schema sweep() {
+  Schema out{"sweep", "sweep", "what hangs on the size of an anchor's dictionary, at its own site", {}, {}};
+  Group root(out.entries, "", always);
+  root.count("k", {"size"}, "latents kept per probe");
+  root.count("latents", {"size"}, "latents of the dictionary");
+  root.count("seed", {"seed"}, "seed of the dictionary");
+  root.text("subject", {"subject"}, "subject");
+  for (const SizedColumn& column : sized_columns) root.real(column.name, {"size", "seed"}, column.meaning);
+  for (const SizedCount& count : sized_counts) root.count(count.name, {"size", "seed"}, count.meaning);
+  root.count("matched", {"size", "seed", "subject"}, "number of matched latents");
+  root.real("probe_activation", {"size", "seed", "subject"},
+            "share of the subject's judge probes on which a matched latent fires");
+  root.real("contrast", {"size", "seed", "subject"},
+            "probe_activation less the mean over the other subjects");
+  out.attributes = {{"", "model", "model of the anchor"},
+                    {"", "step", "training step of the anchor"},
+                    {"", "layer", "layer of the anchor"}};
   return out;
 }
 
@@ -651,9 +672,9 @@ std::string alternatives(const std::string& type) {
 }  // namespace
 
 const std::vector<Schema>& schemas() {
-  static const std::vector<Schema> all = {audit(),     activations(), sae(),         labels(),
-                                          match(),     alignment(),   attribution(), ablation(),
-                                          emergence(), loss(),        truth(),       sheet()};
+  static const std::vector<Schema> all = {audit(),     activations(), sae(),      labels(),    match(),
+                                          alignment(), attribution(), ablation(), emergence(), sweep(),
+                                          loss(),      truth(),       sheet()};
   return all;
 }
 
