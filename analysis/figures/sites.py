@@ -69,7 +69,8 @@ def drift(emergence, curve, width):
             if name == "loss":
                 style.line(ax, x, y, BLUE)
             else:
-                ax.hlines(y[1:], x[:-1], x[1:], color=BLUE, lw=2)
+                known = 1 + np.flatnonzero(np.isfinite(y[1:]))
+                ax.hlines(y[known], x[known - 1], x[known], color=BLUE, lw=2)
                 ax.plot((x[1:] + x[:-1]) / 2, y[1:], color=BLUE, lw=0.6, alpha=0.6)
             if name == "norm_ratio":
                 ax.axhline(1, color="black", lw=0.4)

@@ -174,9 +174,11 @@ def swell(path, bytes_each=4 * 10**9):
     with h5py.File(path, "r+") as file:
         curve = file["anchors/time/curves/time"]
         points, probes = len(curve["point"]), bytes_each // 8 // len(curve["point"])
-        curve["probe"] = np.arange(3)  # the dimension's own values are not needed
+        curve.create_dataset("probe", (probes,), "i4").make_scale("This is a netCDF dimension but not a netCDF variable.")
         for name in ("winner", "margin"):
-            curve.create_dataset(name, (points, probes), "i8")
+            made = curve.create_dataset(name, (points, probes), "i8")
+            made.dims[0].attach_scale(curve["point"])
+            made.dims[1].attach_scale(curve["probe"])
         texts = file["anchors/time/latents/nearest/texts"]
         text = texts["text"][...]
         del texts["text"]
