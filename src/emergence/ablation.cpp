@@ -21,35 +21,9 @@ struct ResampledSite {
   std::vector<Resampled> contrast, auc;  ///< [sets]
 };
 
-/// On how many probes of each subject each set fires.
-Draws<int32_t> fired_of(const sae::DeviceCodes& codes, const MatchedSets& sets,
-                        const Resampling& resampling) {
-  device::Device& device = *resampling.device;
-  const device::Resamples of = resampling.view();
-  device::Buffer<double> sum(device, sets.size() * static_cast<size_t>(codes.n));
-  device.activation_sum({.n = codes.n,
-                         .keep = codes.k,
-                         .h = sets.latents,
-                         .sets = static_cast<int64_t>(sets.size()),
-                         .index = codes.latent.data(),
-                         .value = codes.activation.data(),
-                         .start = sets.latent_start.data(),
-                         .set = sets.latent_set.data(),
-                         .sum = sum.data()});
-  DrawsOnDevice<int32_t> fired(device, sets.size() * static_cast<size_t>(of.subjects), of);
-  DrawsOnDevice<double> strength(device, sets.size(), of);
-  device.resample_counts({.of = of,
-                          .sets = static_cast<int64_t>(sets.size()),
-                          .own = sets.own.data(),
-                          .sum = sum.data(),
-                          .fired = fired.view(),
-                          .strength = strength.view()});
-  return fired.download();
-}
-
 ResampledSite resampled_site(const SiteCodes& site, const MatchedSets& sets, const JudgeSet& judge,
                              const Resampling& resampling) {
-  const auto fired = fired_of(site.codes, sets, resampling);
+  const auto fired = firing_of(site.codes, sets, resampling, resampling.view()).fired;
   const auto areas = auc_draws(site.scores, sets.own, resampling);
   ResampledSite out;
   for (size_t s = 0; s < sets.size(); ++s) {

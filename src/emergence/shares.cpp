@@ -48,6 +48,34 @@ void put(ShareDraws::Many& many, int64_t draw, const Shares& shares) {
 
 }  // namespace
 
+Firing count_firing(const device::Buffer<double>& sum, const device::Buffer<int32_t>& own,
+                    const Resampling& resampling, const device::Resamples& of) {
+  DrawsOnDevice<int32_t> fired(*resampling.device, own.size() * static_cast<size_t>(of.subjects), of);
+  DrawsOnDevice<double> strength(*resampling.device, own.size(), of);
+  resampling.device->resample_counts({.of = of,
+                                      .sets = static_cast<int64_t>(own.size()),
+                                      .own = own.data(),
+                                      .sum = sum.data(),
+                                      .fired = fired.view(),
+                                      .strength = strength.view()});
+  return {fired.download(), strength.download()};
+}
+
+Firing firing_of(const sae::DeviceCodes& codes, const MatchedSets& sets, const Resampling& resampling,
+                 const device::Resamples& of) {
+  device::Buffer<double> sum(*resampling.device, sets.size() * static_cast<size_t>(codes.n));
+  resampling.device->activation_sum({.n = codes.n,
+                                     .keep = codes.k,
+                                     .h = sets.latents,
+                                     .sets = static_cast<int64_t>(sets.size()),
+                                     .index = codes.latent.data(),
+                                     .value = codes.activation.data(),
+                                     .start = sets.latent_start.data(),
+                                     .set = sets.latent_set.data(),
+                                     .sum = sum.data()});
+  return count_firing(sum, sets.own, resampling, of);
+}
+
 ShareDraws share_draws(const Draws<int32_t>& fired, size_t set, int32_t subject, const JudgeSet& judge,
                        const Resampling& resampling) {
   const int32_t subjects = judge.subjects;
