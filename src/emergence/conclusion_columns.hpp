@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <tuple>
 
 #include "emergence/conclusions.hpp"
 
@@ -59,13 +58,18 @@ inline constexpr std::array<ConclusionColumn, 23> conclusion_columns = {{
     {"dip_q", "the same after Benjamini and Hochberg", [](const Conclusion& c) { return c.dip_q; }},
 }};
 
-inline constexpr std::array<std::tuple<const char*, const char*, double Conclusion::*>, 2> threshold_columns =
-    {{
-        {"threshold_low", "parameters of the largest model below the threshold; along scale",
-         &Conclusion::onset_low},
-        {"threshold_high", "parameters of the smallest model above the threshold; along scale",
-         &Conclusion::onset_high},
-    }};
+/// Along scale an onset is a threshold.
+struct ThresholdColumn {
+  const char* name;
+  const char* meaning;
+  double Conclusion::*value;
+};
+inline constexpr std::array<ThresholdColumn, 2> threshold_columns = {{
+    {"threshold_low", "parameters of the largest model below the threshold; along scale",
+     &Conclusion::onset_low},
+    {"threshold_high", "parameters of the smallest model above the threshold; along scale",
+     &Conclusion::onset_high},
+}};
 inline constexpr const char* present_meaning =
     "1 if the level's interval lies above 0 and q is at most 0.05: what follows of onsets is said of these";
 inline constexpr const char* earlier_meaning =

@@ -408,10 +408,11 @@ void write_conclusions(store::Writer& writer, const std::string& group, const Cu
                each<std::int8_t>(found.subject, [](const Conclusion& c) { return c.present ? 1 : 0; }),
                {"1", present_meaning}, dims);
   const bool scale = curve.name().ends_with("scale");
-  for (const auto& [name, meaning, value] : threshold_columns)
-    writer.write(group + "/" + name, {count},
-                 each<double>(found.subject, [&](const Conclusion& c) { return scale ? c.*value : nan; }),
-                 {"1", meaning}, dims);
+  for (const ThresholdColumn& column : threshold_columns)
+    writer.write(
+        group + "/" + column.name, {count},
+        each<double>(found.subject, [&](const Conclusion& c) { return scale ? c.*column.value : nan; }),
+        {"1", column.meaning}, dims);
   writer.write(group + "/earlier", {count, count}, found.earlier, {"1", earlier_meaning},
                {"subject", "later"});
   writer.scalar(group + "/order_p", found.order_p, {"1", order_meaning});

@@ -168,7 +168,8 @@ void add_conclusions(Entries& entries, const std::string& path) {
   for (const ConclusionColumn& column : conclusion_columns)
     group.real(column.name, {"subject"}, column.meaning);
   group.code("present", {"subject"}, present_meaning);
-  for (const auto& [name, meaning, value] : threshold_columns) group.real(name, {"subject"}, meaning);
+  for (const ThresholdColumn& column : threshold_columns)
+    group.real(column.name, {"subject"}, column.meaning);
   group.real("earlier", {"subject", "later"}, earlier_meaning);
   group.real("order_p", {}, order_meaning);
   group.text("dip_rung", {"subject"}, dip_rung_meaning);
