@@ -26,6 +26,7 @@
 #include "parallel/work.hpp"
 #include "sae/encode.hpp"
 #include "sae/file.hpp"
+#include "store/files.hpp"
 #include "store/writer.hpp"
 
 namespace incipit::command {
@@ -290,6 +291,7 @@ void sweep(const parallel::Communicator& world, const std::vector<std::string>& 
   const auto& unit = session->ledger->sweep();
   parallel::together(world, "writing the sweep", [&] {
     const auto timer = session->timing.phase("write");
+    if (world.root()) store::ensure_folder(unit.path.parent_path());
     store::Writer file(world, unit.path, session->header(unit));
     emergence::write_size_sweep(file, found);
     file.commit();

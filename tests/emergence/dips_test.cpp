@@ -124,7 +124,8 @@ TEST(Dips, NoDrawsGiveNoP) {
   const Dip dip = test_dip(Values{1, 0, 1}, Values{}, FallRule::between_shoulders);
   EXPECT_EQ(dip.at, 1);
   EXPECT_TRUE(std::isnan(dip.p));
-  EXPECT_TRUE(std::isnan(test_dip(Values{1, 0, 1}, Values{1, std::nan(""), 1}, FallRule::between_shoulders).p));
+  EXPECT_TRUE(
+      std::isnan(test_dip(Values{1, 0, 1}, Values{1, std::nan(""), 1}, FallRule::between_shoulders).p));
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ def test_it_goes_on_where_it_was_and_has_the_same_bytes_on_three_ranks(done):
 @pytest.mark.parametrize("words, said", [
     (["--k=0"], "expected numbers from 1 up"),
     (["--latents=8,x"], "expected numbers from 1 up"),
-    (["--anchor=nowhere"], "no such anchor; there are time, space, scale"),
+    (["--anchor=nowhere"], "no such anchor; there are time, scale, space"),
     (["--k=9", "--latents=8"], "no k is at most a number of latents"),
 ])
 def test_bad_words(done, words, said):
