@@ -43,7 +43,6 @@ struct Anchor {
 /// What a sweep varies.
 struct SaeSize {
   std::int64_t k, latents;
-  friend auto operator<=>(const SaeSize&, const SaeSize&) = default;
 };
 
 /// A site whose activations train an SAE, whose latents are labelled and matched: an anchor's, or that of one

@@ -65,8 +65,7 @@ std::vector<std::int64_t> counts_of(const std::string& option, const std::string
     at = comma + 1;
   }
   std::ranges::sort(counts);
-  const auto twice = std::ranges::unique(counts);
-  counts.erase(twice.begin(), twice.end());
+  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   return counts;
 }
 

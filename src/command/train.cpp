@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <span>
 
@@ -78,14 +79,15 @@ std::vector<std::vector<std::size_t>> cut_into_sets(const Session& session, cons
   const bool together = session.device->kind() == device::Kind::cuda;
   const auto n = static_cast<std::int64_t>(session.study.probes.of(corpus::Part::fit).size());
   std::vector<std::vector<std::size_t>> sets;
-  std::map<std::pair<std::int64_t, std::optional<SaeSize>>, std::size_t>
-      open;  // what still takes jobs of a kind
+  std::map<std::array<std::int64_t, 3>, std::size_t>
+      open;  // the set that still takes jobs of a width and size
   for (const std::size_t j : mine) {
     const Dictionary& dictionary = session.study.dictionaries[jobs[j].dictionary];
     const std::int64_t width = width_of(session, jobs[j]);
-    const auto bytes = sae::training_bytes(n, width, sae_options(session.deck, dictionary));
+    const auto options = sae_options(session.deck, dictionary);
+    const auto bytes = sae::training_bytes(n, width, options);
     const std::int64_t most = together ? std::clamp(most_bytes / bytes, std::int64_t{1}, most_saes) : 1;
-    const std::pair kind{width, dictionary.size};
+    const std::array kind{width, options.k, options.latents};
     const auto place = open.find(kind);
     if (place != open.end() && std::ssize(sets[place->second]) < most) {
       sets[place->second].push_back(j);
