@@ -236,6 +236,15 @@ TEST(Train, DivergenceIsNamedWithItsStep) {
   }
 }
 
+/// Eight latents that are much alike add up to far too much at the start, and learn to share.
+TEST(Train, AStartThatOvershootsIsNoDivergence) {
+  const auto host = device::make_host_device(1);
+  const Sae sae = train(*host, clustered(2000, d, 3, 1), clustered(200, d, 3, 2), d,
+                        {.latents = 64, .k = 8, .steps = 3000, .batch = 64}, 1);
+  EXPECT_GT(sae.history.fvu.front(), 10);
+  EXPECT_LT(sae.verify_fvu, 1);
+}
+
 TEST(Train, ReportsProgress) {
   const auto host = device::make_host_device(1);
   std::vector<std::int64_t> steps;
