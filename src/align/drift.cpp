@@ -29,14 +29,6 @@ double mean_cosine(Rows a, Rows b) {
   return sum / static_cast<double>(a.n);
 }
 
-/// Rows that are all alike span nothing that others could be turned onto.
-bool varies(Rows x) {
-  for (std::int64_t i = 1; i < x.n; ++i)
-    for (std::int64_t j = 0; j < x.d; ++j)
-      if (x.row(i)[j] != x.row(0)[j]) return true;
-  return false;
-}
-
 }  // namespace
 
 Drift drift(device::Device& device, const Parts& before, const Parts& now,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -13,5 +14,12 @@ struct Rows {
 
   [[nodiscard]] const float* row(int64_t i) const { return data.data() + i * d; }
 };
+
+/// Whether the rows differ: ones that are all alike span nothing that others could be turned onto.
+[[nodiscard]] inline bool varies(Rows x) {
+  for (int64_t i = 1; i < x.n; ++i)
+    if (!std::equal(x.row(i), x.row(i) + x.d, x.row(0))) return true;
+  return false;
+}
 
 }  // namespace incipit::align

@@ -41,21 +41,12 @@ Unit unit_of(const Session& session, std::size_t anchor, std::int64_t component)
   return unit;
 }
 
-const Checkpoint& checkpoint_of(const Study& study, const Site& site) {
-  const auto found = std::ranges::find_if(study.checkpoints, [&](const Checkpoint& one) {
-    return one.model == site.model && one.step == site.step;
-  });
-  if (found == study.checkpoints.end())
-    throw Error(Exit::defect, "no checkpoint of the study holds " + study.describe(site));
-  return *found;
-}
-
 /// The forward pass without a component, its packs shared out over all ranks.
 class AblatedPass {
  public:
   AblatedPass(Session& session, const Site& site, std::int64_t component)
       : session_(session),
-        checkpoint_(checkpoint_of(session.study, site)),
+        checkpoint_(session.study.checkpoints[session.study.checkpoint_of(site)]),
         config_(session.study.model(checkpoint_).config),
         text_(text_of(session.study, checkpoint_)),
         component_(component),
@@ -77,21 +68,20 @@ class AblatedPass {
     const auto rank = static_cast<std::size_t>(session_.world.rank());
     const auto timer = session_.timing.phase("ablate");
     // The layers of the extraction: the last of them takes a way of its own through its block.
-    return each_wave(
-        session_, cost(precision), text_.packs, {held_[rank], held_[rank + 1]}, {}, [&](PackRange range) {
-          const auto packs = std::span(text_.packs).subspan(range.first, range.second - range.first);
-          std::vector<std::vector<float>> wave(rows_.size());
-          neox.run(
-              packs, checkpoint_.layers,
-              [&](int layer, std::span<const float> rows) {
-                if (layer >= first_) wave[slot(layer)].assign(rows.begin(), rows.end());
-              },
-              {}, replaced);
-          // Kept once the wave is through: one that runs out of memory is begun again.
-          for (std::size_t l = 0; l < rows_.size(); ++l)
-            rows_[l].insert(rows_[l].end(), wave[l].begin(), wave[l].end());
-          progress.advance(static_cast<std::int64_t>(tokens_of(packs)));
-        });
+    return each_wave(session_, cost(), text_.packs, {held_[rank], held_[rank + 1]}, {}, [&](PackRange range) {
+      const auto packs = std::span(text_.packs).subspan(range.first, range.second - range.first);
+      std::vector<std::vector<float>> wave(rows_.size());
+      neox.run(
+          packs, checkpoint_.layers,
+          [&](int layer, std::span<const float> rows) {
+            if (layer >= first_) wave[slot(layer)].assign(rows.begin(), rows.end());
+          },
+          {}, replaced);
+      // Kept once the wave is through: one that runs out of memory is begun again.
+      for (std::size_t l = 0; l < rows_.size(); ++l)
+        rows_[l].insert(rows_[l].end(), wave[l].begin(), wave[l].end());
+      progress.advance(static_cast<std::int64_t>(tokens_of(packs)));
+    });
   }
 
   /// Brings the rows of a layer to one rank, those of `probes`: [probes, d]; none on the others. Collective.
@@ -137,18 +127,10 @@ class AblatedPass {
     return {mean.begin(), mean.end()};
   }
 
-  [[nodiscard]] PassCost cost(device::NumberType precision) const {
-    PassCost cost;
+  /// A wave's rows stand twice in memory until it is through.
+  [[nodiscard]] PassCost cost() const {
     const std::size_t row = checkpoint_.layers.size() * static_cast<std::size_t>(config_.d) * sizeof(float);
-    cost.flops_per_token = config_.flops_per_token();
-    cost.bytes_read = 2.0 * static_cast<double>(config_.params());
-    cost.bytes_held = model::Neox::bytes_fixed(config_, session_.deck.run.pack_tokens, precision);
-    cost.wave_bytes = [this, row, precision](std::span<const corpus::Pack> packs) {
-      std::size_t probes = 0;
-      for (const auto& pack : packs) probes += pack.probes.size();
-      return model::Neox::bytes_per_wave(config_, packs, precision, true) + 2 * probes * row;
-    };
-    return cost;
+    return forward_cost(session_.study, checkpoint_, session_.deck.run, 2 * row, true);
   }
 
   Session& session_;

@@ -7,6 +7,7 @@
 #include "align/procrustes.hpp"
 #include "command/activations.hpp"
 #include "command/claim.hpp"
+#include "command/judged.hpp"
 #include "command/stages.hpp"
 #include "console/progress.hpp"
 #include "parallel/agree.hpp"
@@ -15,19 +16,6 @@
 
 namespace incipit::command {
 namespace {
-
-std::vector<std::int32_t> groups_of(const corpus::Probes& probes, const std::vector<std::int64_t>& which) {
-  std::vector<std::int32_t> groups;
-  for (auto i : which) groups.push_back(probes.group[static_cast<std::size_t>(i)]);
-  return groups;
-}
-
-/// An anchor whose probes all have one vector spans nothing that a site could be turned onto.
-bool varies(const std::vector<float>& rows, std::int64_t width) {
-  for (std::size_t i = static_cast<std::size_t>(width); i < rows.size(); ++i)
-    if (rows[i] != rows[i - static_cast<std::size_t>(width)]) return true;
-  return false;
-}
 
 /// Procrustes of this rank's share of the sites onto their home.
 std::vector<std::pair<std::int64_t, align::Alignment>> align_share(Session& session, const Maps& maps) {
@@ -49,9 +37,9 @@ std::vector<std::pair<std::int64_t, align::Alignment>> align_share(Session& sess
   std::vector<float> anchor_fit, anchor_judge, site_fit, site_judge;
   const auto reference_fit = load(maps.home, fit, anchor_fit);
   const auto reference_judge = load(maps.home, judge, anchor_judge);
-  if (!varies(anchor_fit, reference_fit.d)) return done;
-  const align::Reference reference(*session.device, reference_fit, reference_judge, groups_of(probes, fit),
-                                   groups_of(probes, judge), session.deck.run.seed);
+  if (!align::varies(reference_fit)) return done;
+  const align::Reference reference(*session.device, reference_fit, reference_judge, chosen(probes.group, fit),
+                                   chosen(probes.group, judge), session.deck.run.seed);
   console::Progress progress(session.console, "align " + maps.name, mine, "sites of rank 0");
   for (std::size_t s = 0; s < sites.size() && !session.stop->asked(); ++s) {
     if (owner[s] != session.world.rank()) continue;

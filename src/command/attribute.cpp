@@ -49,16 +49,6 @@ struct Asked {
   std::vector<std::string> others;
 };
 
-std::vector<std::string> parts_of(const std::string& list) {
-  std::vector<std::string> parts;
-  for (std::size_t at = 0; at <= list.size();) {
-    const auto comma = std::min(list.find(',', at), list.size());
-    parts.push_back(list.substr(at, comma - at));
-    at = comma + 1;
-  }
-  return parts;
-}
-
 Asked asked_of(const std::vector<std::string>& words) {
   Asked asked;
   for (const auto& word : words) {
@@ -179,7 +169,7 @@ void attribute_anchors(Session& session, bool again, const std::vector<std::size
     std::optional<emergence::Attribution> found;
     {
       const auto timer = session.timing.phase("attribute");
-      if (!judged) judged.emplace(session);
+      if (!judged) judged.emplace(session, resamples_alone(session.deck));
       found = computed(session, a, *judged);
     }
     write(session, a, *found);
@@ -371,7 +361,7 @@ void attribute_and_ablate(const parallel::Communicator& world, const std::vector
     if (!asked.ablate.empty() && components.empty())
       session->console.line("anchor {}: the attribution names no eraser, so none is removed", anchor.name);
     for (const auto component : components) {
-      if (!judged) judged.emplace(*session);
+      if (!judged) judged.emplace(*session, resamples_alone(session->deck));
       session->console.block(ablation_text(anchor.name, ablate(*session, a, *judged, component)));
     }
   }

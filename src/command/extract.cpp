@@ -47,21 +47,9 @@ std::size_t row_bytes(const deck::Deck& deck, const Checkpoint& checkpoint,
 }
 
 PassCost extraction_cost(const Study& study, const Checkpoint& checkpoint, const deck::Deck& deck) {
-  const auto precision = model::precision_of(deck.run.precision);
-  const auto& config = study.model(checkpoint).config;
-  const double depth = static_cast<double>(checkpoint.layers.back()) / static_cast<double>(config.layers);
-  const std::size_t row = row_bytes(deck, checkpoint, config);
-  const bool components = keeps_components(deck, checkpoint);
-  PassCost cost;
-  cost.flops_per_token = config.flops_per_token() * depth;
-  cost.bytes_read = 2.0 * static_cast<double>(config.params()) * depth;
-  cost.bytes_held = model::Neox::bytes_fixed(config, deck.run.pack_tokens, precision);
-  cost.wave_bytes = [&config, row, precision, components](std::span<const corpus::Pack> packs) {
-    std::size_t probes = 0;
-    for (const auto& pack : packs) probes += pack.probes.size();
-    return model::Neox::bytes_per_wave(config, packs, precision, components) + probes * row;
-  };
-  return cost;
+  return forward_cost(study, checkpoint, deck.run,
+                      row_bytes(deck, checkpoint, study.model(checkpoint).config),
+                      keeps_components(deck, checkpoint));
 }
 
 /// One checkpoint by one team.

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <charconv>
 #include <filesystem>
 #include <sstream>
@@ -18,25 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct PhantomSize {
-  const char* name;
-  int64_t phantom::Options::*value;
-  const char* meaning;
-};
-
-constexpr std::array<PhantomSize, 10> phantom_sizes = {{
-    {"models", &phantom::Options::models, "models; the largest is the reference and has all steps"},
-    {"width", &phantom::Options::width, "dimensions of the reference; the others are 8 narrower each"},
-    {"layers", &phantom::Options::layers, "blocks of the reference; the others have one less each"},
-    {"steps", &phantom::Options::steps, "checkpoints of the reference, even in log2(1 + step)"},
-    {"last", &phantom::Options::last, "the last of them"},
-    {"subjects", &phantom::Options::subjects, "subjects, with those that exist nowhere"},
-    {"never", &phantom::Options::never, "subjects that exist nowhere"},
-    {"terms", &phantom::Options::terms, "terms per subject; a term is a group of probes"},
-    {"probes", &phantom::Options::probes, "probes per term"},
-    {"nuisances", &phantom::Options::nuisances, "directions that terms carry whatever their subject"},
-}};
-
 std::string phantom_usage() {
   std::string text =
       "usage: incipit phantom --out=FOLDER [--seed=1] [--null] [--sizes=FILE] [--NAME=NUMBER ...]\n\n"
@@ -47,7 +27,7 @@ std::string phantom_usage() {
       "rescaled,\n"
       "turned, outvoted or lost. --null plants none. Sizes, here or in FILE as lines `name = number`:\n\n";
   const phantom::Options usual;
-  for (const PhantomSize& size : phantom_sizes)
+  for (const phantom::Size& size : phantom::sizes)
     text += fmt::format("  --{:<10} {:>6}  {}\n", size.name, usual.*size.value, size.meaning);
   return text;
 }
@@ -73,7 +53,7 @@ bool take_size(const std::string& name, const std::string& text, phantom::Option
     options.seed = whole_number<uint64_t>(name, text);
     return true;
   }
-  for (const PhantomSize& size : phantom_sizes) {
+  for (const phantom::Size& size : phantom::sizes) {
     if (name != size.name) continue;
     options.*size.value = whole_number<int64_t>(name, text);
     return true;
@@ -100,19 +80,28 @@ void read_sizes(const fs::path& file, phantom::Options& options) {
   }
 }
 
+/// `--name value` as `--name=value`.
+std::vector<std::string> joined(const std::vector<std::string>& words) {
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const bool whole =
+        words[i].find('=') != std::string::npos || words[i] == "--null" || words[i] == "--help";
+    all.push_back(words[i]);
+    if (words[i].starts_with("--") && !whole && i + 1 < words.size()) all.back() += "=" + words[++i];
+  }
+  return all;
+}
+
 PhantomWords read_phantom_words(const std::vector<std::string>& words) {
   PhantomWords found;
   for (const std::string& word : words)
     if (const auto file = value_of(word, "--sizes=")) read_sizes(*file, found.options);
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::string& word = words[i];
+  for (const std::string& word : words) {
     const auto equals = word.find('=');
     if (word == "--help" || word == "-h") {
       found.help = true;
     } else if (word == "--null") {
       found.null = true;
-    } else if (word == "--out" && i + 1 < words.size()) {
-      found.out = words[++i];
     } else if (const auto out = value_of(word, "--out="); out && !out->empty()) {
       found.out = *out;
     } else if (value_of(word, "--sizes=")) {
@@ -132,7 +121,7 @@ PhantomWords read_phantom_words(const std::vector<std::string>& words) {
 
 void phantom(const parallel::Communicator& world, const std::vector<std::string>& words) {
   if (!world.root()) return;  // a few seconds are one rank's work
-  const PhantomWords asked = read_phantom_words(words);
+  const PhantomWords asked = read_phantom_words(joined(words));
   if (asked.help) {
     fmt::print("{}", phantom_usage());
     return;

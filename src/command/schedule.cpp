@@ -11,6 +11,9 @@
 #include "command/claim.hpp"
 #include "device/device.hpp"
 #include "error.hpp"
+#include "model/neox.hpp"
+#include "model/precision.hpp"
+#include "model/wave.hpp"
 #include "parallel/agree.hpp"
 #include "parallel/work.hpp"
 
@@ -104,6 +107,22 @@ void tell_of_shrunken_waves(Session& session) {
 
 double PassCost::seconds(double tokens) const {
   return flops_per_token * tokens / assumed_flops + bytes_read / assumed_bandwidth + 0.01;
+}
+
+PassCost forward_cost(const Study& study, const Checkpoint& checkpoint, const deck::RunOptions& run,
+                      std::size_t row, bool components) {
+  const auto precision = model::precision_of(run.precision);
+  const auto& config = study.model(checkpoint).config;
+  const double depth = static_cast<double>(checkpoint.layers.back()) / static_cast<double>(config.layers);
+  PassCost cost;
+  cost.flops_per_token = config.flops_per_token() * depth;
+  cost.bytes_read = 2.0 * static_cast<double>(config.params()) * depth;
+  cost.bytes_held = model::Neox::bytes_fixed(config, run.pack_tokens, precision);
+  cost.wave_bytes = [&config, row, precision, components](std::span<const corpus::Pack> packs) {
+    return model::Neox::bytes_per_wave(config, packs, precision, components) +
+           static_cast<std::size_t>(model::probes_of(packs)) * row;
+  };
+  return cost;
 }
 
 double tokens_of(std::span<const corpus::Pack> packs) {

@@ -29,6 +29,11 @@ struct PassCost {
   [[nodiscard]] double seconds(double tokens) const;
 };
 
+/// Of a forward pass to the last of the checkpoint's layers that keeps `row` bytes of each probe beside what
+/// it takes itself; `components`: what blocks add is kept too.
+[[nodiscard]] PassCost forward_cost(const Study& study, const Checkpoint& checkpoint,
+                                    const deck::RunOptions& run, std::size_t row, bool components);
+
 [[nodiscard]] double tokens_of(std::span<const corpus::Pack> packs);
 /// The probes in the tokens of a checkpoint's tokenizer.
 [[nodiscard]] const Text& text_of(const Study& study, const Checkpoint& checkpoint);

@@ -10,6 +10,7 @@
 #include "align/file.hpp"
 #include "command/activations.hpp"
 #include "command/curve_view.hpp"
+#include "command/judged.hpp"
 #include "console/table.hpp"
 #include "emergence/curve.hpp"
 #include "emergence/facts.hpp"
@@ -62,7 +63,7 @@ bool at_hand(const Session& session, std::size_t index, const Curve& curve) {
     if (!session.world.root()) return;
     std::vector<const Unit*> units{&session.ledger->sae(index)};
     for (const auto& site : curve.points) {
-      if (std::ranges::find(anchor.left_out, site) != anchor.left_out.end()) continue;
+      if (anchor.is_left_out(site)) continue;
       units.push_back(&session.ledger->activations(site));
       if (session.study.model(site).config.d != session.study.model(anchor.site).config.d)
         units.push_back(&session.ledger->align(index));
@@ -82,31 +83,21 @@ class Sweeper {
         anchor_(session.study.anchors[index]),
         align_path_(session.ledger->align(index).path),
         sites_(sites_of(anchor_)),
-        judge_(session.study.probes.of(corpus::Part::judge)),
-        sae_(sae::read_saes(store::Reader(session.ledger->sae(index).path, "sae")).front()) {
-    const auto& probes = session.study.probes;
-    std::vector<std::int32_t> subject, group;
-    for (const auto i : judge_) {
-      subject.push_back(probes.subject[static_cast<std::size_t>(i)]);
-      group.push_back(probes.group[static_cast<std::size_t>(i)]);
-    }
-    const auto subjects = static_cast<std::int32_t>(probes.subjects.size());
-    set_ = emergence::make_judge_set(subjects, subject, group, probes.group_subject);
-    resampling_ = emergence::make_resampling(*session.device, set_, {.bootstrap = 0, .permutations = 0}, 0);
-    swept_ = emergence::sets_at(*session.device, file.matches.similarity, file.interpretable, subjects,
-                                file.matches.sweep.tau);
-  }
+        judged_(session, {.bootstrap = 0, .permutations = 0}),
+        sae_(sae::read_saes(store::Reader(session.ledger->sae(index).path, "sae")).front()),
+        swept_(emergence::sets_at(*session.device, file.matches.similarity, file.interpretable,
+                                  judged_.set.subjects, file.matches.sweep.tau)) {}
 
   /// probe_activation at each threshold, on the first rung that the site has: [tau, C]; nothing where the
   /// site has no numbers.
   [[nodiscard]] std::vector<double> at(const Site& site) const {
     std::vector<double> values;
-    if (std::ranges::find(anchor_.left_out, site) != anchor_.left_out.end()) return values;
+    if (anchor_.is_left_out(site)) return values;
     const Activations file(session_.ledger->activations(site).path,
                            static_cast<std::int64_t>(session_.study.probes.all.size()));
-    auto rows = file.rows(site.layer, judge_);
-    const align::Rows judged{rows, set_.n(), file.width()};
-    if (emergence::site_facts(judged, set_).degenerate) return values;
+    auto rows = file.rows(site.layer, judged_.probes);
+    const align::Rows judged{rows, judged_.set.n(), file.width()};
+    if (emergence::site_facts(judged, judged_.set).degenerate) return values;
     if (file.width() == sae_.d) {
       sae::normalise(rows, sae_.mean, sae_.scale, rows);
     } else {
@@ -115,21 +106,19 @@ class Sweeper {
       if (alignment.rank == 0) return values;
       rows = align::apply(alignment, judged, static_cast<double>(sae_.scale));
     }
-    const auto codes = sae::encode_on_device(*session_.device, sae_, rows, set_.n());
-    return emergence::probe_activation(codes, swept_, set_, resampling_);
+    const auto codes = sae::encode_on_device(*session_.device, sae_, rows, judged_.set.n());
+    return emergence::probe_activation(codes, swept_, judged_.set, judged_.resampling);
   }
 
-  [[nodiscard]] std::int32_t subjects() const { return set_.subjects; }
+  [[nodiscard]] std::int32_t subjects() const { return judged_.set.subjects; }
 
  private:
   Session& session_;
   const Anchor& anchor_;
   std::filesystem::path align_path_;
   std::vector<Site> sites_;
-  std::vector<std::int64_t> judge_;
+  Judged judged_;
   sae::Sae sae_;
-  emergence::JudgeSet set_;
-  emergence::Resampling resampling_;
   std::vector<emergence::MatchedSets> swept_;  ///< at each threshold
 };
 

@@ -407,12 +407,8 @@ void Curve::write_site(store::Writer& writer, const std::string& group) const {
     for (int64_t p = 0; p < count; ++p)
       for (int32_t c = 0; c < subjects_; ++c)
         states.push_back(static_cast<int8_t>(status(static_cast<Rung>(r), p, c)));
-  writer.write(
-      group + "/status", {rungs, count, subjects_}, states,
-      {"1",
-       "0 ok, 1 no such site, 2 no matched latent, 3 nothing fires, 4 dropped by the audit, 5 degenerate, "
-       "6 unreliable alignment"},
-      {"rung", "point", "subject"});
+  writer.write(group + "/status", {rungs, count, subjects_}, states, {"1", status_meaning},
+               {"rung", "point", "subject"});
   for (size_t i = 0; i < fact_columns.size(); ++i)
     write_site_column(writer, group, fact_columns[i], column(facts_offset_ + static_cast<int64_t>(i)));
   for (size_t i = 0; i < alignment_columns.size(); ++i)

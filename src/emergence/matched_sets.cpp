@@ -4,6 +4,15 @@
 
 namespace incipit::emergence {
 
+Matched matched_of(const match::Matches& matches) {
+  Matched sets;
+  for (int64_t c = 0; c < matches.subjects; ++c) {
+    const auto latents = matches.of(c);
+    sets.emplace_back(latents.begin(), latents.end());
+  }
+  return sets;
+}
+
 MatchedSets::MatchedSets(device::Device& device, const Matched& matched, int64_t latents_)
     : subjects(static_cast<int64_t>(matched.size())), latents(latents_) {
   std::vector<int64_t> starts{0}, latent_starts{0};

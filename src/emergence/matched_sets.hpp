@@ -5,11 +5,15 @@
 #include <vector>
 
 #include "device/device.hpp"
+#include "match/matching.hpp"
 
 namespace incipit::emergence {
 
 /// M_c of each subject [C], latents in ascending order; may be empty.
 using Matched = std::vector<std::vector<int32_t>>;
+
+/// M_c as the labels were matched.
+Matched matched_of(const match::Matches& matches);
 
 /// The sets M_c that are not empty, on a device.
 struct MatchedSets {

@@ -32,6 +32,10 @@ enum class Status : int8_t {
   unreliable = 6,
 };
 
+inline constexpr const char* status_meaning =
+    "0 ok, 1 no such site, 2 no matched latent, 3 nothing fires, 4 dropped by the audit, 5 degenerate, "
+    "6 unreliable alignment";
+
 /// A measure at a site, for each subject, with the draws of its null.
 struct Estimates {
   std::vector<Estimate> subject;  ///< [C]

@@ -29,11 +29,9 @@ void refuse_full(const fs::path& folder) {
 
 /// What makes one phantom different from another.
 std::string shown(const Options& o) {
-  return fmt::format(
-      "seed = {}\nmodels = {}\nwidth = {}\nlayers = {}\nsteps = {}\nlast = {}\nsubjects = {}\nnever = {}\n"
-      "terms = {}\nprobes = {}\nnuisances = {}\n",
-      o.seed, o.models, o.width, o.layers, o.steps, o.last, o.subjects, o.never, o.terms, o.probes,
-      o.nuisances);
+  auto text = fmt::format("seed = {}\n", o.seed);
+  for (const Size& size : sizes) text += fmt::format("{} = {}\n", size.name, o.*size.value);
+  return text;
 }
 
 std::string deck_text(const Options& options) {

@@ -22,6 +22,25 @@ struct Options {
   int64_t nuisances = 4;  ///< directions that terms carry whatever their subject
 };
 
+/// The sizes by name.
+struct Size {
+  const char* name;
+  int64_t Options::*value;
+  const char* meaning;
+};
+inline constexpr Size sizes[] = {
+    {"models", &Options::models, "models; the largest is the reference and has all steps"},
+    {"width", &Options::width, "dimensions of the reference; the others are 8 narrower each"},
+    {"layers", &Options::layers, "blocks of the reference; the others have one less each"},
+    {"steps", &Options::steps, "checkpoints of the reference, even in log2(1 + step)"},
+    {"last", &Options::last, "the last of them"},
+    {"subjects", &Options::subjects, "subjects, with those that exist nowhere"},
+    {"never", &Options::never, "subjects that exist nowhere"},
+    {"terms", &Options::terms, "terms per subject; a term is a group of probes"},
+    {"probes", &Options::probes, "probes per term"},
+    {"nuisances", &Options::nuisances, "directions that terms carry whatever their subject"},
+};
+
 /// What the residual stream holds at a site on the probes of a subject's known terms.
 enum class State : int8_t {
   absent,    ///< the term's nuisance alone

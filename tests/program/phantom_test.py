@@ -12,7 +12,7 @@ SMALL = ("--models=2", "--width=48", "--subjects=8", "--never=4", "--terms=32", 
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory):
     folder = tmp_path_factory.mktemp("phantom")
-    result = incipit("phantom", "--out", folder / "planted", "--seed=4", *SMALL)
+    result = incipit("phantom", "--out", folder / "planted", "--seed", 4, *SMALL)
     assert result.code == 0, result.text
     return folder
 

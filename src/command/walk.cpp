@@ -1,0 +1,112 @@
+#include "command/walk.hpp"
+
+#include "align/drift.hpp"
+#include "match/file.hpp"
+#include "parallel/agree.hpp"
+#include "parallel/work.hpp"
+
+namespace incipit::command {
+namespace {
+
+/// The rank that visits each site.
+std::vector<int> shared_out(const Session& session, const Trail& trail) {
+  std::vector<double> costs;
+  for (const auto& reading : trail.readings)
+    costs.push_back(static_cast<double>(session.study.model(reading.site).config.d));
+  return parallel::assign_longest_first(costs, session.world.size());
+}
+
+}  // namespace
+
+std::vector<emergence::Point> described(const Study& study, const Curve& curve) {
+  std::vector<emergence::Point> points;
+  for (const auto& site : curve.points) {
+    const auto& model = study.model(site);
+    points.push_back({model.name, model.config.params(), model.config.params_non_embedding(), site.step,
+                      site.layer,
+                      static_cast<double>(site.layer) / static_cast<double>(model.config.layers)});
+  }
+  return points;
+}
+
+std::int64_t visits(const Session& session, const Trail& trail) {
+  return parallel::block_of(std::ssize(trail.readings), session.world.size(), 0).size();
+}
+
+Tracker& Walk::tracker(std::size_t dictionary) {
+  if (!tracker_ || held_ != dictionary) {
+    tracker_.reset();
+    tracker_.emplace(session_, bench_, dictionary);
+    held_ = dictionary;
+  }
+  return *tracker_;
+}
+
+Followed Walk::follow(const Trail& trail, console::Progress& progress) {
+  std::vector<double> tau;
+  std::int64_t latents = 0;
+  std::optional<emergence::RandomLatents> random;
+  if (trail.of_anchor()) {
+    parallel::together(session_.world, "reading the anchor", [&] {
+      auto& anchor = tracker(trail.anchor);
+      anchor.prepare_anchor();
+      tau = anchor.dictionary().match.matches.sweep.tau;
+      latents = anchor.dictionary().sae.h;
+      random = anchor.random_along(trail);
+    });
+  }
+  Followed found{{trail.curve.name, described(session_.study, trail.curve), bench_.set.subjects,
+                  session_.deck.track.permutations, tau, latents},
+                 std::move(random)};
+  const auto owner = shared_out(session_, trail);
+  parallel::together(session_.world, "track", [&] {
+    for (std::size_t p = 0; p < trail.readings.size() && !session_.stop->asked(); ++p) {
+      if (owner[p] != session_.world.rank()) continue;
+      visit(trail, static_cast<std::int64_t>(p), found);
+      progress.advance();
+    }
+  });
+  session_.leave_if_asked();
+  found.curve.gather(session_.world);
+  if (found.random) found.random->gather(session_.world);
+  return found;
+}
+
+void Walk::visit(const Trail& trail, std::int64_t p, Followed& found) {
+  const auto& [dictionary, site] = trail.readings[static_cast<std::size_t>(p)];
+  if (session_.study.anchors[trail.anchor].is_left_out(site))
+    return found.curve.leave_out(p, emergence::Status::dropped);
+  std::optional<SiteRows> rows;
+  {
+    const auto timer = session_.timing.phase("track");
+    rows.emplace(session_, bench_, site);
+    tracker(dictionary).measure(trail, p, *rows, found.curve, found.random ? &*found.random : nullptr);
+  }
+  if (trail.of_anchor() && emergence::has_neighbours(trail.curve.name)) compare(trail, p, *rows, found.curve);
+}
+
+/// How far the residual stream has moved from the point before.
+void Walk::compare(const Trail& trail, std::int64_t p, const SiteRows& now, emergence::Curve& curve) const {
+  if (p == 0) return;
+  const Site& before = trail.readings[static_cast<std::size_t>(p - 1)].site;
+  if (session_.study.anchors[trail.anchor].is_left_out(before)) return;
+  const auto timer = session_.timing.phase("drift");
+  const SiteRows rows(session_, bench_, before);
+  curve.set_drift(p, align::drift(*session_.device, rows.parts(), now.parts(), bench_.fit_group,
+                                  bench_.judge_group, session_.deck.run.seed));
+}
+
+std::vector<std::int64_t> Walk::matched(const Trail& trail) {
+  std::vector<std::int64_t> counts;
+  for (const auto& reading : trail.readings) {
+    auto& of = counts_[reading.dictionary];
+    if (of.empty())
+      for (const auto& latents :
+           emergence::matched_of(match::read_match(session_.ledger->match(reading.dictionary).path).matches))
+        of.push_back(std::ssize(latents));
+    counts.insert(counts.end(), of.begin(), of.end());
+  }
+  return counts;
+}
+
+}  // namespace incipit::command
