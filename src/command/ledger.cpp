@@ -103,13 +103,11 @@ std::vector<store::Header::Input> bundled_prompts(const deck::Deck& deck) {
 
 /// What reads what at each point of a trail.
 std::string describe_readings(const Study& study, const Trail& trail) {
-  const auto& gone = study.anchors[trail.anchor].left_out;
-  std::string text =
-      fmt::format("{} {}/{}:", study.anchors[trail.anchor].name, trail.place, trail.curve.name);
+  const auto& anchor = study.anchors[trail.anchor];
+  std::string text = fmt::format("{} {}/{}:", anchor.name, trail.place, trail.curve.name);
   for (const auto& [dictionary, site] : trail.readings) {
-    const bool out = std::ranges::find(gone, site) != gone.end();
     text += fmt::format(" {} by {}{},", study.describe(site), study.dictionaries[dictionary].name,
-                        out ? " (left out)" : "");
+                        anchor.is_left_out(site) ? " (left out)" : "");
   }
   return text + "\n";
 }
@@ -181,25 +179,22 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
   }
   for (const auto& trail : study.trails) points += describe_readings(study, trail);
   for (std::size_t a = 0; a < study.anchors.size(); ++a)
-    if (deck.extract.components && space_curve(study.anchors[a]) != nullptr)
+    if (deck.extract.components && !study.sweep && space_curve(study.anchors[a]) != nullptr)
       attribution_.emplace(
           a, maker.attribution(study.anchors[a], activations(study.anchors[a].site), {&sae(a), &match_[a]}));
   for (const auto* units : {&sae_, &labels_, &match_, &align_})
     for (const auto& unit : *units) all.push_back(&unit);
   for (const auto& unit : activations_) all.push_back(&unit);
   for (const auto& [anchor, unit] : attribution_) all.push_back(&unit);
-  if (!study.dictionaries.empty() && study.dictionaries.front().size)
-    sweep_ = maker.make(Stage::track, "sweep", "sweep/" + study.dictionaries.front().anchor + ".h5",
-                        study.dictionaries.front().anchor, {}, all, {});
+  if (study.sweep)
+    sweep_ =
+        maker.make(Stage::track, study.sweep->kind, study.sweep->file, study.sweep->anchor, points, all, {});
   emergence_ =
       maker.make(Stage::track, "emergence", "emergence.h5", {}, points, all, input_files(deck, study));
 }
 
 const Unit& Ledger::activations(const Site& site) const {
-  for (std::size_t c = 0; c < study_->checkpoints.size(); ++c)
-    if (study_->checkpoints[c].model == site.model && study_->checkpoints[c].step == site.step)
-      return activations_[c];
-  throw Error(Exit::defect, "no checkpoint of the study holds " + study_->describe(site));
+  return activations_[study_->checkpoint_of(site)];
 }
 
 std::vector<const Unit*> Ledger::of(Stage stage) const {

@@ -247,6 +247,14 @@ std::string Checkpoint::name() const {
   return random() ? "random_weights" : fmt::format("step{}", step);
 }
 
+std::size_t Study::checkpoint_of(const Site& site) const {
+  const auto found = std::ranges::find_if(
+      checkpoints, [&](const Checkpoint& one) { return one.model == site.model && one.step == site.step; });
+  if (found == checkpoints.end())
+    throw Error(Exit::defect, "no checkpoint of the study holds " + describe(site));
+  return static_cast<std::size_t>(found - checkpoints.begin());
+}
+
 std::string Study::describe(const Site& site) const {
   const auto when = site.step == random_weights ? "with random weights" : fmt::format("step {}", site.step);
   const auto cut = site.components > 0 ? fmt::format(" cut to {} components", site.components) : "";
@@ -280,8 +288,7 @@ std::vector<Site> sites_of(const Anchor& anchor) {
   std::vector<Site> sites;
   for (const auto& curve : anchor.curves)
     for (const auto& point : curve.points)
-      if (std::ranges::find(sites, point) == sites.end() &&
-          std::ranges::find(anchor.left_out, point) == anchor.left_out.end())
+      if (std::ranges::find(sites, point) == sites.end() && !anchor.is_left_out(point))
         sites.push_back(point);
   return sites;
 }

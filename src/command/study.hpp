@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -38,6 +39,10 @@ struct Anchor {
   Site site;
   std::vector<Curve> curves;
   std::vector<Site> left_out = {};  ///< points of the curves whose checkpoint the audit dropped
+
+  [[nodiscard]] bool is_left_out(const Site& where) const {
+    return std::ranges::find(left_out, where) != left_out.end();
+  }
 };
 
 /// What a sweep varies.
@@ -77,6 +82,7 @@ struct Trail {
   };
   std::vector<Reading> readings;         ///< what reads what at each point
   std::optional<std::size_t> maps = {};  ///< where the sites' alignments are; none: there are none
+  bool with_linear_probe = true;         ///< whether it is asked what is there for any dictionary
   std::optional<std::size_t> seed = {};  ///< of a further SAE at the anchor, of which only the spread is kept
   [[nodiscard]] bool of_anchor() const { return place == "curves" && !curve.name.starts_with("own_"); }
 };
@@ -109,6 +115,13 @@ struct Text {
   std::vector<std::string> last_token;  ///< per probe, as the tokenizer spells it
 };
 
+/// What a sweep leaves, beside the files of its dictionaries.
+struct Sweep {
+  std::string kind;    ///< of the file
+  std::string file;    ///< below the output
+  std::string anchor;  ///< whose keys of the deck it goes by
+};
+
 /// What a deck means for the files that are there: everything later stages loop over.
 struct Study {
   Scope scope = Scope::curves;
@@ -121,6 +134,7 @@ struct Study {
   std::vector<Dictionary> dictionaries;  ///< the anchors', in their order; controls'; further seeds'
   std::vector<Maps> maps;                ///< the anchors', in their order; controls'
   std::vector<Trail> trails;             ///< the anchors', in their order, each with its controls' behind
+  std::optional<Sweep> sweep;            ///< where dictionaries are a sweep's, not the anchors'
   std::vector<Checkpoint> checkpoints;   ///< without those that the audit dropped
   std::vector<std::filesystem::path> teacher_files;  ///< that decide what the teacher says
   std::vector<std::filesystem::path> match_files;    ///< what matching reads beside the labels
@@ -133,6 +147,8 @@ struct Study {
   [[nodiscard]] const checkpoint::Model& model(const Checkpoint& checkpoint) const {
     return family.models[static_cast<std::size_t>(checkpoint.model)];
   }
+  /// Which of the checkpoints a site lies in. Error(defect) where it lies in none.
+  [[nodiscard]] std::size_t checkpoint_of(const Site& site) const;
   [[nodiscard]] std::string describe(const Site& site) const;  ///< "nano-550k step 4000 layer 5"
   /// The dictionary of an anchor's control, as an index; none where the deck asks for no such control.
   [[nodiscard]] std::optional<std::size_t> control(const Anchor& anchor, const std::string& name) const;
@@ -150,7 +166,13 @@ void plan_trails(Study& study, const deck::Deck& deck);
 
 /// The same for a sweep over the sizes of an anchor's dictionary, instead: one for each size, by size, then
 /// those of further seeds; no curves. Of the checkpoints the anchor's stays.
-void plan_sweep(Study& study, const deck::Deck& deck, std::size_t anchor, const std::vector<SaeSize>& sizes);
+void plan_size_sweep(Study& study, const deck::Deck& deck, std::size_t anchor,
+                     const std::vector<SaeSize>& sizes);
+
+/// The same for a sweep over where the dictionary is made: the anchor's, then one for each other point of its
+/// curve that can be read; for each point a trail along the whole curve. Of the anchors and curves this one
+/// stays.
+void plan_anchor_sweep(Study& study, const deck::Deck& deck, std::size_t anchor, const std::string& curve);
 
 /// The options that a dictionary is trained with.
 sae::SaeOptions sae_options(const deck::Deck& deck, const Dictionary& dictionary);

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "command/activations.hpp"
+#include "command/anchor_sweep.hpp"
 #include "command/claim.hpp"
 #include "command/command.hpp"
 #include "command/curve_view.hpp"
@@ -21,11 +22,9 @@
 #include "error.hpp"
 #include "interpret/file.hpp"
 #include "interpret/summary.hpp"
-#include "match/file.hpp"
 #include "parallel/agree.hpp"
 #include "parallel/work.hpp"
 #include "sae/encode.hpp"
-#include "sae/file.hpp"
 #include "store/files.hpp"
 #include "store/writer.hpp"
 
@@ -34,35 +33,38 @@ namespace {
 
 const std::string sweep_about =
     "usage: incipit sweep DECK [--anchor=NAME] [--k=1,2,4,8,16,32] [--latents=64,128,256] "
-    "[--section.key=value "
-    "...]\n\n"
+    "[--section.key=value ...]\n"
+    "       incipit sweep DECK [--anchor=NAME] --over=time|space|scale [--section.key=value ...]\n\n"
     "What hangs on the size of the dictionary: trains one at the anchor for each k and each number of "
-    "latents, "
-    "and for\n"
+    "latents, and for\n"
     "each of sae.seeds seeds, labels and matches its latents, and says how many labels hold, how well the "
     "dictionary\n"
     "explains and how far the subjects stand out: sweep/ANCHOR.h5. A k above the number of latents is left "
-    "out.\n\n";
+    "out.\n"
+    "--over: what hangs on where the dictionary is made. One is made at each point of that curve of the "
+    "anchor, "
+    "and each is\n"
+    "carried along the whole curve; says when each subject is born as each of them tells: "
+    "sweep/ANCHOR.over_CURVE.h5.\n\n";
 
 struct SweepWords {
-  std::optional<std::string> anchor;
+  std::optional<std::string> anchor, over;
   std::vector<std::int64_t> k{1, 2, 4, 8, 16, 32};
   std::vector<std::int64_t> latents{64, 128, 256, 512};
+  bool sizes = false;  ///< whether any were named
   std::vector<std::string> others;
 };
 
 std::vector<std::int64_t> counts_of(const std::string& option, const std::string& list) {
   std::vector<std::int64_t> counts;
-  for (std::size_t at = 0; at <= list.size();) {
-    const auto comma = std::min(list.find(',', at), list.size());
+  for (const auto& part : parts_of(list)) {
     std::int64_t count = 0;
-    const auto* const end = list.data() + comma;
-    const auto read = std::from_chars(list.data() + at, end, count);
+    const auto* const end = part.data() + part.size();
+    const auto read = std::from_chars(part.data(), end, count);
     if (read.ec != std::errc() || read.ptr != end || count < 1)
       throw Error(Exit::usage,
                   fmt::format("--{}={}: expected numbers from 1 up, between commas", option, list));
     counts.push_back(count);
-    at = comma + 1;
   }
   std::ranges::sort(counts);
   counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
@@ -74,27 +76,39 @@ SweepWords sweep_words(const std::vector<std::string>& words) {
   for (const auto& word : words) {
     if (const auto name = value_of(word, "--anchor=")) {
       asked.anchor = *name;
+    } else if (const auto over = value_of(word, "--over=")) {
+      asked.over = *over;
     } else if (const auto k = value_of(word, "--k=")) {
       asked.k = counts_of("k", *k);
+      asked.sizes = true;
     } else if (const auto latents = value_of(word, "--latents=")) {
       asked.latents = counts_of("latents", *latents);
+      asked.sizes = true;
     } else {
       asked.others.push_back(word);
     }
   }
+  if (asked.over && asked.sizes)
+    throw Error(Exit::usage,
+                "--over asks for dictionaries in several places, --k and --latents for several sizes: "
+                "one sweep at a time");
   return asked;
 }
 
-/// The first anchor of the deck, or the one named.
-std::size_t swept_anchor(const deck::Deck& deck, const std::optional<std::string>& name) {
+/// The anchor named, or the first of the deck; with --over, the first that has such a curve.
+std::size_t swept_anchor(const deck::Deck& deck, const SweepWords& asked) {
   std::vector<std::string> there;
-  for (const auto& anchor : deck.anchors) there.push_back(anchor.name);
-  if (!name) return 0;
-  const auto found = std::ranges::find(there, *name);
-  if (found == there.end())
-    throw Error(Exit::usage,
-                fmt::format("--anchor={}: no such anchor; there are {}", *name, fmt::join(there, ", ")));
-  return static_cast<std::size_t>(found - there.begin());
+  for (const auto& anchor : deck.anchors) {
+    const bool follows = !asked.over || std::ranges::find(anchor.curves, *asked.over) != anchor.curves.end();
+    if (follows && (!asked.anchor || anchor.name == *asked.anchor))
+      return static_cast<std::size_t>(&anchor - deck.anchors.data());
+    if (follows) there.push_back(anchor.name);
+  }
+  const std::string curve = asked.over ? " with a curve " + *asked.over : "";
+  throw Error(Exit::usage,
+              fmt::format("{}: no such anchor{}; there {}",
+                          asked.anchor ? "--anchor=" + *asked.anchor : "--over=" + *asked.over, curve,
+                          there.empty() ? "is none" : fmt::format("are {}", fmt::join(there, ", "))));
 }
 
 std::vector<SaeSize> sizes_of(const SweepWords& asked) {
@@ -111,26 +125,20 @@ std::vector<SaeSize> sizes_of(const SweepWords& asked) {
 /// One dictionary at the site it was made from.
 emergence::SizedDictionary measured(const Session& session, const Judged& judged, std::span<const float> rows,
                                     std::size_t index) {
-  const auto& dictionary = session.study.dictionaries[index];
-  const auto sae = sae::read_saes(store::Reader(session.ledger->sae(index).path, "sae")).at(dictionary.seed);
+  const MatchedDictionary dictionary(session, index);
+  const auto& sae = dictionary.sae;
   const auto labels = interpret::read_labels(session.ledger->labels(index).path);
-  const auto matches = match::read_match(session.ledger->match(index).path).matches;
   emergence::SizedDictionary out;
   out.fvu = sae.verify_fvu;
   out.f1 = interpret::summarize(labels.latents).f1;
   out.status.assign(std::size(emergence::sized_counts), 0);
   for (const auto& latent : labels.latents) ++out.status.at(static_cast<std::size_t>(latent.status));
-  emergence::Matched matched;
-  for (std::int64_t c = 0; c < judged.set.subjects; ++c) {
-    const auto latents = matches.of(c);
-    matched.emplace_back(latents.begin(), latents.end());
-    out.matched.push_back(std::ssize(latents));
-  }
+  for (const auto& latents : dictionary.matched) out.matched.push_back(std::ssize(latents));
   std::vector<float> u(rows.size());
   sae::normalise(rows, sae.mean, sae.scale, u);
   const auto codes = sae::encode_on_device(*session.device, sae, u, judged.set.n());
-  auto shares =
-      emergence::bare_shares(codes, {*session.device, matched, sae.h}, judged.set, judged.resampling);
+  auto shares = emergence::bare_shares(codes, {*session.device, dictionary.matched, sae.h}, judged.set,
+                                       judged.resampling);
   out.probe_activation = std::move(shares.probe_activation);
   out.contrast = std::move(shares.contrast);
   return out;
@@ -185,7 +193,7 @@ emergence::SizeSweep measured_sweep(Session& session, const std::vector<SaeSize>
   std::vector<double> rows;
   parallel::together(session.world, "sweep", [&] {
     const auto timer = session.timing.phase("sweep");
-    const Judged judged(session);
+    const Judged judged(session, resamples_alone(session.deck));
     const Activations file(session.ledger->activations(site).path, std::ssize(study.probes.all));
     const auto home = file.rows(site.layer, judged.probes);
     for (auto i = mine.begin; i < mine.end; ++i) {
@@ -266,22 +274,12 @@ std::string sweep_table(const emergence::SizeSweep& sweep) {
       table.text(), sweep.seed.size() > 1 ? " In brackets the range over seeds." : "");
 }
 
-}  // namespace
-
-void sweep(const parallel::Communicator& world, const std::vector<std::string>& words) {
-  const SweepWords asked = sweep_words(words);
-  auto deck = read_deck(world, asked.others, sweep_about);
-  if (!deck) return;
-  std::size_t anchor = 0;
-  std::vector<SaeSize> sizes;
-  parallel::together(world, "reading the command line", [&] {
-    anchor = swept_anchor(*deck, asked.anchor);
-    sizes = sizes_of(asked);
-  });
+void sweep_sizes(const parallel::Communicator& world, const deck::Deck& deck, std::size_t anchor,
+                 const std::vector<SaeSize>& sizes) {
   const auto session =
-      open_session(world, *deck, "sweep", Scope::curves,
-                   [&](Study& study, const deck::Deck& of) { plan_sweep(study, of, anchor, sizes); });
-  const bool again = deck->run.redo;
+      open_session(world, deck, "sweep", Scope::curves,
+                   [&](Study& study, const deck::Deck& of) { plan_size_sweep(study, of, anchor, sizes); });
+  const bool again = deck.run.redo;
   extract(*session, again);
   train(*session, again);
   interpret(*session, again);
@@ -298,6 +296,24 @@ void sweep(const parallel::Communicator& world, const std::vector<std::string>& 
   if (world.root()) session->console.block(sweep_table(found));
   close_session(*session);
   session->console.line("\nsweep   {}", unit.path.string());
+}
+
+}  // namespace
+
+void sweep(const parallel::Communicator& world, const std::vector<std::string>& words) {
+  const SweepWords asked = sweep_words(words);
+  const auto deck = read_deck(world, asked.others, sweep_about);
+  if (!deck) return;
+  std::size_t anchor = 0;
+  std::vector<SaeSize> sizes;
+  parallel::together(world, "reading the command line", [&] {
+    anchor = swept_anchor(*deck, asked);
+    if (!asked.over) sizes = sizes_of(asked);
+  });
+  if (asked.over)
+    sweep_anchors(world, *deck, anchor, *asked.over);
+  else
+    sweep_sizes(world, *deck, anchor, sizes);
 }
 
 }  // namespace incipit::command

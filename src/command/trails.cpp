@@ -5,13 +5,10 @@
 #include <vector>
 
 #include "command/study.hpp"
+#include "emergence/curve.hpp"
 
 namespace incipit::command {
 namespace {
-
-bool is_left_out(const Anchor& anchor, const Site& site) {
-  return std::ranges::find(anchor.left_out, site) != anchor.left_out.end();
-}
 
 /// What the anchors and their controls take, put together anchor by anchor.
 class Planner {
@@ -20,9 +17,7 @@ class Planner {
 
   void plan() {
     for (const auto& anchor : study_.anchors) {
-      add_dictionary(anchor, anchor.name, anchor.site);
-      // Further seeds show the spread of the anchors' dictionaries; of a control's one is enough.
-      study_.dictionaries.back().seeds = deck_.sae.seeds;
+      add_anchor(anchor);
       study_.maps.push_back({anchor.name, anchor.name, anchor.site, sites_of(anchor)});
     }
     for (std::size_t a = 0; a < study_.anchors.size(); ++a) {
@@ -38,8 +33,29 @@ class Planner {
     std::ranges::stable_sort(study_.trails, {}, &Trail::anchor);
   }
 
+  /// Along the only curve of the only anchor.
+  void plan_everywhere() {
+    const Curve& curve = anchor(0).curves.front();
+    const auto sites = sites_of(anchor(0));
+    add_anchor(anchor(0));
+    for (const auto& site : sites) {
+      study_.trails.push_back(along("everywhere", 0, curve, dictionary_at(0, site)));
+      Trail& trail = study_.trails.back();
+      trail.with_linear_probe = false;
+      if (emergence::reading_rung(curve.name) != emergence::Rung::aligned) continue;
+      const auto& name = study_.dictionaries[trail.readings.front().dictionary].name;
+      trail.maps = add_maps(anchor(0), fmt::format("{}.over_{}", name, curve.name), site, sites);
+    }
+  }
+
  private:
   const Anchor& anchor(std::size_t a) const { return study_.anchors[a]; }
+
+  void add_anchor(const Anchor& of) {
+    add_dictionary(of, of.name, of.site);
+    // Further seeds show the spread of the anchors' dictionaries; of others one is enough.
+    study_.dictionaries.back().seeds = deck_.sae.seeds;
+  }
 
   std::size_t add_dictionary(const Anchor& of, const std::string& name, const Site& site) {
     study_.dictionaries.push_back({name, of.name, site, study_.dictionaries.size()});
@@ -66,23 +82,23 @@ class Planner {
     }
   }
 
+  /// The dictionary made where a point of a curve lies. At home it is the anchor's.
+  std::size_t dictionary_at(std::size_t a, const Site& site) {
+    if (site == anchor(a).site) return a;
+    const auto name = fmt::format("{}.own.{}.step{}.layer{}", anchor(a).name, study_.model(site).name,
+                                  site.step, site.layer);
+    const auto made = std::ranges::find(study_.dictionaries, name, &Dictionary::name);
+    if (made == study_.dictionaries.end()) return add_dictionary(anchor(a), name, site);
+    return static_cast<std::size_t>(made - study_.dictionaries.begin());
+  }
+
   void add_own(std::size_t a) {
-    std::vector<std::pair<Site, std::size_t>> made{{anchor(a).site, a}};  // at home it is the anchor's
     for (const auto& curve : anchor(a).curves) {
       if (std::ranges::find(deck_.controls.own_anchor, curve.name) == deck_.controls.own_anchor.end())
         continue;
       Trail trail = along("curves", a, {"own_" + curve.name, curve.points}, a);
-      for (auto& [dictionary, site] : trail.readings) {
-        if (is_left_out(anchor(a), site)) continue;
-        auto there = std::ranges::find(made, site, &std::pair<Site, std::size_t>::first);
-        if (there == made.end())
-          there = made.insert(
-              there, {site, add_dictionary(anchor(a),
-                                           fmt::format("{}.own.{}.step{}.layer{}", anchor(a).name,
-                                                       study_.model(site).name, site.step, site.layer),
-                                           site)});
-        dictionary = there->second;
-      }
+      for (auto& [dictionary, site] : trail.readings)
+        if (!anchor(a).is_left_out(site)) dictionary = dictionary_at(a, site);
       study_.trails.push_back(std::move(trail));
     }
   }
@@ -121,10 +137,10 @@ class Planner {
     for (const auto& curve : anchor(a).curves) {
       if (curve.name != "time") continue;
       const auto first =
-          std::ranges::find_if(curve.points, [&](const Site& site) { return !is_left_out(anchor(a), site); });
+          std::ranges::find_if(curve.points, [&](const Site& site) { return !anchor(a).is_left_out(site); });
       std::vector<Site> sites;
       for (const auto& site : curve.points)
-        if (!is_left_out(anchor(a), site)) sites.push_back(site);
+        if (!anchor(a).is_left_out(site)) sites.push_back(site);
       if (first == curve.points.end() || *first == anchor(a).site) continue;
       study_.trails.push_back(
           along("controls/first_step/curves", a, curve, add_dictionary(anchor(a), name, *first)));
@@ -179,8 +195,10 @@ class Planner {
 
 }  // namespace
 
-void plan_sweep(Study& study, const deck::Deck& deck, std::size_t anchor, const std::vector<SaeSize>& sizes) {
+void plan_size_sweep(Study& study, const deck::Deck& deck, std::size_t anchor,
+                     const std::vector<SaeSize>& sizes) {
   const Anchor& of = study.anchors[anchor];
+  study.sweep = Sweep{"sweep", fmt::format("sweep/{}.h5", of.name), of.name};
   for (const auto& size : sizes)
     study.dictionaries.push_back({.name = fmt::format("{}.k{}.h{}", of.name, size.k, size.latents),
                                   .anchor = of.name,
@@ -198,6 +216,22 @@ void plan_sweep(Study& study, const deck::Deck& deck, std::size_t anchor, const 
     }
   std::erase_if(study.checkpoints, [&](const Checkpoint& checkpoint) {
     return checkpoint.model != of.site.model || checkpoint.step != of.site.step;
+  });
+}
+
+void plan_anchor_sweep(Study& study, const deck::Deck& deck, std::size_t anchor, const std::string& curve) {
+  Anchor only = study.anchors[anchor];
+  std::erase_if(only.curves, [&](const Curve& one) { return one.name != curve; });
+  study.anchors = {std::move(only)};
+  const Anchor& of = study.anchors.front();
+  study.sweep = Sweep{"anchor_sweep", fmt::format("sweep/{}.over_{}.h5", of.name, curve), of.name};
+  Planner(study, deck).plan_everywhere();
+  auto sites = sites_of(of);
+  sites.push_back(of.site);
+  std::erase_if(study.checkpoints, [&](const Checkpoint& checkpoint) {
+    return std::ranges::none_of(sites, [&](const Site& site) {
+      return site.model == checkpoint.model && site.step == checkpoint.step;
+    });
   });
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "emergence/ablation.hpp"
+#include "emergence/anchor_sweep.hpp"
 #include "emergence/attribution.hpp"
 #include "emergence/conclusion_columns.hpp"
 #include "emergence/curve.hpp"
@@ -103,10 +104,7 @@ void add_curve(Entries& entries, const std::string& path, const std::string& req
   for (size_t m = 0; m < measure_names.size(); ++m)
     add_curve_estimates(group, std::string(measure_names[m]), cell, measure_meanings[m]);
   add_curve_estimates(group, "probe_auc", {"point", "subject"}, probe_auc_meaning);
-  group.code(
-      "status", cell,
-      "0 ok, 1 no such site, 2 no matched latent, 3 nothing fires, 4 dropped by the audit, 5 degenerate, "
-      "6 unreliable alignment");
+  group.code("status", cell, status_meaning);
   group.count("distinct", {"point"}, "bitwise distinct vectors among the judge probes");
   group.real("norm", {"point"}, "mean norm of the residuals");
   group.real("perplexity", {"point"}, "usage perplexity of the latents, on the first rung the site has");
@@ -306,6 +304,35 @@ Schema sweep() {
   out.attributes = {{"", "model", "model of the anchor"},
                     {"", "step", "training step of the anchor"},
                     {"", "layer", "layer of the anchor"}};
+  return out;
+}
+
+Schema anchor_sweep() {
+  Schema out{"anchor_sweep",
+             "sweep",
+             "what dictionaries made at each point of a curve read along it, on the rung on which it is read",
+             {},
+             {}};
+  const Dims cell{"dictionary", "point", "subject"};
+  Group root(out.entries, "", always);
+  root.count("point", {"point"}, "number of the point on the curve");
+  root.text("model", {"point"}, "model");
+  root.count("params", {"point"}, "parameters of the model");
+  root.count("step", {"point"}, "training step", "step");
+  root.count("layer", {"point"}, "layer; 0 is the embedding output");
+  root.text("subject", {"subject"}, "subject");
+  root.count("dictionary", {"dictionary"}, "the point at which the dictionary was made");
+  root.count("interpretable", {"dictionary"}, "latents whose label holds");
+  root.count("matched", {"dictionary", "subject"}, "number of matched latents");
+  for (const PlacedColumn& column : placed_columns) root.real(column.name, cell, column.meaning);
+  root.code("status", cell, status_meaning);
+  for (const ConclusionColumn& column : conclusion_columns)
+    root.real(std::string("conclusions/") + column.name, {"dictionary", "subject"}, column.meaning);
+  root.code("conclusions/present", {"dictionary", "subject"}, present_meaning);
+  root.count("dictionaries_matched", {"subject"}, matched_by_meaning);
+  root.count("dictionaries_present", {"subject"}, present_by_meaning);
+  for (const AgreementColumn& column : agreement_columns) root.real(column.name, {"subject"}, column.meaning);
+  out.attributes = {{"", "curve", "time, space or scale"}, {"", "rung", "the rung on which it is read"}};
   return out;
 }
 
@@ -673,9 +700,9 @@ std::string alternatives(const std::string& type) {
 }  // namespace
 
 const std::vector<Schema>& schemas() {
-  static const std::vector<Schema> all = {audit(),     activations(), sae(),      labels(),    match(),
-                                          alignment(), attribution(), ablation(), emergence(), sweep(),
-                                          loss(),      truth(),       sheet()};
+  static const std::vector<Schema> all = {audit(),        activations(), sae(),      labels(),    match(),
+                                          alignment(),    attribution(), ablation(), emergence(), sweep(),
+                                          anchor_sweep(), loss(),        truth(),    sheet()};
   return all;
 }
 
