@@ -68,6 +68,28 @@ def test_each_kind_of_dip_is_one_on_the_rungs(phantom, emergence):
             assert (auc > 0.9).all(), (dip, auc)
 
 
+def test_births_do_not_hang_on_where_the_dictionary_is_made(phantom, emergence):
+    """Each dictionary made once a subject is known tells its onset within one checkpoint."""
+    result = incipit("sweep", phantom / "planted" / "phantom.ini", "--over=time", "--track.bootstrap=200",
+                     "--track.permutations=99", ranks=2, cwd=phantom)
+    assert result.code == 0, result.text
+    truth = Truth(phantom / "planted" / "truth.h5")
+    with h5py.File(phantom / "results" / "phantom" / "sweep" / "time.over_time.h5") as file:
+        steps, present, onset = list(file["step"]), file["conclusions/present"][...], file["conclusions/onset_high"][...]
+        subjects = [name.decode() for name in file["subject"]]
+    planted = {name: truth.onset[c, 1] for c, name in enumerate(truth.subject) if truth.exists[c]}
+    right = []
+    for c, name in enumerate(subjects):
+        told = [steps.index(step) for step in onset[present[:, c] > 0, c]]
+        if name not in planted:
+            assert not told, name
+            continue
+        born = steps.index(planted[name])
+        assert len(told) >= 3  # several dictionaries know it
+        right += [abs(step - born) <= 1 for step in told]
+    assert np.mean(right) >= 0.95, np.mean(right)
+
+
 def test_sizes_come_from_a_file_too(tmp_path):
     sizes = tmp_path / "sizes"
     sizes.write_text("# little\nterms = 4\nprobes=1\n\nmodels = 1\nsubjects = 4\nnever = 4\n")
