@@ -148,10 +148,10 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
                const std::string& device)
     : study_(&study) {
   const Maker maker(deck, study, hashes, device);
-  if (study.scope == Scope::ladder) {
-    for (const auto& checkpoint : study.checkpoints) loss_.push_back(maker.loss(checkpoint));
-    return;
-  }
+  if (study.scope == Scope::ladder || deck.extract.loss)
+    for (const auto& checkpoint : study.checkpoints)  // those with random weights are the last
+      if (!checkpoint.random()) loss_.push_back(maker.loss(checkpoint));
+  if (study.scope == Scope::ladder) return;
   for (const auto& checkpoint : study.checkpoints) activations_.push_back(maker.activations(checkpoint));
   std::vector<const Unit*> all;
   std::string points;
@@ -191,14 +191,15 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
   if (!study.dictionaries.empty() && study.dictionaries.front().size)
     sweep_ = maker.make(Stage::track, "sweep", "sweep/" + study.dictionaries.front().anchor + ".h5",
                         study.dictionaries.front().anchor, {}, all, {});
+  for (const auto& unit : loss_) all.push_back(&unit);
   emergence_ =
       maker.make(Stage::track, "emergence", "emergence.h5", {}, points, all, input_files(deck, study));
+  emergence_.keys += fmt::format("extract.loss = {}\n", deck.extract.loss ? "yes" : "no");
 }
 
-const Unit& Ledger::activations(const Site& site) const {
+std::size_t Ledger::checkpoint_of(const Site& site) const {
   for (std::size_t c = 0; c < study_->checkpoints.size(); ++c)
-    if (study_->checkpoints[c].model == site.model && study_->checkpoints[c].step == site.step)
-      return activations_[c];
+    if (study_->checkpoints[c].model == site.model && study_->checkpoints[c].step == site.step) return c;
   throw Error(Exit::defect, "no checkpoint of the study holds " + study_->describe(site));
 }
 

@@ -121,7 +121,7 @@ struct Study {
   std::vector<Dictionary> dictionaries;  ///< the anchors', in their order; controls'; further seeds'
   std::vector<Maps> maps;                ///< the anchors', in their order; controls'
   std::vector<Trail> trails;             ///< the anchors', in their order, each with its controls' behind
-  std::vector<Checkpoint> checkpoints;   ///< without those that the audit dropped
+  std::vector<Checkpoint> checkpoints;   ///< without those that the audit dropped; random weights last
   std::vector<std::filesystem::path> teacher_files;  ///< that decide what the teacher says
   std::vector<std::filesystem::path> match_files;    ///< what matching reads beside the labels
 

@@ -138,6 +138,8 @@ class Tracker {
     const auto& left_out = session_.study.anchors[trail.anchor].left_out;
     if (std::ranges::find(left_out, site) != left_out.end())
       return curve.leave_out(p, emergence::Status::dropped);
+    if (session_.deck.extract.loss && trail.of_anchor())
+      curve.set_loss(p, store::Reader(session_.ledger->loss(site).path, "loss").scalar<double>("loss"));
     const auto timer = session_.timing.phase("track");
     SiteRows rows = read_rows(session_, bench_, site);
     const auto [fit_rows, judge_rows] = rows.parts();
@@ -386,8 +388,8 @@ void add_trail(Session& session, Walk& walk, const Trail& trail, console::Progre
 
 std::vector<const Unit*> needed_for_track(const Session& session) {
   std::vector<const Unit*> needed;
-  for (auto stage : {deck::Stage::extract, deck::Stage::train, deck::Stage::interpret, deck::Stage::match,
-                     deck::Stage::align, deck::Stage::attribute})
+  for (auto stage : {deck::Stage::extract, deck::Stage::loss, deck::Stage::train, deck::Stage::interpret,
+                     deck::Stage::match, deck::Stage::align, deck::Stage::attribute})
     for (const auto* unit : session.ledger->of(stage)) needed.push_back(unit);
   return needed;
 }

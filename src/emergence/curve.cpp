@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "emergence/drift_columns.hpp"
@@ -121,7 +122,8 @@ Curve::Curve(std::string name, std::vector<Point> points, int32_t subjects, int6
   facts_offset_ = (measures * per_rung + subjects) * parts + per_rung;
   alignment_offset_ = facts_offset_ + static_cast<int64_t>(fact_columns.size());
   drift_offset_ = alignment_offset_ + static_cast<int64_t>(alignment_columns.size());
-  tau_offset_ = drift_offset_ + static_cast<int64_t>(drift_columns.size());
+  loss_offset_ = drift_offset_ + static_cast<int64_t>(drift_columns.size());
+  tau_offset_ = loss_offset_ + 1;
   fire_offset_ = tau_offset_ + static_cast<int64_t>(tau_.size()) * subjects;
   length_ = fire_offset_ + rungs * latents_;
   cells_.assign(points_.size() * at(length_), nan);
@@ -235,6 +237,10 @@ void Curve::set_alignment(int64_t point, const align::Alignment& alignment) {
 void Curve::set_drift(int64_t point, const align::Drift& drift) {
   double* to = cell(point, drift_offset_);
   for (const DriftColumn& column : drift_columns) *to++ = drift.*column.value;
+}
+
+void Curve::set_loss(int64_t point, double loss) {
+  *cell(point, loss_offset_) = loss;
 }
 
 void Curve::set_tau(int64_t point, std::span<const double> probe_activation) {
@@ -426,6 +432,21 @@ void Curve::write_drift(store::Writer& writer, const std::string& group) const {
   for (size_t i = 0; i < drift_columns.size(); ++i)
     writer.write(group + "/" + drift_columns[i].name, {count},
                  column(drift_offset_ + static_cast<int64_t>(i)), {"1", drift_columns[i].meaning}, {"point"});
+  if (!has_losses()) return;
+  std::vector<double> change = column(loss_offset_);
+  std::adjacent_difference(change.begin(), change.end(), change.begin());
+  change.front() = nan;
+  writer.write(group + "/loss", {count}, change, {"nat", loss_drift_meaning}, {"point"});
+}
+
+bool Curve::has_losses() const {
+  return !std::ranges::all_of(column(loss_offset_), [](double loss) { return std::isnan(loss); });
+}
+
+void Curve::write_loss(store::Writer& writer, const std::string& group) const {
+  if (has_losses())
+    writer.write(group + "/loss", {static_cast<int64_t>(points_.size())}, column(loss_offset_),
+                 {"nat", loss_meaning}, {"point"});
 }
 
 void Curve::write_fire_rate(store::Writer& writer, const std::string& group) const {
@@ -450,6 +471,7 @@ void Curve::write(store::Writer& writer, const std::string& group,
   write_points(writer, group);
   write_estimates(writer, group);
   write_site(writer, group);
+  write_loss(writer, group);
   write_fire_rate(writer, group);
 }
 

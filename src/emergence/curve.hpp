@@ -62,6 +62,8 @@ class Curve {
   void set_alignment(int64_t point, const align::Alignment& alignment);
   /// How the site differs from that of the point before.
   void set_drift(int64_t point, const align::Drift& drift);
+  /// Mean next-token loss of the probes under the site's checkpoint, in nats.
+  void set_loss(int64_t point, double loss);
   /// probe_activation at each tau, on the first rung that the site has: [tau, C].
   void set_tau(int64_t point, std::span<const double> probe_activation);
 
@@ -88,7 +90,8 @@ class Curve {
 
   /// The curve's datasets below `group` ("anchors/time/curves/time"). Collective, after gather.
   void write(store::Writer& writer, const std::string& group, const std::vector<std::string>& subjects) const;
-  /// What set_drift was given below `group` ("anchors/time/curves/time/drift"). Collective, after gather.
+  /// What set_drift was given, and how the loss changes from point to point, below `group`
+  /// ("anchors/time/curves/time/drift"). Collective, after gather.
   void write_drift(store::Writer& writer, const std::string& group) const;
   /// The sweep over tau below `group` ("anchors/time/tau/time"). Collective, after gather.
   void write_tau(store::Writer& writer, const std::string& group,
@@ -114,6 +117,8 @@ class Curve {
   void write_points(store::Writer& writer, const std::string& group) const;
   void write_estimates(store::Writer& writer, const std::string& group) const;
   void write_site(store::Writer& writer, const std::string& group) const;
+  [[nodiscard]] bool has_losses() const;
+  void write_loss(store::Writer& writer, const std::string& group) const;
   void write_fire_rate(store::Writer& writer, const std::string& group) const;
 
   std::string name_;
@@ -122,7 +127,7 @@ class Curve {
   int64_t permutations_;
   std::vector<double> tau_;
   int64_t latents_;
-  int64_t facts_offset_, alignment_offset_, drift_offset_, tau_offset_, fire_offset_, length_;
+  int64_t facts_offset_, alignment_offset_, drift_offset_, loss_offset_, tau_offset_, fire_offset_, length_;
   std::vector<double> cells_;  ///< [point, length_]: everything about a point, as ranks exchange it
   std::vector<char> touched_;  ///< [point] set by this rank
   int64_t bootstrap_ = 0;

@@ -100,6 +100,7 @@ AnchorResult anchor(const std::string& name) {
   out.curves.emplace_back("time", std::vector<Point>{{"nano", 10, 9, 0, 6, 1}, {"nano", 10, 9, 4000, 6, 1}},
                           2, 10, std::vector<double>{0.1, 0.2}, 3);
   out.curves.back().set_usage(1, Rung::raw, {2.0, 0.5, {0.125, 0.25, 0.5}});
+  out.curves.back().set_loss(1, 4.5);
   add_controls(out);
   return out;
 }
@@ -149,6 +150,7 @@ TEST(EmergenceFile, HoldsWhatWasGivenAndIsValid) {
   EXPECT_EQ(file.read<int64_t>(controls + "seeds/spread/time/matched", {2, 2}),
             (std::vector<int64_t>{1, 1, 3, 4}));
   EXPECT_EQ(file.read<int8_t>(controls + "first_step/latents/matched", {3, 2})[5], 1);
+  EXPECT_EQ(file.read<double>("anchors/time/curves/time/loss")[1], 4.5);
   EXPECT_EQ(validate(path), std::vector<std::string>{});
 }
 
