@@ -5,7 +5,7 @@
 
 #include "emergence/attribution.hpp"
 #include "emergence/auc.hpp"
-#include "emergence/interval_parts.hpp"
+#include "emergence/intervals.hpp"
 #include "emergence/shares.hpp"
 
 namespace incipit::emergence {

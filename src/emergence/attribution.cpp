@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "align/linear_algebra.hpp"
-#include "emergence/interval_parts.hpp"
+#include "emergence/intervals.hpp"
 #include "error.hpp"
 #include "index.hpp"
 #include "parallel/agree.hpp"

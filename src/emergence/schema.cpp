@@ -8,7 +8,6 @@
 #include "emergence/curve.hpp"
 #include "emergence/drift_columns.hpp"
 #include "emergence/estimate_parts.hpp"
-#include "emergence/interval_parts.hpp"
 #include "emergence/size_sweep.hpp"
 
 namespace incipit::emergence {
@@ -118,7 +117,7 @@ void add_curve(Entries& entries, const std::string& path, const std::string& req
 }
 
 void add_intervals(Group& group, const std::string& name, const Dims& dims, const std::string& meaning) {
-  for (const IntervalPart& part : interval_parts)
+  for (const EstimatePart& part : interval_parts)
     group.real(name + part.suffix, dims, meaning + part.meaning);
 }
 
