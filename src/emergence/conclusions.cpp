@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 
+#include "emergence/axes.hpp"
 #include "emergence/conclusion_columns.hpp"
 #include "emergence/false_discovery.hpp"
 #include "emergence/onset.hpp"
@@ -399,7 +400,7 @@ void write_conclusions(store::Writer& writer, const std::string& group, const Cu
                        const Attribution* attribution) {
   const auto count = std::ssize(subjects);
   const std::vector<std::string> dims{"subject"};
-  writer.strings(group + "/subject", {count}, subjects, {"1", "subject"}, dims);
+  write_subject_axis(writer, group, subjects);
   writer.attribute(group, "axis", axis_of(curve.name()).value().name);
   for (const ConclusionColumn& column : conclusion_columns)
     writer.write(group + "/" + column.name, {count}, each<double>(found.subject, column.value),

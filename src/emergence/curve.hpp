@@ -112,7 +112,7 @@ class Curve {
   [[nodiscard]] double level(const Maxima& maxima, int64_t slot) const;
   [[nodiscard]] std::vector<double> column(int64_t offset) const;
   void keep_draws(int64_t point, const SiteMeasures& found);
-  void gather_draws(const parallel::Communicator& comm, const std::vector<int64_t>& mine);
+  void gather_draws(const parallel::Communicator& comm);
   [[nodiscard]] std::span<const double> draws(int64_t point, int64_t begin, int64_t count) const;
   void write_points(store::Writer& writer, const std::string& group) const;
   void write_estimates(store::Writer& writer, const std::string& group) const;

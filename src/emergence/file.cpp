@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "emergence/axes.hpp"
 #include "emergence/conclusions.hpp"
 #include "emergence/estimate_parts.hpp"
 #include "match/file.hpp"
@@ -21,7 +22,7 @@ void write_subjects(store::Writer& writer, const match::Subjects& subjects) {
       phrases.push_back(p < subject.phrases.size() ? subject.phrases[p] : "");
   }
   const auto count = static_cast<int64_t>(name.size());
-  writer.strings("subject", {count}, name, {"1", "subject"}, {"subject"});
+  write_subject_axis(writer, "", name);
   writer.strings("phrases", {count, static_cast<int64_t>(longest)}, phrases,
                  {"1", "phrases a label is compared with; empty ones fill up"}, {"subject", "phrase"});
   writer.write("read", {count}, read, {"1", "1 for subjects that the family was trained on"}, {"subject"});
@@ -83,8 +84,7 @@ void write_baseline(store::Writer& writer, const std::string& group, const Token
   const auto count = static_cast<int64_t>(names.size());
   writer.strings(group + "/baseline", {count}, names, {"1", "what the classifier sees of the text"},
                  {"baseline"});
-  writer.strings(group + "/subject", {static_cast<int64_t>(subjects.size())}, subjects, {"1", "subject"},
-                 {"subject"});
+  write_subject_axis(writer, group, subjects);
   write_baseline_measure(
       writer, group, "contrast",
       "share of the subject's probes that are given to it, less the mean over the other subjects",
@@ -131,7 +131,7 @@ void write_random_latents(store::Writer& writer, const std::string& group, const
                           const std::vector<std::string>& subjects) {
   if (anchor.random_latents.empty()) return;
   const auto count = std::ssize(subjects);
-  writer.strings(group + "/subject", {count}, subjects, {"1", "subject"}, {"subject"});
+  write_subject_axis(writer, group, subjects);
   writer.write(group + "/fire_rate_matched", {count}, anchor.matched_fire_rate,
                {"1", "firing rates of the matched latents on the fit part, added up"}, {"subject"});
   writer.write(group + "/fire_rate", {count}, anchor.random_latents.front().fire_rate(),
