@@ -169,10 +169,11 @@ std::vector<double> ranks_of(const std::vector<double>& values) {
   return ranks;
 }
 
-double spread(const std::vector<double>& values) {
-  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+/// Σ of the squared deviations from the mean.
+double scatter(const std::vector<double>& values) {
+  const double centre = mean(values);
   double sum = 0;
-  for (const double v : values) sum += (v - mean) * (v - mean);
+  for (const double v : values) sum += (v - centre) * (v - centre);
   return sum;
 }
 
@@ -205,12 +206,12 @@ class Order {
   /// How often deviations from the onsets spread as far as the onsets themselves.
   [[nodiscard]] double p_of_one_place() const {
     if (value_.size() < 2 || rows_.empty()) return nan;
-    const double found = spread(value_);
+    const double found = scatter(value_);
     std::int64_t reached = 0;
     for (const auto& row : rows_) {
       std::vector<double> deviation;
       for (std::size_t i = 0; i < row.size(); ++i) deviation.push_back(row[i] - value_[i]);
-      reached += spread(deviation) >= found ? 1 : 0;
+      reached += scatter(deviation) >= found ? 1 : 0;
     }
     return static_cast<double>(1 + reached) / static_cast<double>(1 + rows_.size());
   }

@@ -45,12 +45,8 @@ std::vector<int32_t> replaced(const std::vector<int32_t>& set, std::span<const d
   return out;
 }
 
-RandomLatents::Band band_of(std::vector<double> values) {
-  std::erase_if(values, [](double v) { return std::isnan(v); });
-  if (values.empty()) return {};
-  double sum = 0;
-  for (const double v : values) sum += v;
-  return {sum / static_cast<double>(values.size()), quantile(values, 0.025), quantile(values, 0.975)};
+RandomLatents::Band band_of(std::span<const double> values) {
+  return {mean(values), quantile(values, 0.025), quantile(values, 0.975)};
 }
 
 }  // namespace
@@ -107,7 +103,7 @@ void RandomLatents::set(int64_t point, Rung rung, std::span<const BareShares> dr
       values[1].push_back(draw.contrast.at(static_cast<size_t>(c)));
     }
     for (int m = 0; m < measured; ++m) {
-      const Band found = band_of(std::move(values[static_cast<size_t>(m)]));
+      const Band found = band_of(values[static_cast<size_t>(m)]);
       double* to = cells_.data() + at(point, rung, c, m);
       to[0] = found.mean;
       to[1] = found.low;

@@ -10,17 +10,12 @@ namespace incipit::emergence {
 
 Spread spread(std::span<const double> values) {
   Spread out;
-  double sum = 0;
-  int64_t count = 0;
-  for (const double v : values) {
-    if (std::isnan(v)) continue;
-    sum += v;
-    ++count;
-    out.low = count == 1 ? v : std::min(out.low, v);
-    out.high = count == 1 ? v : std::max(out.high, v);
+  for (const double v : values) {  // of a number and NaN these take the number
+    out.low = std::fmin(out.low, v);
+    out.high = std::fmax(out.high, v);
   }
   // Rounding must not carry the mean of equal numbers away from them.
-  if (count > 0) out.mean = std::clamp(sum / static_cast<double>(count), out.low, out.high);
+  if (!std::isnan(out.low)) out.mean = std::clamp(mean(values), out.low, out.high);
   return out;
 }
 
