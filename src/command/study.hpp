@@ -78,7 +78,9 @@ struct Trail {
   std::vector<Reading> readings;         ///< what reads what at each point
   std::optional<std::size_t> maps = {};  ///< where the sites' alignments are; none: there are none
   std::optional<std::size_t> seed = {};  ///< of a further SAE at the anchor, of which only the spread is kept
-  [[nodiscard]] bool of_anchor() const { return place == "curves" && !curve.name.starts_with("own_"); }
+  [[nodiscard]] bool of_anchor() const { return concludes() && !curve.name.starts_with("own_"); }
+  /// Whether it is told what it says; of all other controls the numbers are enough.
+  [[nodiscard]] bool concludes() const { return place == "curves"; }
 };
 
 /// One (model, step) of the scope, with the layers needed there, ascending.

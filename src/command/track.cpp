@@ -261,7 +261,7 @@ class Walk {
       });
     }
     emergence::Curve result(trail.curve.name, describe(trail.curve), bench_.subjects,
-                            session_.deck.track.permutations, tau, latents);
+                            session_.deck.track.permutations, tau, latents, trail.concludes());
     std::vector<double> costs;
     for (const auto& reading : trail.readings)
       costs.push_back(static_cast<double>(session_.study.model(reading.site).config.d));

@@ -365,10 +365,6 @@ std::vector<std::string> deepest_verdicts(const Conclusions& found) {
 
 }  // namespace
 
-bool has_conclusions(std::string_view curve) {
-  return axis_of(curve).has_value();
-}
-
 Conclusions conclude(const Curve& curve, std::int64_t home) {
   const Axis axis = axis_of(curve.name()).value();
   Conclusions out;

@@ -99,13 +99,14 @@ void write_site_column(store::Writer& writer, const std::string& group, const Si
 }  // namespace
 
 Curve::Curve(std::string name, std::vector<Point> points, int32_t subjects, int64_t permutations,
-             std::vector<double> tau, int64_t latents)
+             std::vector<double> tau, int64_t latents, bool concludes)
     : name_(std::move(name)),
       points_(std::move(points)),
       subjects_(subjects),
       permutations_(permutations),
       tau_(std::move(tau)),
-      latents_(latents) {
+      latents_(latents),
+      concludes_(concludes && has_neighbours(name_)) {
   const int64_t per_rung = rungs * int64_t{subjects};
   facts_offset_ = (measures * per_rung + subjects) * parts + per_rung;
   alignment_offset_ = facts_offset_ + static_cast<int64_t>(fact_columns.size());
@@ -179,7 +180,7 @@ void Curve::set(int64_t point, Rung rung, const SiteMeasures& found) {
   }
   for (int32_t c = 0; c < subjects_; ++c)
     *cell(point, status_offset(r, c)) = static_cast<double>(found.status.at(at(c)));
-  if (rung == reading_rung(name_) && has_neighbours(name_)) keep_draws(point, found);
+  if (rung == reading_rung(name_) && concludes_) keep_draws(point, found);
 }
 
 void Curve::keep_draws(int64_t point, const SiteMeasures& found) {

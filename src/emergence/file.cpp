@@ -110,7 +110,7 @@ void write_curve(store::Writer& writer, const std::string& group, const AnchorRe
   const std::string path = group + "/curves/" + curve.name();
   curve.write(writer, path, subjects);
   if (has_neighbours(curve.name())) curve.write_drift(writer, path + "/drift");
-  if (!has_conclusions(curve.name())) return;
+  if (!curve.concludes()) return;
   const bool attributed = curve.name() == "space" && anchor.attribution;
   write_conclusions(writer, path + "/conclusions", curve, conclude(curve, home_of(anchor, curve)), subjects,
                     attributed ? &*anchor.attribution : nullptr);
@@ -121,7 +121,7 @@ void write_control_curve(store::Writer& writer, const std::string& anchor, const
   const std::string group = anchor + "/" + control.place + "/" + control.curve.name();
   control.curve.write(writer, group, subjects);
   // A dictionary made anew at each site reads a line of its own; it is at home everywhere.
-  if (control.place == "curves" && has_conclusions(control.curve.name()))
+  if (control.curve.concludes())
     write_conclusions(writer, group + "/conclusions", control.curve, conclude(control.curve, -1), subjects);
   writer.write(group + "/matched", {std::ssize(control.curve.points()), std::ssize(subjects)},
                control.matched, {"1", "number of matched latents"}, {"point", "subject"});

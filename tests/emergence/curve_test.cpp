@@ -90,6 +90,14 @@ TEST(Curve, TheDrawsOfTheReadingRungAreKept) {
   EXPECT_TRUE(curve.contrast_null(4, 1).empty());
 }
 
+TEST(Curve, NoDrawsAreKeptWithoutConclusions) {
+  Curve curve("time", points(), subjects, draws, {}, 0, false);
+  if (parallel::Communicator::world().root()) curve.set(0, Rung::raw, made(0, 0));
+  curve.gather(parallel::Communicator::world());
+  EXPECT_EQ(curve.estimate(Measure::auc, Rung::raw, 0, 0).value, number(0, 5, 0, 0));
+  EXPECT_TRUE(curve.contrast_draws(0, 0).empty() && curve.contrast_null(0, 0).empty());
+}
+
 TEST(Curve, EveryRankHasEveryPointAfterwards) {
   const auto comm = parallel::Communicator::world();
   const Curve curve = filled(comm);

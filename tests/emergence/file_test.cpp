@@ -53,16 +53,16 @@ corpus::Probes probes() {
   return out;
 }
 
-Curve bare_curve(const std::string& name) {
-  return {name, {{"nano", 10, 9, 0, 6, 1}, {"nano", 10, 9, 4000, 6, 1}}, 2, 10, {}};
+Curve bare_curve(const std::string& name, bool concludes) {
+  return {name, {{"nano", 10, 9, 0, 6, 1}, {"nano", 10, 9, 4000, 6, 1}}, 2, 10, {}, 0, concludes};
 }
 
 /// All that may stand beside an anchor's curves.
 void add_controls(AnchorResult& out) {
   for (const char* control : {"random_weights", "first_step"})
     out.dictionaries.push_back({control, out.labels, out.matches});
-  out.control_curves.push_back({"curves", bare_curve("own_time"), {1, 2, 3, 4}});
-  out.control_curves.push_back({"controls/ceiling/curves", bare_curve("scale"), {1, 2, 3, 4}});
+  out.control_curves.push_back({"curves", bare_curve("own_time", true), {1, 2, 3, 4}});
+  out.control_curves.push_back({"controls/ceiling/curves", bare_curve("scale", false), {1, 2, 3, 4}});
   out.random_latents.emplace_back("time", 2, 2, std::vector<double>{0.25, nan});
   const std::vector<BareShares> given{{{0.5, nan}, {0.25, nan}}, {{1.0, nan}, {0.75, nan}}};
   out.random_latents.back().set(1, Rung::raw, given);
