@@ -202,20 +202,9 @@ class Curve:
 
     @property
     def drift(self):
-        """{cka, residual, cosine, norm_ratio} of each point against the one before, and the checkpoints' loss where `incipit loss` has
-        left it beside the file; empty for a file from before drift was measured."""
-        if "drift" not in self.group:
-            return {}
-        found = {name: np.asarray(item) for name, item in self.group["drift"].items() if name != "point"}
-        loss = np.array([self.loss(model, step) for model, step in zip(self.models, self["step"])])
-        return found | ({"loss": loss} if np.isfinite(loss).any() else {})
-
-    def loss(self, model, step):
-        file = self.emergence.path.parent / "loss" / model / f"step{step}.h5"
-        if not file.is_file():
-            return np.nan
-        with h5py.File(file, "r") as there:
-            return float(there["loss"][()])
+        """{cka, residual, cosine, norm_ratio} of each point against the one before, and, where the deck asked for it, loss; empty for a
+        file from before drift was measured."""
+        return {name: np.asarray(item) for name, item in self.group.get("drift", {}).items() if name != "point"}
 
     @property
     def home(self):

@@ -54,7 +54,7 @@ def alignment(emergence, curve, width):
 
 
 DRIFT = (("cka", "CKA", (0, 1.04)), ("residual", "Procrustes residual", None), ("cosine", "mean cosine", None), ("norm_ratio", "norm ratio", None),
-         ("loss", "next-token loss", None))
+         ("loss", "next-token loss (nat)", None))
 
 
 def drift(emergence, curve, width):
@@ -65,7 +65,7 @@ def drift(emergence, curve, width):
 
     def bars(name):
         def draw(ax, x):
-            y = found[name]
+            y = curve["loss"] if name == "loss" else found[name]  # of which people know the level
             if name == "loss":
                 style.line(ax, x, y, BLUE)
             else:
@@ -79,5 +79,6 @@ def drift(emergence, curve, width):
             return []
         return draw
 
-    panels = [(label, limits, bars(name)) for name, label, limits in DRIFT if name in found]
+    panels = [(label, limits, bars(name)) for name, label, limits in DRIFT
+              if name in found and (name, curve.name) != ("loss", "space")]  # layers share their checkpoint's
     return strip(curve, width, panels, 4 if width > 5 else 2, 0.08)

@@ -131,15 +131,20 @@ def test_an_attribution_beside_the_file_is_found(tmp_path):
     np.testing.assert_array_equal(found["low"], expected)
 
 
-def test_the_loss_beside_the_file_joins_the_drift(tmp_path):
-    path = synthetic.write(tmp_path / "emergence.h5", anchors=("time",))
-    (tmp_path / "loss" / "nano-550k").mkdir(parents=True)
-    with h5py.File(tmp_path / "loss" / "nano-550k" / "step16.h5", "w") as loss:
-        loss["loss"] = 5.5
+def test_the_loss_joins_the_drift_where_it_was_asked_for(tmp_path):
+    path = synthetic.write(tmp_path / "emergence.h5", anchors=("time", "space"))
+    level = {"time": [8.25, 8, np.nan, 5.5, 5, 4.5], "space": [4.5] * 5}
+    with h5py.File(path, "r+") as file:
+        for name, loss in level.items():
+            file[f"anchors/{name}/curves/{name}/loss"] = loss
+            file[f"anchors/{name}/curves/{name}/drift/loss"] = np.diff(loss, prepend=np.nan)
     with Emergence(path) as emergence:
         curve = emergence.curves("time")[0]
-        np.testing.assert_array_equal(curve.drift["loss"], [np.nan, np.nan, 5.5, np.nan, np.nan, np.nan])
-        assert "next-token loss" in [ax.get_ylabel() for ax in sites.drift(emergence, curve, style.SINGLE).axes]
+        np.testing.assert_array_equal(curve.drift["loss"], [np.nan, -0.25, np.nan, np.nan, -0.5, -0.5])
+        axes = {ax.get_ylabel(): ax for ax in sites.drift(emergence, curve, style.SINGLE).axes}
+        np.testing.assert_array_equal(axes["next-token loss (nat)"].lines[0].get_ydata(), level["time"])
+        layers = sites.drift(emergence, emergence.curves("space")[0], style.SINGLE).axes
+        assert len(layers) == 4 and "next-token loss (nat)" not in [ax.get_ylabel() for ax in layers]
 
 
 @pytest.mark.filterwarnings("error")

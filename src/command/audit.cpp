@@ -101,7 +101,7 @@ Message look_at(const AuditItem& item, std::size_t number, const fs::path& folde
   std::optional<checkpoint::Fingerprint> known, fresh;
   try {
     const auto weights = checkpoint::Weights::open(item.folder);
-    check_tensors(weights, item.config, checkpoint::Head::unneeded);  // only `loss` needs it, and looks
+    check_tensors(weights, item.config, checkpoint::Head::unneeded);  // only losses need it, and look
     cache.emplace(folder, item, weights);
     known = cache->find();
     if (!known) fresh = checkpoint::fingerprint(weights);

@@ -1,9 +1,10 @@
 #include "command/control_view.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <span>
 
 #include "emergence/curve.hpp"
+#include "emergence/estimate.hpp"
 #include "nan.hpp"
 
 namespace incipit::command {
@@ -76,15 +77,7 @@ const ControlView::Line* ControlView::find(const std::string& name) const {
 }
 
 double mean_over_subjects(const std::vector<double>& values, std::int64_t point, std::size_t subjects) {
-  double sum = 0;
-  std::int64_t count = 0;
-  for (std::size_t c = 0; c < subjects; ++c) {
-    const double value = values[static_cast<std::size_t>(point) * subjects + c];
-    if (std::isnan(value)) continue;
-    sum += value;
-    ++count;
-  }
-  return count == 0 ? nan : sum / static_cast<double>(count);
+  return emergence::mean(std::span(values).subspan(static_cast<std::size_t>(point) * subjects, subjects));
 }
 
 }  // namespace incipit::command

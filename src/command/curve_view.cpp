@@ -15,6 +15,10 @@ std::string two_digits(double value) {
   return std::isnan(value) ? "-" : fmt::format("{:.2f}", value);
 }
 
+std::string interval(double low, double high, double unit) {
+  return std::isnan(low) || std::isnan(high) ? "-" : fmt::format("{:.0f} to {:.0f}", unit * low, unit * high);
+}
+
 std::string point_name(std::string_view curve, std::string_view model, std::int64_t step,
                        std::int64_t layer) {
   if (curve == "time") return fmt::format("{}", step);

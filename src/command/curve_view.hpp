@@ -14,6 +14,8 @@ namespace incipit::command {
 /// A share as a whole percentage, a number with two digits; "-" for NaN.
 [[nodiscard]] std::string percent(double share);
 [[nodiscard]] std::string two_digits(double value);
+/// "3 to 7", both times `unit` and rounded; "-" where an end is NaN.
+[[nodiscard]] std::string interval(double low, double high, double unit = 1);
 
 /// A point of a curve in a heading: "4000", "layer 3", "pythia-70m", "pythia-70m 4000 3".
 [[nodiscard]] std::string point_name(std::string_view curve, std::string_view model, std::int64_t step,

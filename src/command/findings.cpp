@@ -23,10 +23,6 @@ std::string bracket(double low, double high) {
                          : fmt::format("{} to {}", place(low), place(high));
 }
 
-std::string interval(double low, double high, double unit = 1) {
-  return std::isnan(low) || std::isnan(high) ? "-" : fmt::format("{:.0f} to {:.0f}", unit * low, unit * high);
-}
-
 /// What is called of one curve.
 class Findings {
  public:

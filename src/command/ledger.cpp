@@ -146,10 +146,10 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
                const std::string& device)
     : study_(&study) {
   const Maker maker(deck, study, hashes, device);
-  if (study.scope == Scope::ladder) {
-    for (const auto& checkpoint : study.checkpoints) loss_.push_back(maker.loss(checkpoint));
-    return;
-  }
+  if (study.scope == Scope::ladder || deck.extract.loss)
+    for (const auto& checkpoint : study.checkpoints)  // those with random weights are the last
+      if (!checkpoint.random()) loss_.push_back(maker.loss(checkpoint));
+  if (study.scope == Scope::ladder) return;
   for (const auto& checkpoint : study.checkpoints) activations_.push_back(maker.activations(checkpoint));
   std::vector<const Unit*> all;
   std::string points;
@@ -189,12 +189,10 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
   if (study.sweep)
     sweep_ =
         maker.make(Stage::track, study.sweep->kind, study.sweep->file, study.sweep->anchor, points, all, {});
+  for (const auto& unit : loss_) all.push_back(&unit);
   emergence_ =
       maker.make(Stage::track, "emergence", "emergence.h5", {}, points, all, input_files(deck, study));
-}
-
-const Unit& Ledger::activations(const Site& site) const {
-  return activations_[study_->checkpoint_of(site)];
+  emergence_.keys += fmt::format("extract.loss = {}\n", deck.extract.loss ? "yes" : "no");
 }
 
 std::vector<const Unit*> Ledger::of(Stage stage) const {

@@ -28,7 +28,7 @@ struct Unit {
 enum class State { missing, done, stale };
 
 /// The files are the ledger (design §5): which units a deck asks for, under which fingerprint. Those of
-/// losses in the scope of a ladder, all others in that of curves.
+/// losses in the scope of a ladder, and with extract.loss in that of curves; all others in that of curves.
 class Ledger {
  public:
   /// `hashes` holds the SHA-256 of every file of `input_files`. `device` names the device kind.
@@ -37,8 +37,10 @@ class Ledger {
 
   [[nodiscard]] const Unit& activations(std::size_t checkpoint) const { return activations_[checkpoint]; }
   /// The activations of the checkpoint a site lies in.
-  [[nodiscard]] const Unit& activations(const Site& site) const;
+  [[nodiscard]] const Unit& activations(const Site& site) const { return activations_[study_->checkpoint_of(site)]; }
+  /// Of a checkpoint that training made.
   [[nodiscard]] const Unit& loss(std::size_t checkpoint) const { return loss_[checkpoint]; }
+  [[nodiscard]] const Unit& loss(const Site& site) const { return loss_[study_->checkpoint_of(site)]; }
   // An anchor's dictionary and maps have the anchor's number.
   [[nodiscard]] const Unit& sae(std::size_t dictionary) const {
     return sae_[study_->dictionaries[dictionary].trained];

@@ -10,6 +10,7 @@
 #include "command/harvest.hpp"
 #include "command/parts.hpp"
 #include "command/schedule.hpp"
+#include "command/stages.hpp"
 #include "console/table.hpp"
 #include "error.hpp"
 #include "model/next_token.hpp"
@@ -53,7 +54,6 @@ std::int32_t predicted(const std::vector<std::int32_t>& tokens) {
   return static_cast<std::int32_t>(tokens.size()) - 1;
 }
 
-/// Refuses before any weight is read.
 void require_predictions(const Study& study) {
   for (const auto& text : study.texts)
     if (std::ranges::all_of(text.tokens, [](const auto& tokens) { return predicted(tokens) == 0; }))
@@ -224,17 +224,34 @@ void print_losses(Session& session) {
 
 }  // namespace
 
+void refuse_lossless(const Session& session, bool again) {
+  const auto& study = session.study;
+  const auto pending = session.pending(deck::Stage::loss, again);
+  parallel::together(session.world, "checking what is to be predicted", [&] {
+    if (pending.empty() || !session.world.root()) return;
+    require_predictions(study);
+    for (std::size_t c = 0; c < pending.size(); ++c)
+      if (pending[c])
+        checkpoint::check_tensors(checkpoint::Weights::open(study.checkpoints[c].folder),
+                                  study.model(study.checkpoints[c]).config);
+  });
+}
+
+void losses(Session& session, bool again) {
+  each_checkpoint(
+      session, deck::Stage::loss, again,
+      [&](const Checkpoint& checkpoint) { return loss_cost(session.study, checkpoint, session.deck.run); },
+      [&](const parallel::Communicator& team, std::size_t checkpoint, console::Progress& progress) {
+        return LossPass(session, team, checkpoint, progress).run();
+      });
+}
+
 void loss(const parallel::Communicator& world, const std::vector<std::string>& words) {
   const auto deck = read_deck(world, words, about);
   if (!deck) return;
   const auto session = open_session(world, *deck, "loss", Scope::ladder);
-  parallel::together(world, "checking the probes", [&] { require_predictions(session->study); });
-  each_checkpoint(
-      *session, deck::Stage::loss, true,
-      [&](const Checkpoint& checkpoint) { return loss_cost(session->study, checkpoint, deck->run); },
-      [&](const parallel::Communicator& team, std::size_t checkpoint, console::Progress& progress) {
-        return LossPass(*session, team, checkpoint, progress).run();
-      });
+  refuse_lossless(*session, true);
+  losses(*session, true);
   print_losses(*session);
   close_session(*session);
 }

@@ -19,10 +19,6 @@ namespace {
 using console::Table;
 constexpr auto left = Table::Side::left;
 
-std::string band(double low, double high) {
-  return std::isnan(low) || std::isnan(high) ? "-" : fmt::format("{:.0f} to {:.0f}", 100 * low, 100 * high);
-}
-
 std::string mean_and_top(double mean, double top) {
   return std::isnan(mean) ? "-" : fmt::format("{} < {}", percent(mean), percent(top));
 }
@@ -57,8 +53,8 @@ std::string headline(const CurveView& curve, const ControlView& controls, std::i
                                    fmt::format("{}", latents),
                                    percent(fires[i]),
                                    percent(contrast[i]),
-                                   band(low[i], high[i]),
-                                   band(null_low[i], null_high[i]),
+                                   interval(low[i], high[i], 100),
+                                   interval(null_low[i], null_high[i], 100),
                                    std::isnan(p[i]) ? "-" : fmt::format("{:.3f}", p[i])};
     if (random != nullptr)
       cells.push_back(mean_and_top(random->contrast[at_point], controls.random_high[at_point]));

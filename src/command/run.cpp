@@ -16,7 +16,7 @@ using deck::Stage;
 
 /// Refuses before any work is done, rather than at three in the morning.
 void refuse_stale(const Session& session) {
-  for (auto stage : {Stage::extract, Stage::train, Stage::interpret, Stage::match, Stage::align,
+  for (auto stage : {Stage::extract, Stage::loss, Stage::train, Stage::interpret, Stage::match, Stage::align,
                      Stage::attribute, Stage::track})
     static_cast<void>(session.pending(stage, session.deck.run.redo));
 }
@@ -46,7 +46,9 @@ void run(const parallel::Communicator& world, const std::vector<std::string>& wo
   refuse_stale(*session);  // stage by stage, so that the first that differs is named
   if (session->pending(Stage::track, again).front()) {
     refuse_teacher(*session);
+    refuse_lossless(*session, again);
     extract(*session, again);
+    losses(*session, again);
     train(*session, again);
     interpret(*session, again);
     match(*session, again);

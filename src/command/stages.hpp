@@ -8,6 +8,11 @@
 namespace incipit::command {
 
 void extract(Session& session, bool again);
+/// Next-token losses of the study's checkpoints; nothing to do without extract.loss in the scope of curves.
+void losses(Session& session, bool again);
+/// Refuses what `losses` could not do, before anything is read: Error(data) where the probes leave nothing to
+/// predict, or a checkpoint has nothing to predict with. Collective.
+void refuse_lossless(const Session& session, bool again);
 void train(Session& session, bool again);
 void interpret(Session& session, bool again);
 void match(Session& session, bool again);

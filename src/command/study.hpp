@@ -85,6 +85,8 @@ struct Trail {
   bool with_linear_probe = true;         ///< whether it is asked what is there for any dictionary
   std::optional<std::size_t> seed = {};  ///< of a further SAE at the anchor, of which only the spread is kept
   [[nodiscard]] bool of_anchor() const { return place == "curves" && !curve.name.starts_with("own_"); }
+  /// Whether it is told what it says; of most controls the numbers are enough.
+  [[nodiscard]] bool concludes() const { return place == "curves" || place == "everywhere"; }
 };
 
 /// One (model, step) of the scope, with the layers needed there, ascending.
@@ -135,7 +137,7 @@ struct Study {
   std::vector<Maps> maps;                ///< the anchors', in their order; controls'
   std::vector<Trail> trails;             ///< the anchors', in their order, each with its controls' behind
   std::optional<Sweep> sweep;            ///< where dictionaries are a sweep's, not the anchors'
-  std::vector<Checkpoint> checkpoints;   ///< without those that the audit dropped
+  std::vector<Checkpoint> checkpoints;   ///< without those that the audit dropped; random weights last
   std::vector<std::filesystem::path> teacher_files;  ///< that decide what the teacher says
   std::vector<std::filesystem::path> match_files;    ///< what matching reads beside the labels
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <functional>
 #include <optional>
 
@@ -17,7 +16,9 @@
 #include "command/option.hpp"
 #include "command/stages.hpp"
 #include "console/table.hpp"
+#include "emergence/estimate.hpp"
 #include "emergence/measures.hpp"
+#include "emergence/seeds.hpp"
 #include "emergence/size_sweep.hpp"
 #include "error.hpp"
 #include "interpret/file.hpp"
@@ -210,16 +211,6 @@ emergence::SizeSweep measured_sweep(Session& session, const std::vector<SaeSize>
   return sweep;
 }
 
-double mean_of(const std::vector<double>& values) {
-  double sum = 0, count = 0;
-  for (const double v : values) {
-    if (std::isnan(v)) continue;
-    sum += v;
-    ++count;
-  }
-  return sum / count;
-}
-
 /// The mean over the seeds, and their range where there are several.
 std::string over_seeds(const emergence::SizeSweep& sweep, std::size_t size,
                        const std::function<double(const emergence::SizedDictionary&)>& of,
@@ -227,8 +218,8 @@ std::string over_seeds(const emergence::SizeSweep& sweep, std::size_t size,
   std::vector<double> values;
   for (std::size_t s = 0; s < sweep.seed.size(); ++s) values.push_back(of(sweep.at(size, s)));
   if (values.size() == 1) return spell(values.front());
-  const auto [low, high] = std::ranges::minmax(values);
-  return fmt::format("{} ({} to {})", spell(mean_of(values)), spell(low), spell(high));
+  const auto found = emergence::spread(values);
+  return fmt::format("{} ({} to {})", spell(found.mean), spell(found.low), spell(found.high));
 }
 
 std::string whole(double value) {
@@ -264,8 +255,8 @@ std::string sweep_table(const emergence::SizeSweep& sweep) {
                          std::ranges::count_if(d.matched, [](auto n) { return n > 0; }));
                    },
                    whole),
-               cell([](const SizedDictionary& d) { return mean_of(d.probe_activation); }, percent),
-               cell([](const SizedDictionary& d) { return mean_of(d.contrast); }, percent)});
+               cell([](const SizedDictionary& d) { return emergence::mean(d.probe_activation); }, percent),
+               cell([](const SizedDictionary& d) { return emergence::mean(d.contrast); }, percent)});
   }
   return fmt::format(
       "\n{}\n\nhold: labels whose F1 reaches interpret.f1; F1: mean over those judged. subjects: with a "

@@ -66,8 +66,8 @@ void add_trail(Session& session, Walk& walk, const Trail& trail, console::Progre
 
 std::vector<const Unit*> needed_for_track(const Session& session) {
   std::vector<const Unit*> needed;
-  for (auto stage : {deck::Stage::extract, deck::Stage::train, deck::Stage::interpret, deck::Stage::match,
-                     deck::Stage::align, deck::Stage::attribute})
+  for (auto stage : {deck::Stage::extract, deck::Stage::loss, deck::Stage::train, deck::Stage::interpret,
+                     deck::Stage::match, deck::Stage::align, deck::Stage::attribute})
     for (const auto* unit : session.ledger->of(stage)) needed.push_back(unit);
   return needed;
 }

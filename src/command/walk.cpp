@@ -4,6 +4,7 @@
 #include "match/file.hpp"
 #include "parallel/agree.hpp"
 #include "parallel/work.hpp"
+#include "store/reader.hpp"
 
 namespace incipit::command {
 namespace {
@@ -56,7 +57,7 @@ Followed Walk::follow(const Trail& trail, console::Progress& progress) {
     });
   }
   Followed found{{trail.curve.name, described(session_.study, trail.curve), bench_.set.subjects,
-                  session_.deck.track.permutations, tau, latents},
+                  session_.deck.track.permutations, tau, latents, trail.concludes()},
                  std::move(random)};
   const auto owner = shared_out(session_, trail);
   parallel::together(session_.world, "track", [&] {
@@ -76,6 +77,8 @@ void Walk::visit(const Trail& trail, std::int64_t p, Followed& found) {
   const auto& [dictionary, site] = trail.readings[static_cast<std::size_t>(p)];
   if (session_.study.anchors[trail.anchor].is_left_out(site))
     return found.curve.leave_out(p, emergence::Status::dropped);
+  if (session_.deck.extract.loss && trail.of_anchor())
+    found.curve.set_loss(p, store::Reader(session_.ledger->loss(site).path, "loss").scalar<double>("loss"));
   std::optional<SiteRows> rows;
   {
     const auto timer = session_.timing.phase("track");

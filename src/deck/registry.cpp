@@ -199,6 +199,13 @@ void add_extract(std::vector<Key<Deck>>& keys) {
            "layer up to its last is then kept there, in three times the room): what attribute reads.",
            &Options::components, yes_or_no)
       .stages = {};
+  // A unit of its own for each checkpoint: the caller lists these too.
+  extract
+      .add("loss", "yes/no",
+           "Also the mean next-token loss of the probes at every checkpoint of the curves, as a measure of "
+           "drift: a second pass over each, with one product with the unembedding per token.",
+           &Options::loss, yes_or_no)
+      .stages = {};
 }
 
 void add_sae(std::vector<Key<Deck>>& keys) {

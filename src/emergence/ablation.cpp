@@ -5,7 +5,8 @@
 
 #include "emergence/attribution.hpp"
 #include "emergence/auc.hpp"
-#include "emergence/interval_parts.hpp"
+#include "emergence/axes.hpp"
+#include "emergence/intervals.hpp"
 #include "emergence/shares.hpp"
 
 namespace incipit::emergence {
@@ -74,7 +75,7 @@ void write_ablation(store::Writer& writer, const Ablation& ablation) {
   const int64_t points = std::ssize(ablation.layer), subjects = std::ssize(ablation.subjects);
   writer.attribute("", "component", component_name(ablation.component));
   writer.write("layer", {points}, ablation.layer, {"1", "layer"}, {"layer"});
-  writer.strings("subject", {subjects}, ablation.subjects, {"1", "subject"}, {"subject"});
+  write_subject_axis(writer, "", ablation.subjects);
   for (const auto& [name, changes] :
        {std::pair{"contrast", &ablation.contrast}, std::pair{"auc", &ablation.auc}})
     for (const ChangePart& part : change_parts) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "emergence/axes.hpp"
 #include "emergence/conclusion_columns.hpp"
 #include "error.hpp"
 #include "index.hpp"
@@ -34,21 +35,20 @@ std::vector<T> rows(const AnchorSweep& sweep, std::vector<T> PlacedDictionary::*
 
 void write_axes(store::Writer& writer, const AnchorSweep& sweep) {
   const auto points = std::ssize(sweep.points);
-  std::vector<std::int64_t> number, step, layer, params;
+  std::vector<std::int64_t> step, layer, params;
   std::vector<std::string> model;
   for (const Point& point : sweep.points) {
-    number.push_back(std::ssize(number));
     model.push_back(point.model);
     params.push_back(point.params);
     step.push_back(point.step);
     layer.push_back(point.layer);
   }
-  writer.write("point", {points}, number, {"1", "number of the point on the curve"}, {"point"});
+  write_point_axis(writer, "", points);
   writer.strings("model", {points}, model, {"1", "model"}, {"point"});
   writer.write("params", {points}, params, {"1", "parameters of the model"}, {"point"});
   writer.write("step", {points}, step, {"step", "training step"}, {"point"});
   writer.write("layer", {points}, layer, {"1", "layer; 0 is the embedding output"}, {"point"});
-  writer.strings("subject", {std::ssize(sweep.subjects)}, sweep.subjects, {"1", "subject"}, {"subject"});
+  write_subject_axis(writer, "", sweep.subjects);
   writer.write("dictionary", {std::ssize(sweep.of)}, numbers(sweep, &PlacedDictionary::home),
                {"1", "the point at which the dictionary was made"}, {"dictionary"});
 }

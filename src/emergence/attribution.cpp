@@ -9,7 +9,8 @@
 #include <utility>
 
 #include "align/linear_algebra.hpp"
-#include "emergence/interval_parts.hpp"
+#include "emergence/axes.hpp"
+#include "emergence/intervals.hpp"
 #include "error.hpp"
 #include "index.hpp"
 #include "parallel/agree.hpp"
@@ -521,12 +522,10 @@ void write_attribution(store::Writer& writer, const std::string& group, const At
                 components = attribution.components();
   std::vector<std::string> names;
   for (int64_t k = 0; k < components; ++k) names.push_back(component_name(k));
-  std::vector<int64_t> number(attribution.layer.size());
-  std::iota(number.begin(), number.end(), 0);
   writer.strings(below + "component", {components}, names, {"1", "embedding, attention or MLP of a block"},
                  {"component"});
-  writer.strings(below + "subject", {subjects}, attribution.subjects, {"1", "subject"}, {"subject"});
-  writer.write(below + "point", {points}, number, {"1", "number of the point on the curve"}, {"point"});
+  write_subject_axis(writer, group, attribution.subjects);
+  write_point_axis(writer, group, points);
   writer.write(below + "layer", {points}, attribution.layer, {"1", "layer; 0 is the embedding output"},
                {"point"});
   const std::vector<int64_t> all{points, components, subjects}, totals{points, subjects};

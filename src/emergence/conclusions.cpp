@@ -5,6 +5,7 @@
 #include <numeric>
 #include <optional>
 
+#include "emergence/axes.hpp"
 #include "emergence/conclusion_columns.hpp"
 #include "emergence/false_discovery.hpp"
 #include "emergence/onset.hpp"
@@ -168,10 +169,11 @@ std::vector<double> ranks_of(const std::vector<double>& values) {
   return ranks;
 }
 
-double spread(const std::vector<double>& values) {
-  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+/// Σ of the squared deviations from the mean.
+double scatter(const std::vector<double>& values) {
+  const double centre = mean(values);
   double sum = 0;
-  for (const double v : values) sum += (v - mean) * (v - mean);
+  for (const double v : values) sum += (v - centre) * (v - centre);
   return sum;
 }
 
@@ -204,12 +206,12 @@ class Order {
   /// How often deviations from the onsets spread as far as the onsets themselves.
   [[nodiscard]] double p_of_one_place() const {
     if (value_.size() < 2 || rows_.empty()) return nan;
-    const double found = spread(value_);
+    const double found = scatter(value_);
     std::int64_t reached = 0;
     for (const auto& row : rows_) {
       std::vector<double> deviation;
       for (std::size_t i = 0; i < row.size(); ++i) deviation.push_back(row[i] - value_[i]);
-      reached += spread(deviation) >= found ? 1 : 0;
+      reached += scatter(deviation) >= found ? 1 : 0;
     }
     return static_cast<double>(1 + reached) / static_cast<double>(1 + rows_.size());
   }
@@ -363,10 +365,6 @@ std::vector<std::string> deepest_verdicts(const Conclusions& found) {
 
 }  // namespace
 
-bool has_conclusions(std::string_view curve) {
-  return axis_of(curve).has_value();
-}
-
 Conclusions conclude(const Curve& curve, std::int64_t home) {
   const Axis axis = axis_of(curve.name()).value();
   Conclusions out;
@@ -399,7 +397,7 @@ void write_conclusions(store::Writer& writer, const std::string& group, const Cu
                        const Attribution* attribution) {
   const auto count = std::ssize(subjects);
   const std::vector<std::string> dims{"subject"};
-  writer.strings(group + "/subject", {count}, subjects, {"1", "subject"}, dims);
+  write_subject_axis(writer, group, subjects);
   writer.attribute(group, "axis", axis_of(curve.name()).value().name);
   for (const ConclusionColumn& column : conclusion_columns)
     writer.write(group + "/" + column.name, {count}, each<double>(found.subject, column.value),

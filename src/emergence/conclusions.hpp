@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "emergence/attribution.hpp"
@@ -52,10 +51,7 @@ struct Conclusions {
   double order_p = nan;             ///< of all onsets being the same
 };
 
-/// Along time, space and scale, and the same with an anchor for each point; a grid is no line.
-[[nodiscard]] bool has_conclusions(std::string_view curve);
-
-/// `home`: the point of the curve at which the anchor lies, −1 if none does.
+/// Of a curve that concludes. `home`: the point of the curve at which the anchor lies, −1 if none does.
 [[nodiscard]] Conclusions conclude(const Curve& curve, std::int64_t home);
 
 /// Below `group` ("anchors/time/curves/time/conclusions"). `attribution`: of the same points, or null; each

@@ -1,14 +1,15 @@
 #include "emergence/curve.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
+#include "emergence/axes.hpp"
 #include "emergence/drift_columns.hpp"
 #include "emergence/estimate_parts.hpp"
+#include "emergence/gather_points.hpp"
 #include "error.hpp"
 #include "index.hpp"
 
@@ -95,33 +96,23 @@ void write_site_column(store::Writer& writer, const std::string& group, const Si
   if (column.kind == SiteColumn::flag) writer.write(path, shape, converted<int8_t>(values), about, {"point"});
 }
 
-void write_subjects(store::Writer& writer, const std::string& group,
-                    const std::vector<std::string>& subjects) {
-  writer.strings(group + "/subject", {static_cast<int64_t>(subjects.size())}, subjects, {"1", "subject"},
-                 {"subject"});
-}
-
-void write_point_numbers(store::Writer& writer, const std::string& group, int64_t count) {
-  std::vector<int64_t> number;
-  for (int64_t p = 0; p < count; ++p) number.push_back(p);
-  writer.write(group + "/point", {count}, number, {"1", "number of the point on the curve"}, {"point"});
-}
-
 }  // namespace
 
 Curve::Curve(std::string name, std::vector<Point> points, int32_t subjects, int64_t permutations,
-             std::vector<double> tau, int64_t latents)
+             std::vector<double> tau, int64_t latents, bool concludes)
     : name_(std::move(name)),
       points_(std::move(points)),
       subjects_(subjects),
       permutations_(permutations),
       tau_(std::move(tau)),
-      latents_(latents) {
+      latents_(latents),
+      concludes_(concludes && has_neighbours(name_)) {
   const int64_t per_rung = rungs * int64_t{subjects};
   facts_offset_ = (measures * per_rung + subjects) * parts + per_rung;
   alignment_offset_ = facts_offset_ + static_cast<int64_t>(fact_columns.size());
   drift_offset_ = alignment_offset_ + static_cast<int64_t>(alignment_columns.size());
-  tau_offset_ = drift_offset_ + static_cast<int64_t>(drift_columns.size());
+  loss_offset_ = drift_offset_ + static_cast<int64_t>(drift_columns.size());
+  tau_offset_ = loss_offset_ + 1;
   fire_offset_ = tau_offset_ + static_cast<int64_t>(tau_.size()) * subjects;
   length_ = fire_offset_ + rungs * latents_;
   cells_.assign(points_.size() * at(length_), nan);
@@ -189,7 +180,7 @@ void Curve::set(int64_t point, Rung rung, const SiteMeasures& found) {
   }
   for (int32_t c = 0; c < subjects_; ++c)
     *cell(point, status_offset(r, c)) = static_cast<double>(found.status.at(at(c)));
-  if (rung == reading_rung(name_) && has_neighbours(name_)) keep_draws(point, found);
+  if (rung == reading_rung(name_) && concludes_) keep_draws(point, found);
 }
 
 void Curve::keep_draws(int64_t point, const SiteMeasures& found) {
@@ -237,6 +228,10 @@ void Curve::set_drift(int64_t point, const align::Drift& drift) {
   for (const DriftColumn& column : drift_columns) *to++ = drift.*column.value;
 }
 
+void Curve::set_loss(int64_t point, double loss) {
+  *cell(point, loss_offset_) = loss;
+}
+
 void Curve::set_tau(int64_t point, std::span<const double> probe_activation) {
   if (probe_activation.size() != tau_.size() * at(subjects_))
     throw Error(Exit::defect, "a sweep over tau does not fit its curve");
@@ -252,24 +247,8 @@ std::vector<double> Curve::tau_sweep() const {
 }
 
 void Curve::gather(const parallel::Communicator& comm) {
-  std::vector<int64_t> mine;
-  std::vector<double> sent;
-  for (int64_t p = 0; p < static_cast<int64_t>(points_.size()); ++p) {
-    if (touched_[at(p)] == 0) continue;
-    mine.push_back(p);
-    const double* from = std::as_const(*this).cell(p, 0);
-    sent.insert(sent.end(), from, from + length_);
-  }
-  const auto which = comm.all_gather(mine);
-  const auto all = comm.all_gather(sent);
-  std::vector<char> seen(points_.size(), 0);
-  for (size_t i = 0; i < which.size(); ++i) {
-    if (std::exchange(seen[at(which[i])], 1) != 0)
-      throw Error(Exit::defect, fmt::format("curve {}: point {} was measured by two ranks", name_, which[i]));
-    std::copy_n(all.begin() + static_cast<int64_t>(i) * length_, length_,
-                cells_.begin() + which[i] * length_);
-  }
-  gather_draws(comm, mine);
+  gather_points(comm, "curve " + name_, touched_, cells_);
+  gather_draws(comm);
   for (Maxima& maxima : maxima_) {
     const auto of_ranks = comm.all_gather(maxima);
     for (size_t i = 0; i < of_ranks.size(); ++i)
@@ -277,10 +256,10 @@ void Curve::gather(const parallel::Communicator& comm) {
   }
 }
 
-void Curve::gather_draws(const parallel::Communicator& comm, const std::vector<int64_t>& mine) {
+void Curve::gather_draws(const parallel::Communicator& comm) {
   std::vector<int64_t> held;
   std::vector<double> sent;
-  for (const int64_t p : mine) {
+  for (int64_t p = 0; p < std::ssize(points_); ++p) {
     if (draws_[at(p)].empty()) continue;
     held.push_back(p);
     sent.insert(sent.end(), draws_[at(p)].begin(), draws_[at(p)].end());
@@ -354,7 +333,7 @@ void Curve::write_points(store::Writer& writer, const std::string& group) const 
     layer.push_back(point.layer);
     depth.push_back(point.depth);
   }
-  write_point_numbers(writer, group, count);
+  write_point_axis(writer, group, count);
   writer.strings(group + "/model", {count}, model, {"1", "model"}, {"point"});
   writer.write(group + "/params", {count}, params, {"1", "parameters of the model"}, {"point"});
   writer.write(group + "/params_non_embedding", {count}, params_non_embedding,
@@ -418,10 +397,25 @@ void Curve::write_site(store::Writer& writer, const std::string& group) const {
 
 void Curve::write_drift(store::Writer& writer, const std::string& group) const {
   const auto count = static_cast<int64_t>(points_.size());
-  write_point_numbers(writer, group, count);
+  write_point_axis(writer, group, count);
   for (size_t i = 0; i < drift_columns.size(); ++i)
     writer.write(group + "/" + drift_columns[i].name, {count},
                  column(drift_offset_ + static_cast<int64_t>(i)), {"1", drift_columns[i].meaning}, {"point"});
+  if (!has_losses()) return;
+  std::vector<double> change = column(loss_offset_);
+  std::adjacent_difference(change.begin(), change.end(), change.begin());
+  change.front() = nan;
+  writer.write(group + "/loss", {count}, change, {"nat", loss_drift_meaning}, {"point"});
+}
+
+bool Curve::has_losses() const {
+  return !std::ranges::all_of(column(loss_offset_), [](double loss) { return std::isnan(loss); });
+}
+
+void Curve::write_loss(store::Writer& writer, const std::string& group) const {
+  if (has_losses())
+    writer.write(group + "/loss", {static_cast<int64_t>(points_.size())}, column(loss_offset_),
+                 {"nat", loss_meaning}, {"point"});
 }
 
 void Curve::write_fire_rate(store::Writer& writer, const std::string& group) const {
@@ -440,12 +434,12 @@ void Curve::write_fire_rate(store::Writer& writer, const std::string& group) con
 
 void Curve::write(store::Writer& writer, const std::string& group,
                   const std::vector<std::string>& subjects) const {
-  const std::vector<std::string> names(rung_names.begin(), rung_names.end());
-  writer.strings(group + "/rung", {rungs}, names, {"1", "input of the anchor's SAE"}, {"rung"});
-  write_subjects(writer, group, subjects);
+  write_rung_axis(writer, group, "the anchor's SAE");
+  write_subject_axis(writer, group, subjects);
   write_points(writer, group);
   write_estimates(writer, group);
   write_site(writer, group);
+  write_loss(writer, group);
   write_fire_rate(writer, group);
 }
 
@@ -453,8 +447,8 @@ void Curve::write_tau(store::Writer& writer, const std::string& group,
                       const std::vector<std::string>& subjects) const {
   const auto thresholds = static_cast<int64_t>(tau_.size()), count = static_cast<int64_t>(points_.size());
   writer.write(group + "/tau", {thresholds}, tau_, {"1", "matching threshold"}, {"tau"});
-  write_point_numbers(writer, group, count);
-  write_subjects(writer, group, subjects);
+  write_point_axis(writer, group, count);
+  write_subject_axis(writer, group, subjects);
   writer.write(group + "/probe_activation", {thresholds, count, subjects_}, tau_sweep(),
                {"1", std::string(measure_meanings[0]) + ", on the first rung the site has"},
                {"tau", "point", "subject"});

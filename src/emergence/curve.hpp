@@ -26,9 +26,10 @@ inline constexpr std::array<std::string_view, rungs> rung_names = {"raw", "resca
   return curve == "scale" ? Rung::aligned : Rung::raw;
 }
 
-/// Whether the points of a curve follow each other along one axis; those of a grid do not.
+/// Whether the points of a curve follow each other along one axis, as conclusions take it; those of a grid do
+/// not, nor do they where each has a dictionary of its own (own_grid).
 [[nodiscard]] constexpr bool has_neighbours(std::string_view curve) {
-  return curve != "grid";
+  return !curve.ends_with("grid");
 }
 
 /// A site on a curve.
@@ -46,8 +47,9 @@ struct Point {
 class Curve {
  public:
   /// `tau`: the thresholds of the sweep (may be empty). `latents`: h of the anchor's SAE; 0: no fire rates.
+  /// `concludes`: whether conclusions are drawn where points have neighbours; without them no draws are kept.
   Curve(std::string name, std::vector<Point> points, int32_t subjects, int64_t permutations,
-        std::vector<double> tau, int64_t latents = 0);
+        std::vector<double> tau, int64_t latents = 0, bool concludes = true);
 
   // What one rank found at a point. All parts of a point are set by one rank; what is never set stays NaN (0
   // for counts), with the status no_site.
@@ -62,6 +64,8 @@ class Curve {
   void set_alignment(int64_t point, const align::Alignment& alignment);
   /// How the site differs from that of the point before.
   void set_drift(int64_t point, const align::Drift& drift);
+  /// Mean next-token loss of the probes under the site's checkpoint, in nats.
+  void set_loss(int64_t point, double loss);
   /// probe_activation at each tau, on the first rung that the site has: [tau, C].
   void set_tau(int64_t point, std::span<const double> probe_activation);
 
@@ -71,6 +75,7 @@ class Curve {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::vector<Point>& points() const { return points_; }
   [[nodiscard]] int32_t subjects() const { return subjects_; }
+  [[nodiscard]] bool concludes() const { return concludes_; }
   [[nodiscard]] Estimate estimate(Measure measure, Rung rung, int64_t point, int32_t subject) const;
   [[nodiscard]] Estimate probe_auc(int64_t point, int32_t subject) const;
   [[nodiscard]] Status status(Rung rung, int64_t point, int32_t subject) const;
@@ -80,7 +85,7 @@ class Curve {
   /// What set_tau was given: [tau, point, subject].
   [[nodiscard]] std::vector<double> tau_sweep() const;
   /// Contrast on the rung on which the curve is read: in each resample of groups [B], under each permutation
-  /// [P]. NaN where it has no value. Not kept where points have no neighbours.
+  /// [P]. NaN where it has no value. Not kept of a curve that does not conclude.
   [[nodiscard]] std::span<const double> contrast_draws(int64_t point, int32_t subject) const;
   [[nodiscard]] std::span<const double> contrast_null(int64_t point, int32_t subject) const;
   /// Share of the judged probes on which a latent fires.
@@ -88,7 +93,8 @@ class Curve {
 
   /// The curve's datasets below `group` ("anchors/time/curves/time"). Collective, after gather.
   void write(store::Writer& writer, const std::string& group, const std::vector<std::string>& subjects) const;
-  /// What set_drift was given below `group` ("anchors/time/curves/time/drift"). Collective, after gather.
+  /// What set_drift was given, and how the loss changes from point to point, below `group`
+  /// ("anchors/time/curves/time/drift"). Collective, after gather.
   void write_drift(store::Writer& writer, const std::string& group) const;
   /// The sweep over tau below `group` ("anchors/time/tau/time"). Collective, after gather.
   void write_tau(store::Writer& writer, const std::string& group,
@@ -109,11 +115,13 @@ class Curve {
   [[nodiscard]] double level(const Maxima& maxima, int64_t slot) const;
   [[nodiscard]] std::vector<double> column(int64_t offset) const;
   void keep_draws(int64_t point, const SiteMeasures& found);
-  void gather_draws(const parallel::Communicator& comm, const std::vector<int64_t>& mine);
+  void gather_draws(const parallel::Communicator& comm);
   [[nodiscard]] std::span<const double> draws(int64_t point, int64_t begin, int64_t count) const;
   void write_points(store::Writer& writer, const std::string& group) const;
   void write_estimates(store::Writer& writer, const std::string& group) const;
   void write_site(store::Writer& writer, const std::string& group) const;
+  [[nodiscard]] bool has_losses() const;
+  void write_loss(store::Writer& writer, const std::string& group) const;
   void write_fire_rate(store::Writer& writer, const std::string& group) const;
 
   std::string name_;
@@ -122,7 +130,8 @@ class Curve {
   int64_t permutations_;
   std::vector<double> tau_;
   int64_t latents_;
-  int64_t facts_offset_, alignment_offset_, drift_offset_, tau_offset_, fire_offset_, length_;
+  bool concludes_;
+  int64_t facts_offset_, alignment_offset_, drift_offset_, loss_offset_, tau_offset_, fire_offset_, length_;
   std::vector<double> cells_;  ///< [point, length_]: everything about a point, as ranks exchange it
   std::vector<char> touched_;  ///< [point] set by this rank
   int64_t bootstrap_ = 0;

@@ -21,4 +21,8 @@ inline constexpr std::array<DriftColumn, 4> drift_columns = {{
     {"norm_ratio", "mean norm by that at the point before", &align::Drift::norm_ratio},
 }};
 
+inline constexpr const char* loss_meaning =
+    "mean next-token loss of the probes under the point's checkpoint, of a predicted token";
+inline constexpr const char* loss_drift_meaning = "next-token loss less that at the point before";
+
 }  // namespace incipit::emergence

@@ -26,6 +26,17 @@ double quantile(std::span<const double> values, double q) {
   return sorted_quantile(kept, q);
 }
 
+double mean(std::span<const double> values) {
+  double sum = 0;
+  int64_t count = 0;
+  for (const double v : values) {
+    if (std::isnan(v)) continue;
+    sum += v;
+    ++count;
+  }
+  return count == 0 ? nan : sum / static_cast<double>(count);
+}
+
 Estimate estimate(double value, std::span<const double> draws, std::span<const double> null) {
   Estimate out;
   out.value = value;

@@ -20,6 +20,9 @@ struct Estimate {
 /// The q-th quantile of the finite values, linear between order statistics; NaN when there are none.
 double quantile(std::span<const double> values, double q);
 
+/// The mean of the values that are not NaN; NaN when there are none.
+double mean(std::span<const double> values);
+
 /// Percentile interval from `draws`, null from `null`; draws without a value (NaN) are left out. All but the
 /// value is NaN when there are no draws, everything when the value is NaN.
 Estimate estimate(double value, std::span<const double> draws, std::span<const double> null);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 
 #include "emergence/estimate.hpp"
 
@@ -22,6 +23,9 @@ inline constexpr std::array<EstimatePart, 7> estimate_parts = {{
     {"_null_high", ", upper end of the 95 % band under permuted subjects", &Estimate::null_high},
     {"_p", ", one-sided p against permuted subjects", &Estimate::p},
 }};
+
+/// Those of an estimate that was resampled but has no null.
+inline constexpr auto interval_parts = std::span(estimate_parts).first<3>();
 
 inline constexpr std::array<const char*, 6> measure_meanings = {
     "share of the subject's probes on which a matched latent fires",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "emergence/axes.hpp"
 #include "emergence/conclusions.hpp"
 #include "emergence/estimate_parts.hpp"
 #include "match/file.hpp"
@@ -21,7 +22,7 @@ void write_subjects(store::Writer& writer, const match::Subjects& subjects) {
       phrases.push_back(p < subject.phrases.size() ? subject.phrases[p] : "");
   }
   const auto count = static_cast<int64_t>(name.size());
-  writer.strings("subject", {count}, name, {"1", "subject"}, {"subject"});
+  write_subject_axis(writer, "", name);
   writer.strings("phrases", {count, static_cast<int64_t>(longest)}, phrases,
                  {"1", "phrases a label is compared with; empty ones fill up"}, {"subject", "phrase"});
   writer.write("read", {count}, read, {"1", "1 for subjects that the family was trained on"}, {"subject"});
@@ -83,8 +84,7 @@ void write_baseline(store::Writer& writer, const std::string& group, const Token
   const auto count = static_cast<int64_t>(names.size());
   writer.strings(group + "/baseline", {count}, names, {"1", "what the classifier sees of the text"},
                  {"baseline"});
-  writer.strings(group + "/subject", {static_cast<int64_t>(subjects.size())}, subjects, {"1", "subject"},
-                 {"subject"});
+  write_subject_axis(writer, group, subjects);
   write_baseline_measure(
       writer, group, "contrast",
       "share of the subject's probes that are given to it, less the mean over the other subjects",
@@ -110,7 +110,7 @@ void write_curve(store::Writer& writer, const std::string& group, const AnchorRe
   const std::string path = group + "/curves/" + curve.name();
   curve.write(writer, path, subjects);
   if (has_neighbours(curve.name())) curve.write_drift(writer, path + "/drift");
-  if (!has_conclusions(curve.name())) return;
+  if (!curve.concludes()) return;
   const bool attributed = curve.name() == "space" && anchor.attribution;
   write_conclusions(writer, path + "/conclusions", curve, conclude(curve, home_of(anchor, curve)), subjects,
                     attributed ? &*anchor.attribution : nullptr);
@@ -121,7 +121,7 @@ void write_control_curve(store::Writer& writer, const std::string& anchor, const
   const std::string group = anchor + "/" + control.place + "/" + control.curve.name();
   control.curve.write(writer, group, subjects);
   // A dictionary made anew at each site reads a line of its own; it is at home everywhere.
-  if (control.place == "curves" && has_conclusions(control.curve.name()))
+  if (control.curve.concludes())
     write_conclusions(writer, group + "/conclusions", control.curve, conclude(control.curve, -1), subjects);
   writer.write(group + "/matched", {std::ssize(control.curve.points()), std::ssize(subjects)},
                control.matched, {"1", "number of matched latents"}, {"point", "subject"});
@@ -131,7 +131,7 @@ void write_random_latents(store::Writer& writer, const std::string& group, const
                           const std::vector<std::string>& subjects) {
   if (anchor.random_latents.empty()) return;
   const auto count = std::ssize(subjects);
-  writer.strings(group + "/subject", {count}, subjects, {"1", "subject"}, {"subject"});
+  write_subject_axis(writer, group, subjects);
   writer.write(group + "/fire_rate_matched", {count}, anchor.matched_fire_rate,
                {"1", "firing rates of the matched latents on the fit part, added up"}, {"subject"});
   writer.write(group + "/fire_rate", {count}, anchor.random_latents.front().fire_rate(),

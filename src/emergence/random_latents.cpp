@@ -1,15 +1,14 @@
 #include "emergence/random_latents.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
 
+#include "emergence/axes.hpp"
 #include "emergence/estimate.hpp"
 #include "emergence/estimate_parts.hpp"
-#include "error.hpp"
+#include "emergence/gather_points.hpp"
 #include "random.hpp"
 
 namespace incipit::emergence {
@@ -46,12 +45,8 @@ std::vector<int32_t> replaced(const std::vector<int32_t>& set, std::span<const d
   return out;
 }
 
-RandomLatents::Band band_of(std::vector<double> values) {
-  std::erase_if(values, [](double v) { return std::isnan(v); });
-  if (values.empty()) return {};
-  double sum = 0;
-  for (const double v : values) sum += v;
-  return {sum / static_cast<double>(values.size()), quantile(values, 0.025), quantile(values, 0.975)};
+RandomLatents::Band band_of(std::span<const double> values) {
+  return {mean(values), quantile(values, 0.025), quantile(values, 0.975)};
 }
 
 }  // namespace
@@ -108,7 +103,7 @@ void RandomLatents::set(int64_t point, Rung rung, std::span<const BareShares> dr
       values[1].push_back(draw.contrast.at(static_cast<size_t>(c)));
     }
     for (int m = 0; m < measured; ++m) {
-      const Band found = band_of(std::move(values[static_cast<size_t>(m)]));
+      const Band found = band_of(values[static_cast<size_t>(m)]);
       double* to = cells_.data() + at(point, rung, c, m);
       to[0] = found.mean;
       to[1] = found.low;
@@ -118,24 +113,7 @@ void RandomLatents::set(int64_t point, Rung rung, std::span<const BareShares> dr
 }
 
 void RandomLatents::gather(const parallel::Communicator& comm) {
-  std::vector<int64_t> mine;
-  std::vector<double> sent;
-  const auto length = static_cast<std::ptrdiff_t>(at(1, Rung::raw, 0, 0));
-  for (int64_t p = 0; p < points_; ++p) {
-    if (touched_[static_cast<size_t>(p)] == 0) continue;
-    mine.push_back(p);
-    sent.insert(sent.end(), cells_.begin() + p * length, cells_.begin() + (p + 1) * length);
-  }
-  const auto which = comm.all_gather(mine);
-  const auto all = comm.all_gather(sent);
-  std::vector<char> seen(touched_.size(), 0);
-  for (size_t i = 0; i < which.size(); ++i) {
-    if (std::exchange(seen[static_cast<size_t>(which[i])], 1) != 0)
-      throw Error(Exit::defect, fmt::format("random latents along {}: point {} was measured by two ranks",
-                                            curve_, which[i]));
-    std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(i) * length, length,
-                cells_.begin() + which[i] * length);
-  }
+  gather_points(comm, "random latents along " + curve_, touched_, cells_);
 }
 
 RandomLatents::Band RandomLatents::band(int64_t point, Rung rung, int32_t subject, int measure) const {
@@ -153,12 +131,9 @@ RandomLatents::Band RandomLatents::contrast(Rung rung, int64_t point, int32_t su
 
 void RandomLatents::write(store::Writer& writer, const std::string& group,
                           const std::vector<std::string>& subjects) const {
-  writer.strings(group + "/rung", {rungs}, {rung_names.begin(), rung_names.end()},
-                 {"1", "input of the anchor's SAE"}, {"rung"});
-  writer.strings(group + "/subject", {subjects_}, subjects, {"1", "subject"}, {"subject"});
-  std::vector<int64_t> number;
-  for (int64_t p = 0; p < points_; ++p) number.push_back(p);
-  writer.write(group + "/point", {points_}, number, {"1", "number of the point on the curve"}, {"point"});
+  write_rung_axis(writer, group, "the anchor's SAE");
+  write_subject_axis(writer, group, subjects);
+  write_point_axis(writer, group, points_);
   const std::array<std::pair<const char*, const char*>, numbers> parts = {
       {{"_mean", ", mean over draws of random latents"},
        {"_low", ", lower end of the 95 % band over draws of random latents"},

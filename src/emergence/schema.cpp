@@ -9,7 +9,6 @@
 #include "emergence/curve.hpp"
 #include "emergence/drift_columns.hpp"
 #include "emergence/estimate_parts.hpp"
-#include "emergence/interval_parts.hpp"
 #include "emergence/size_sweep.hpp"
 
 namespace incipit::emergence {
@@ -116,7 +115,7 @@ void add_curve(Entries& entries, const std::string& path, const std::string& req
 }
 
 void add_intervals(Group& group, const std::string& name, const Dims& dims, const std::string& meaning) {
-  for (const IntervalPart& part : interval_parts)
+  for (const EstimatePart& part : interval_parts)
     group.real(name + part.suffix, dims, meaning + part.meaning);
 }
 
@@ -139,17 +138,20 @@ void add_curve_extras(Entries& entries, const std::string& path) {
   curve.count("winner", {"point", "probe"}, "latent with the largest pre-activation");
   curve.real("margin", {"point", "probe"}, "its pre-activation less the next");
   curve.count("matched", {"point", "subject"}, "number of latents matched at the point, of an own_CURVE");
+  curve.add("loss", {"point"}, "float64", "nat", loss_meaning);
   curve.count("latent", {"latent"}, "latent of the anchor's SAE");
   curve.real32("fire_rate", {"rung", "point", "latent"},
                "share of the judge probes on which the latent fires");
   add_attribution(entries, path + "/attribution", path + "/attribution");
 }
 
-/// Against the point before. Not in files of the first versions; a file that has one has all.
+/// Against the point before. Not in files of the first versions; a file that has one has all but the loss,
+/// which is asked for.
 void add_drift(Entries& entries, const std::string& path) {
   Group drift(entries, path, path);
   drift.count("point", {"point"}, "number of the point on the curve");
   for (const DriftColumn& column : drift_columns) drift.real(column.name, {"point"}, column.meaning);
+  Group(entries, path, optional_).add("loss", {"point"}, "float64", "nat", loss_drift_meaning);
 }
 
 /// What verdicts are made from.

@@ -3,23 +3,19 @@
 #include <algorithm>
 #include <cmath>
 
+#include "emergence/axes.hpp"
 #include "emergence/estimate_parts.hpp"
 
 namespace incipit::emergence {
 
 Spread spread(std::span<const double> values) {
   Spread out;
-  double sum = 0;
-  int64_t count = 0;
-  for (const double v : values) {
-    if (std::isnan(v)) continue;
-    sum += v;
-    ++count;
-    out.low = count == 1 ? v : std::min(out.low, v);
-    out.high = count == 1 ? v : std::max(out.high, v);
+  for (const double v : values) {  // of a number and NaN these take the number
+    out.low = std::fmin(out.low, v);
+    out.high = std::fmax(out.high, v);
   }
   // Rounding must not carry the mean of equal numbers away from them.
-  if (count > 0) out.mean = std::clamp(sum / static_cast<double>(count), out.low, out.high);
+  if (!std::isnan(out.low)) out.mean = std::clamp(mean(values), out.low, out.high);
   return out;
 }
 
@@ -27,17 +23,15 @@ void write_seeds(store::Writer& writer, const std::string& group, std::span<cons
                  const std::vector<std::string>& subjects) {
   const auto count = std::ssize(seeds), points = std::ssize(seeds.front().curve->points()),
              width = std::ssize(subjects);
-  std::vector<int64_t> seed, point, matched;
+  std::vector<int64_t> seed, matched;
   for (const SeedView& one : seeds) {
     seed.push_back(one.seed);
     matched.insert(matched.end(), one.matched.begin(), one.matched.end());
   }
-  for (int64_t p = 0; p < points; ++p) point.push_back(p);
   writer.write(group + "/seed", {count}, seed, {"1", "seed of the SAE; the anchor's own first"}, {"seed"});
-  writer.strings(group + "/rung", {rungs}, {rung_names.begin(), rung_names.end()}, {"1", "input of the SAE"},
-                 {"rung"});
-  writer.write(group + "/point", {points}, point, {"1", "number of the point on the curve"}, {"point"});
-  writer.strings(group + "/subject", {width}, subjects, {"1", "subject"}, {"subject"});
+  write_rung_axis(writer, group, "the SAE");
+  write_point_axis(writer, group, points);
+  write_subject_axis(writer, group, subjects);
   writer.write(group + "/matched", {count, width}, matched, {"1", "number of matched latents"},
                {"seed", "subject"});
   const auto cells = static_cast<size_t>(rungs * points * width);

@@ -1,5 +1,7 @@
 #include "emergence/size_sweep.hpp"
 
+#include "emergence/axes.hpp"
+
 namespace incipit::emergence {
 namespace {
 
@@ -29,7 +31,7 @@ void write_size_sweep(store::Writer& writer, const SizeSweep& sweep) {
   writer.write("k", {sizes}, sweep.k, {"1", "latents kept per probe"}, {"size"});
   writer.write("latents", {sizes}, sweep.latents, {"1", "latents of the dictionary"}, {"size"});
   writer.write("seed", {seeds}, sweep.seed, {"1", "seed of the dictionary"}, {"seed"});
-  writer.strings("subject", {subjects}, sweep.subjects, {"1", "subject"}, {"subject"});
+  write_subject_axis(writer, "", sweep.subjects);
   for (const SizedColumn& column : sized_columns)
     writer.write(
         column.name, {sizes, seeds},

@@ -165,10 +165,12 @@ TEST(Conclusions, PointsWithoutAValueAreLeftOut) {
   EXPECT_DOUBLE_EQ(found.subject[0].onset_high, 15);
 }
 
-TEST(Conclusions, OfAGridThereAreNone) {
-  EXPECT_FALSE(has_conclusions("grid"));
-  EXPECT_TRUE(has_conclusions("time"));
-  EXPECT_TRUE(has_conclusions("own_scale"));
+TEST(Conclusions, AreDrawnFromLinesWhereTheyAreWanted) {
+  for (const char* line : {"time", "space", "scale", "own_time", "own_scale"}) {
+    EXPECT_TRUE(Curve(line, {}, 1, 0, {}).concludes()) << line;
+    EXPECT_FALSE(Curve(line, {}, 1, 0, {}, 0, false).concludes()) << line;
+  }
+  for (const char* grid : {"grid", "own_grid"}) EXPECT_FALSE(Curve(grid, {}, 1, 0, {}).concludes()) << grid;
 }
 
 }  // namespace

@@ -68,6 +68,7 @@ Curve filled(const parallel::Communicator& comm) {
     alignment.judgement.reliable = p != 3;
     curve.set_alignment(p, alignment);
     curve.set_tau(p, std::vector<double>{0.1 + static_cast<double>(p), 0.2, 0.3, nan});
+    curve.set_loss(p, 8.0 - 0.5 * static_cast<double>(p * p));
   }
   curve.gather(comm);
   return curve;
@@ -87,6 +88,14 @@ TEST(Curve, TheDrawsOfTheReadingRungAreKept) {
     }
   EXPECT_TRUE(curve.contrast_draws(1, 0).empty());
   EXPECT_TRUE(curve.contrast_null(4, 1).empty());
+}
+
+TEST(Curve, NoDrawsAreKeptWithoutConclusions) {
+  Curve curve("time", points(), subjects, draws, {}, 0, false);
+  if (parallel::Communicator::world().root()) curve.set(0, Rung::raw, made(0, 0));
+  curve.gather(parallel::Communicator::world());
+  EXPECT_EQ(curve.estimate(Measure::auc, Rung::raw, 0, 0).value, number(0, 5, 0, 0));
+  EXPECT_TRUE(curve.contrast_draws(0, 0).empty() && curve.contrast_null(0, 0).empty());
 }
 
 TEST(Curve, EveryRankHasEveryPointAfterwards) {
@@ -170,6 +179,33 @@ TEST(Curve, WritesWhatItHolds) {
   EXPECT_TRUE(std::isnan(rate[static_cast<size_t>((0 * 5 + 4) * latents)]));
   EXPECT_EQ(file.axes(group + "fire_rate"), (std::vector<std::string>{"rung", "point", "latent"}));
   EXPECT_EQ(file.read<double>(group + "perplexity")[2], 7.0);  // of the first rung
+}
+
+/// NaN told from numbers, which == does not.
+std::vector<std::string> texts(const std::vector<double>& values) {
+  std::vector<std::string> out;
+  for (const double v : values) out.push_back(std::isnan(v) ? "none" : std::to_string(v));
+  return out;
+}
+
+TEST(Curve, WritesTheLossAndItsChangeWhereItIsKnown) {
+  const auto comm = parallel::Communicator::world();
+  const auto path = std::filesystem::path(INCIPIT_BINARY_DIR) / "tests" / "curve_loss.h5";
+  {
+    store::Header header;
+    header.kind = "emergence";
+    store::Writer writer(comm, path, header);
+    const Curve curve = filled(comm), without("space", points(), subjects, draws, {});
+    curve.write(writer, "time", {"biology", "math"});
+    curve.write_drift(writer, "time/drift");
+    without.write(writer, "space", {"biology", "math"});
+    without.write_drift(writer, "space/drift");
+    writer.commit();
+  }
+  const store::Reader file(path, "emergence");
+  EXPECT_EQ(texts(file.read<double>("time/loss")), texts({8, nan, 6, 3.5, nan}));
+  EXPECT_EQ(texts(file.read<double>("time/drift/loss")), texts({nan, nan, nan, -2.5, nan}));
+  EXPECT_FALSE(file.has("space/loss") || file.has("space/drift/loss"));
 }
 
 TEST(Curve, RefusesFireRatesOfOtherLatents) {

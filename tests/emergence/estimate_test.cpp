@@ -21,6 +21,12 @@ TEST(Quantile, IsLinearBetweenOrderStatisticsAndLeavesNanOut) {
   EXPECT_EQ(quantile(std::vector<double>{4}, 0.9), 4);
 }
 
+TEST(Mean, LeavesNanOut) {
+  EXPECT_EQ(mean(std::vector<double>{1, nan, 4}), 2.5);
+  EXPECT_TRUE(std::isnan(mean(std::vector<double>{nan, nan})));
+  EXPECT_TRUE(std::isnan(mean({})));
+}
+
 TEST(Estimate, TakesIntervalAndNullFromDraws) {
   const Estimate found = estimate(0.9, hundred, hundred);
   EXPECT_NEAR(found.low, 0.025, 1e-12);

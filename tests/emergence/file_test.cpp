@@ -53,16 +53,16 @@ corpus::Probes probes() {
   return out;
 }
 
-Curve bare_curve(const std::string& name) {
-  return {name, {{"nano", 10, 9, 0, 6, 1}, {"nano", 10, 9, 4000, 6, 1}}, 2, 10, {}};
+Curve bare_curve(const std::string& name, bool concludes) {
+  return {name, {{"nano", 10, 9, 0, 6, 1}, {"nano", 10, 9, 4000, 6, 1}}, 2, 10, {}, 0, concludes};
 }
 
 /// All that may stand beside an anchor's curves.
 void add_controls(AnchorResult& out) {
   for (const char* control : {"random_weights", "first_step"})
     out.dictionaries.push_back({control, out.labels, out.matches});
-  out.control_curves.push_back({"curves", bare_curve("own_time"), {1, 2, 3, 4}});
-  out.control_curves.push_back({"controls/ceiling/curves", bare_curve("scale"), {1, 2, 3, 4}});
+  out.control_curves.push_back({"curves", bare_curve("own_time", true), {1, 2, 3, 4}});
+  out.control_curves.push_back({"controls/ceiling/curves", bare_curve("scale", false), {1, 2, 3, 4}});
   out.random_latents.emplace_back("time", 2, 2, std::vector<double>{0.25, nan});
   const std::vector<BareShares> given{{{0.5, nan}, {0.25, nan}}, {{1.0, nan}, {0.75, nan}}};
   out.random_latents.back().set(1, Rung::raw, given);
@@ -100,6 +100,7 @@ AnchorResult anchor(const std::string& name) {
   out.curves.emplace_back("time", std::vector<Point>{{"nano", 10, 9, 0, 6, 1}, {"nano", 10, 9, 4000, 6, 1}},
                           2, 10, std::vector<double>{0.1, 0.2}, 3);
   out.curves.back().set_usage(1, Rung::raw, {2.0, 0.5, {0.125, 0.25, 0.5}});
+  out.curves.back().set_loss(1, 4.5);
   add_controls(out);
   return out;
 }
@@ -149,6 +150,7 @@ TEST(EmergenceFile, HoldsWhatWasGivenAndIsValid) {
   EXPECT_EQ(file.read<int64_t>(controls + "seeds/spread/time/matched", {2, 2}),
             (std::vector<int64_t>{1, 1, 3, 4}));
   EXPECT_EQ(file.read<int8_t>(controls + "first_step/latents/matched", {3, 2})[5], 1);
+  EXPECT_EQ(file.read<double>("anchors/time/curves/time/loss")[1], 4.5);
   EXPECT_EQ(validate(path), std::vector<std::string>{});
 }
 

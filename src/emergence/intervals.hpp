@@ -1,25 +1,13 @@
 #pragma once
 
-#include <array>
 #include <string>
 #include <vector>
 
-#include "emergence/estimate.hpp"
+#include "emergence/estimate_parts.hpp"
 #include "store/reader.hpp"
 #include "store/writer.hpp"
 
 namespace incipit::emergence {
-
-/// What is kept of an estimate that was resampled but has no null: NAME + suffix.
-struct IntervalPart {
-  const char* suffix;
-  const char* meaning;
-  double Estimate::*value;
-};
-inline constexpr std::array<IntervalPart, 3> interval_parts = {
-    {{"", "", &Estimate::value},
-     {"_low", ", lower end of the 95 % interval", &Estimate::low},
-     {"_high", ", upper end of the 95 % interval", &Estimate::high}}};
 
 /// Where an array of estimates lies in a file.
 struct IntervalPlace {
@@ -30,7 +18,7 @@ struct IntervalPlace {
 
 inline void write_intervals(store::Writer& writer, const IntervalPlace& place, const std::string& meaning,
                             const std::vector<Estimate>& estimates) {
-  for (const IntervalPart& part : interval_parts) {
+  for (const EstimatePart& part : interval_parts) {
     std::vector<double> values;
     values.reserve(estimates.size());
     for (const Estimate& one : estimates) values.push_back(one.*part.value);
@@ -41,7 +29,7 @@ inline void write_intervals(store::Writer& writer, const IntervalPlace& place, c
 inline std::vector<Estimate> read_intervals(const store::Reader& file, const std::string& path,
                                             const std::vector<int64_t>& shape) {
   std::vector<Estimate> out;
-  for (const IntervalPart& part : interval_parts) {
+  for (const EstimatePart& part : interval_parts) {
     const auto values = file.read<double>(path + part.suffix, shape);
     out.resize(values.size());
     for (size_t i = 0; i < values.size(); ++i) out[i].*part.value = values[i];
