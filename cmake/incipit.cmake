@@ -1,6 +1,6 @@
-# incipit_library(NAME SOURCES ... DEPENDS ... [APART])
+# incipit_library(NAME SOURCES ... DEPENDS ...)
 #   a static library of one folder of src/, as incipit::NAME.
-# incipit_test(NAME SOURCES ... DEPENDS ... [RANKS 1 2 ...] [LABELS ...] [APART])
+# incipit_test(NAME SOURCES ... DEPENDS ... [RANKS 1 2 ...] [LABELS ...])
 #   a GoogleTest binary; with RANKS it is run by mpirun once for each rank count.
 include_guard()
 
@@ -20,30 +20,24 @@ if(INCIPIT_SANITIZE)
   target_link_options(incipit_flags INTERFACE -fsanitize=${INCIPIT_SANITIZE})
 endif()
 
-# Sources are compiled together, which takes half the time, unless APART says that names of theirs meet.
-function(incipit_bundle target apart)
-  if(NOT apart)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON)
-  endif()
-endfunction()
-
+# Sources are compiled together, which takes half the time.
 function(incipit_library name)
-  cmake_parse_arguments(ARG "APART" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(incipit_${name} STATIC ${ARG_SOURCES})
-  incipit_bundle(incipit_${name} ${ARG_APART})
+  set_target_properties(incipit_${name} PROPERTIES UNITY_BUILD ON)
   add_library(incipit::${name} ALIAS incipit_${name})
   target_link_libraries(incipit_${name} PUBLIC incipit_flags ${ARG_DEPENDS})
 endfunction()
 
 function(incipit_test name)
-  cmake_parse_arguments(ARG "APART" "" "SOURCES;DEPENDS;RANKS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;RANKS;LABELS" ${ARGN})
   set(main GTest::gtest_main)
   if(ARG_RANKS)
     set(main incipit_mpi_main)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE incipit_flags ${ARG_DEPENDS} GTest::gtest ${main})
-  incipit_bundle(${name} ${ARG_APART})
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ON)
   # Tests are compiled more often than run.
   target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
   target_compile_definitions(${name} PRIVATE

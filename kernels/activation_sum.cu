@@ -10,10 +10,10 @@ namespace {
 
 using namespace cuda;
 
-constexpr int threads = 128;
+constexpr int sum_threads = 128;
 
-__global__ void __launch_bounds__(threads) activation_sum_kernel(ActivationSum op) {
-  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+__global__ void __launch_bounds__(sum_threads) activation_sum_kernel(ActivationSum op) {
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * sum_threads + threadIdx.x;
   if (i >= op.n) return;
   for (std::int64_t place = i * op.keep; place < (i + 1) * op.keep; ++place) {
     const float a = op.value[place];
@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(threads) activation_sum_kernel(ActivationSum o
 void CudaDevice::activation_sum(const ActivationSum& op) {
   const Call call = begin("activation_sum", {op.n, op.keep, op.h, op.sets});
   zero(op.sum, static_cast<std::size_t>(op.sets * op.n) * sizeof(*op.sum));
-  launch(call, {.blocks = divide_up(op.n, threads), .threads = threads}, activation_sum_kernel, op);
+  launch(call, {.blocks = divide_up(op.n, sum_threads), .threads = sum_threads}, activation_sum_kernel, op);
 }
 
 }  // namespace incipit::device

@@ -17,7 +17,7 @@ using namespace cuda;
 using namespace cuda::attention_tile;
 
 template <int size, int rows_each>
-__global__ void __launch_bounds__(threads, Tile<size, rows_each>::blocks)
+__global__ void __launch_bounds__(tile_threads, Tile<size, rows_each>::blocks)
     attention_kernel(Attention<float> op, int tiles, bool whole_packs) {
   using Shape = Tile<size, rows_each>;
   // The last tiles of the longest sequences have the most keys: they begin first.
@@ -33,8 +33,8 @@ __global__ void __launch_bounds__(threads, Tile<size, rows_each>::blocks)
   const int keys = seen_first + rows - 1;
   const std::int64_t head = blockIdx.y;
   const int head_size = static_cast<int>(op.head_size);
-  const int tx = static_cast<int>(threadIdx.x) % side;
-  const int ty = static_cast<int>(threadIdx.x) / side;
+  const int tx = static_cast<int>(threadIdx.x) % tile_side;
+  const int ty = static_cast<int>(threadIdx.x) / tile_side;
 
   const Tiles<size, rows_each> shared;
   constexpr float log2_e = 1.44269504F;
@@ -51,12 +51,12 @@ __global__ void __launch_bounds__(threads, Tile<size, rows_each>::blocks)
     score<size, rows_each>(shared.q, shared.k, tx, ty, scores);
 #pragma unroll
     for (int i = 0; i < rows_each; ++i) {
-      const int row = ty + side * i;
+      const int row = ty + tile_side * i;
       // Rows below the last query compute what nobody reads, from keys that exist.
       const int seen = (row < rows ? seen_first + row : keys) - key;
 #pragma unroll
       for (int j = 0; j < keys_each; ++j) {
-        if (tx + side * j >= seen) scores[i][j] = -INFINITY;
+        if (tx + tile_side * j >= seen) scores[i][j] = -INFINITY;
       }
       own.weigh(i, scores[i], shared.weights, tx, ty);
     }
@@ -74,16 +74,17 @@ void run(const Attention<float>& op, const Call& call) {
   using Shape = Tile<size, rows_each>;
   // No sequence has more queries than keys, or than there are queries.
   const std::int64_t tiles = divide_up(std::min(op.longest, op.query_rows), Shape::queries);
-  launch(call,
-         {.blocks = tiles * op.sequences, .threads = threads, .across = op.heads, .shared = Shape::bytes},
-         attention_kernel<size, rows_each>, op, static_cast<int>(tiles),
-         packable<4>(op.head_size, op.q, op.k, op.v));
+  launch(
+      call,
+      {.blocks = tiles * op.sequences, .threads = tile_threads, .across = op.heads, .shared = Shape::bytes},
+      attention_kernel<size, rows_each>, op, static_cast<int>(tiles),
+      packable<4>(op.head_size, op.q, op.k, op.v));
 }
 
 /// Small tiles where there are few queries each, as when only last tokens ask.
 template <int size>
 void run(const Attention<float>& op, const Call& call) {
-  op.query_rows <= side* op.sequences ? run<size, 1>(op, call) : run<size, 4>(op, call);
+  op.query_rows <= tile_side* op.sequences ? run<size, 1>(op, call) : run<size, 4>(op, call);
 }
 
 }  // namespace

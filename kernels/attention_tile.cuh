@@ -10,23 +10,23 @@
 /// the keys, of which it holds a tile in shared memory, with an online softmax. Scores never leave the block.
 namespace incipit::device::cuda::attention_tile {
 
-inline constexpr int threads = 256;
+inline constexpr int tile_threads = 256;
 /// Threads side by side: they share a query's keys, and then its columns.
-inline constexpr int side = 16;
+inline constexpr int tile_side = 16;
 inline constexpr int tile_keys = 32;
-inline constexpr int keys_each = tile_keys / side;
+inline constexpr int keys_each = tile_keys / tile_side;
 /// Keeps the rows of a tile in different banks, and their packs aligned.
 inline constexpr int pad = 4;
 
 /// Heads of `size` numbers, shorter ones filled up with zeros; each thread has `rows_each` queries.
 template <int size, int rows_each>
 struct Tile {
-  static constexpr int queries = threads / side * rows_each;
+  static constexpr int queries = tile_threads / tile_side * rows_each;
   static constexpr int stride = size + pad;
   static constexpr int score_stride = tile_keys + pad;
   /// Columns of a query's output that a thread holds, as packs of neighbours.
   static constexpr int width = size % 64 == 0 ? 4 : (size % 32 == 0 ? 2 : 1);
-  static constexpr int packs = size / side / width;
+  static constexpr int packs = size / tile_side / width;
 
   static constexpr std::size_t q_bytes = std::size_t{queries} * stride * sizeof(float);
   static constexpr std::size_t k_bytes = std::size_t{tile_keys} * stride * sizeof(float);
@@ -43,7 +43,7 @@ template <int size, int rows>
 __device__ __forceinline__ void load_tile(Shared<float> to, const float* from, int available, int head_size,
                                           bool whole_packs, float factor) {
   constexpr int row_packs = size / 4;
-  for (int i = static_cast<int>(threadIdx.x); i < rows * row_packs; i += threads) {
+  for (int i = static_cast<int>(threadIdx.x); i < rows * row_packs; i += tile_threads) {
     const int row = i / row_packs;
     const int column = i % row_packs * 4;
     Pack<float, 4> x = {};
@@ -62,11 +62,11 @@ __device__ __forceinline__ void load_tile(Shared<float> to, const float* from, i
 
 /// The largest and the sum over the threads that share a query.
 __device__ __forceinline__ float side_max(float x) {
-  for (int bits = side / 2; bits > 0; bits /= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffffU, x, bits));
+  for (int bits = tile_side / 2; bits > 0; bits /= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffffU, x, bits));
   return x;
 }
 __device__ __forceinline__ float side_sum(float x) {
-  for (int bits = side / 2; bits > 0; bits /= 2) x += __shfl_xor_sync(0xffffffffU, x, bits);
+  for (int bits = tile_side / 2; bits > 0; bits /= 2) x += __shfl_xor_sync(0xffffffffU, x, bits);
   return x;
 }
 
@@ -84,10 +84,10 @@ __device__ __forceinline__ void score(Shared<float> q, Shared<float> k, int tx, 
   for (int c = 0; c < size; c += 4) {
     Pack<float, 4> keys[keys_each];
 #pragma unroll
-    for (int j = 0; j < keys_each; ++j) keys[j] = load<4>(k, (tx + side * j) * Shape::stride + c);
+    for (int j = 0; j < keys_each; ++j) keys[j] = load<4>(k, (tx + tile_side * j) * Shape::stride + c);
 #pragma unroll
     for (int i = 0; i < rows_each; ++i) {
-      const Pack<float, 4> query = load<4>(q, (ty + side * i) * Shape::stride + c);
+      const Pack<float, 4> query = load<4>(q, (ty + tile_side * i) * Shape::stride + c);
 #pragma unroll
       for (int j = 0; j < keys_each; ++j) {
         for (int u = 0; u < 4; ++u) scores[i][j] += query.value[u] * keys[j].value[u];
@@ -107,13 +107,13 @@ __device__ __forceinline__ void accumulate(
     Pack<float, 4> weight[rows_each];
 #pragma unroll
     for (int i = 0; i < rows_each; ++i)
-      weight[i] = load<4>(weights, (ty + side * i) * Shape::score_stride + key);
+      weight[i] = load<4>(weights, (ty + tile_side * i) * Shape::score_stride + key);
 #pragma unroll
     for (int u = 0; u < 4; ++u) {
 #pragma unroll
       for (int p = 0; p < Shape::packs; ++p) {
         const Pack<float, Shape::width> value =
-            load<Shape::width>(v, (key + u) * Shape::stride + (p * side + tx) * Shape::width);
+            load<Shape::width>(v, (key + u) * Shape::stride + (p * tile_side + tx) * Shape::width);
 #pragma unroll
         for (int i = 0; i < rows_each; ++i) {
           for (int w = 0; w < Shape::width; ++w) sums[i][p].value[w] += weight[i].value[u] * value.value[w];
@@ -155,7 +155,7 @@ struct Queries {
     for (int j = 0; j < keys_each; ++j) {
       const float weight = exp2f(scores[j] - tile_most);
       sum[i] += weight;
-      weights[(ty + side * i) * Shape::score_stride + tx + side * j] = weight;
+      weights[(ty + tile_side * i) * Shape::score_stride + tx + tile_side * j] = weight;
     }
 #pragma unroll
     for (int p = 0; p < Shape::packs; ++p) {
@@ -168,13 +168,13 @@ struct Queries {
 #pragma unroll
     for (int i = 0; i < rows_each; ++i) {
       const float inverse = 1.0F / side_sum(sum[i]);
-      const int row = ty + side * i;
+      const int row = ty + tile_side * i;
       if (row >= rows) continue;
       float* place = to + row * ld;
 #pragma unroll
       for (int p = 0; p < Shape::packs; ++p) {
         for (int w = 0; w < Shape::width; ++w) {
-          const int column = (p * side + tx) * Shape::width + w;
+          const int column = (p * tile_side + tx) * Shape::width + w;
           if (column < head_size) place[column] = out[i][p].value[w] * inverse;
         }
       }

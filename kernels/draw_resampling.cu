@@ -13,10 +13,10 @@ namespace {
 using namespace cuda;
 
 /// Draws are few and long: small blocks spread them over the processors.
-constexpr int threads = 32;
+constexpr int drawing_threads = 32;
 
-__global__ void __launch_bounds__(threads) draw_bootstrap_kernel(DrawBootstrap op) {
-  const std::int64_t b = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+__global__ void __launch_bounds__(drawing_threads) draw_bootstrap_kernel(DrawBootstrap op) {
+  const std::int64_t b = static_cast<std::int64_t>(blockIdx.x) * drawing_threads + threadIdx.x;
   if (b >= op.draws) return;
   Random random(op.seed, Purpose::bootstrap, static_cast<std::uint64_t>(b));
   for (std::int64_t c = 0; c < op.subjects; ++c) {
@@ -41,9 +41,9 @@ __device__ __forceinline__ void move_subjects(const DrawPermutations& op, std::i
 }
 
 /// `order`: G×draws, of which a cell uses the rows of its groups; random.hpp's `permutation` in a thread.
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(drawing_threads)
     draw_permutations_kernel(DrawPermutations op, std::int32_t* order) {
-  const std::int64_t p = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+  const std::int64_t p = static_cast<std::int64_t>(blockIdx.x) * drawing_threads + threadIdx.x;
   if (p >= op.draws) return;
   Random random(op.seed, Purpose::permutation, static_cast<std::uint64_t>(p));
   for (std::int64_t cell = 0; cell < op.cells; ++cell) {
@@ -67,14 +67,15 @@ __global__ void __launch_bounds__(threads)
 void CudaDevice::draw_bootstrap(const DrawBootstrap& op) {
   const Call call = begin("draw_bootstrap", {op.groups, op.draws});
   zero(op.weight, static_cast<std::size_t>(op.groups * op.draws) * sizeof(*op.weight));
-  launch(call, {.blocks = divide_up(op.draws, threads), .threads = threads}, draw_bootstrap_kernel, op);
+  launch(call, {.blocks = divide_up(op.draws, drawing_threads), .threads = drawing_threads},
+         draw_bootstrap_kernel, op);
 }
 
 void CudaDevice::draw_permutations(const DrawPermutations& op) {
   const Call call = begin("draw_permutations", {op.n, op.groups, op.draws});
   const Scratch<std::int32_t> order(*memory_, op.groups * op.draws, call);
-  launch(call, {.blocks = divide_up(op.draws, threads), .threads = threads}, draw_permutations_kernel, op,
-         order.get());
+  launch(call, {.blocks = divide_up(op.draws, drawing_threads), .threads = drawing_threads},
+         draw_permutations_kernel, op, order.get());
 }
 
 }  // namespace incipit::device

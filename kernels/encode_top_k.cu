@@ -20,24 +20,24 @@ namespace {
 
 using namespace cuda;
 
-constexpr int side = 16;
-constexpr int threads = side * side;
+constexpr int encode_side = 16;
+constexpr int encode_threads = encode_side * encode_side;
 
 /// A thread's rows (and latents) are one pack or two. Two make better use of what is loaded, one makes four
 /// times as many blocks, for batches too small to fill a device. The sums are the same bytes either way.
 template <class T, int packs>
-struct Tile {
+struct EncodeTile {
   /// Columns of d that are in shared memory at once: all threads load, one pack of each side.
   static constexpr int slab = 16 / packs;
   static constexpr int along = slab / widest<T>;  ///< packs of a slab's row
   /// How far a thread's packs are apart.
-  static constexpr int part = side * widest<T>;
+  static constexpr int part = encode_side * widest<T>;
   static constexpr int size = packs * part;
   static constexpr int each = packs * widest<T>;
   /// Keeps packs aligned, and the columns of a transposed store in different banks.
   static constexpr int stride = size + widest<T>;
 
-  static_assert(encode_tile_rows % size == 0 && threads / along == size);
+  static_assert(encode_tile_rows % size == 0 && encode_threads / along == size);
   /// Where a thread's i-th row or latent lies in the tile.
   static __device__ __forceinline__ int place_of(int i, int t) {
     return i / widest<T> * part + t * widest<T> + i % widest<T>;
@@ -68,7 +68,7 @@ struct Partial {
 /// those a slab further on.
 template <class T, int packs>
 class Source {
-  using Shape = Tile<T, packs>;
+  using Shape = EncodeTile<T, packs>;
 
  public:
   __device__ __forceinline__ Source(const T* rows, std::int64_t first, std::int64_t count, std::int64_t d) {
@@ -101,7 +101,7 @@ class Source {
 /// Into shared memory, transposed: [column of the slab][row of the tile].
 template <int packs, class T>
 __device__ __forceinline__ void put(Shared<T> to, const Pack<T, widest<T>>& x) {
-  using Shape = Tile<T, packs>;
+  using Shape = EncodeTile<T, packs>;
   const int row = static_cast<int>(threadIdx.x) / Shape::along;
   const int column = static_cast<int>(threadIdx.x) % Shape::along * widest<T>;
   for (int u = 0; u < widest<T>; ++u) to[(column + u) * Shape::stride + row] = x.value[u];
@@ -110,7 +110,7 @@ __device__ __forceinline__ void put(Shared<T> to, const Pack<T, widest<T>>& x) {
 template <class T, int packs, int each>
 __device__ __forceinline__ void multiply_slab(Shared<T> a, Shared<T> b, int tx, int ty,
                                               T (&sums)[each][each]) {
-  using Shape = Tile<T, packs>;
+  using Shape = EncodeTile<T, packs>;
   constexpr int w = widest<T>;
 #pragma unroll
   for (int k = 0; k < Shape::slab; ++k) {
@@ -132,17 +132,17 @@ __device__ __forceinline__ void multiply_slab(Shared<T> a, Shared<T> b, int tx, 
 }
 
 template <class T, int packs>
-__global__ void __launch_bounds__(threads, 2)
+__global__ void __launch_bounds__(encode_threads, 2)
     encode_tile_kernel(EncodeTopK<T> op, Partial<T> partial, bool whole_packs) {
-  using Shape = Tile<T, packs>;
+  using Shape = EncodeTile<T, packs>;
   struct Left;
   struct Right;
   const Shared<T> a = shared_array<Left, T, Shape::slab * Shape::stride>();
   const Shared<T> b = shared_array<Right, T, Shape::slab * Shape::stride>();
   const std::int64_t row0 = static_cast<std::int64_t>(blockIdx.x) * Shape::size;
   const std::int64_t latent0 = static_cast<std::int64_t>(blockIdx.y) * Shape::size;
-  const int tx = static_cast<int>(threadIdx.x) % side;
-  const int ty = static_cast<int>(threadIdx.x) / side;
+  const int tx = static_cast<int>(threadIdx.x) % encode_side;
+  const int ty = static_cast<int>(threadIdx.x) / encode_side;
 
   T sums[Shape::each][Shape::each] = {};
   const std::int64_t problem = blockIdx.z;
@@ -181,7 +181,7 @@ __global__ void __launch_bounds__(threads, 2)
       if (z_row != nullptr) z_row[beyond] = z;
     }
     if (partial.value == nullptr) continue;
-    for (int bits = side / 2; bits > 0; bits /= 2) {
+    for (int bits = encode_side / 2; bits > 0; bits /= 2) {
       const T value = __shfl_xor_sync(all_lanes, best.value, bits);
       best.offer(value, __shfl_xor_sync(all_lanes, best.index, bits));
     }
@@ -194,9 +194,9 @@ __global__ void __launch_bounds__(threads, 2)
 }
 
 template <class T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(encode_threads)
     largest_tile_kernel(EncodeTopK<T> op, Partial<T> partial, int tiles) {
-  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * encode_threads + threadIdx.x;
   if (row >= op.problems * op.n) return;
   const std::int64_t first = row / op.n * tiles * op.n + row % op.n;
   Best<T> best{partial.value[first], partial.index[first]};
@@ -211,7 +211,7 @@ constexpr int most_kept = 1024;
 
 /// One block per row of z: the entries above the threshold in any order, then a bitonic sort.
 template <class T>
-__global__ void __launch_bounds__(threads) top_k_kernel(EncodeTopK<T> op, int slots) {
+__global__ void __launch_bounds__(encode_threads) top_k_kernel(EncodeTopK<T> op, int slots) {
   struct Keys;
   struct Indices;
   struct Count;
@@ -276,14 +276,14 @@ int power_of_two(std::int64_t n) {
 
 template <int packs, class T>
 std::int64_t latent_tiles(const EncodeTopK<T>& op) {
-  return divide_up(op.h, Tile<T, packs>::size);
+  return divide_up(op.h, EncodeTile<T, packs>::size);
 }
 
 template <int packs, class T>
 void encode_by_tiles(const EncodeTopK<T>& op, const Partial<T>& partial, const Call& call) {
   launch(call,
-         {.blocks = divide_up(op.n, Tile<T, packs>::size),
-          .threads = threads,
+         {.blocks = divide_up(op.n, EncodeTile<T, packs>::size),
+          .threads = encode_threads,
           .across = latent_tiles<packs>(op),
           .problems = op.problems},
          encode_tile_kernel<T, packs>, op, partial, packable<widest<T>>(op.d, op.x, op.encoder));
@@ -293,7 +293,7 @@ void encode_by_tiles(const EncodeTopK<T>& op, const Partial<T>& partial, const C
 template <class T>
 bool few_tiles(const EncodeTopK<T>& op) {
   constexpr std::int64_t enough = 128;
-  return op.problems * divide_up(op.n, Tile<T, 2>::size) * latent_tiles<2>(op) < enough;
+  return op.problems * divide_up(op.n, EncodeTile<T, 2>::size) * latent_tiles<2>(op) < enough;
 }
 
 template <class T>
@@ -309,8 +309,8 @@ void keep_one(const EncodeTopK<T>& op, Memory& memory, const Call& call) {
   const Scratch<std::int32_t> index(memory, tiles * rows, call);
   const Partial<T> partial{value.get(), index.get()};
   encode(op, partial, call);
-  launch(call, {.blocks = divide_up(rows, threads), .threads = threads}, largest_tile_kernel<T>, op, partial,
-         static_cast<int>(tiles));
+  launch(call, {.blocks = divide_up(rows, encode_threads), .threads = encode_threads}, largest_tile_kernel<T>,
+         op, partial, static_cast<int>(tiles));
 }
 
 /// Numbers of z that are held at once where z is not wanted.
@@ -319,7 +319,7 @@ constexpr std::int64_t most_numbers = std::int64_t{1} << 26;
 /// z is there, of all rows of all problems.
 template <class T>
 void keep_of_z(const EncodeTopK<T>& op, const Call& call) {
-  const int block = static_cast<int>(std::min<std::int64_t>(threads, round_up(op.h, warp_lanes)));
+  const int block = static_cast<int>(std::min<std::int64_t>(encode_threads, round_up(op.h, warp_lanes)));
   encode(op, Partial<T>{}, call);
   launch(call, {.blocks = op.problems * op.n, .threads = block}, top_k_kernel<T>, op, power_of_two(op.keep));
 }

@@ -17,7 +17,7 @@ using namespace cuda;
 using namespace cuda::attention_tile;
 
 template <int size, int rows_each>
-__global__ void __launch_bounds__(threads, Tile<size, rows_each>::blocks)
+__global__ void __launch_bounds__(tile_threads, Tile<size, rows_each>::blocks)
     full_attention_kernel(FullAttention op, bool whole_packs) {
   using Shape = Tile<size, rows_each>;
   const std::int64_t sequence = blockIdx.x % op.sequences;
@@ -28,8 +28,8 @@ __global__ void __launch_bounds__(threads, Tile<size, rows_each>::blocks)
   const int rows = keys - first < Shape::queries ? keys - first : Shape::queries;
   const std::int64_t head = blockIdx.y;
   const int head_size = static_cast<int>(op.head_size);
-  const int tx = static_cast<int>(threadIdx.x) % side;
-  const int ty = static_cast<int>(threadIdx.x) / side;
+  const int tx = static_cast<int>(threadIdx.x) % tile_side;
+  const int ty = static_cast<int>(threadIdx.x) / tile_side;
 
   const Tiles<size, rows_each> shared;
   constexpr float log2_e = 1.44269504F;
@@ -51,10 +51,10 @@ __global__ void __launch_bounds__(threads, Tile<size, rows_each>::blocks)
     score<size, rows_each>(shared.q, shared.k, tx, ty, scores);
 #pragma unroll
     for (int i = 0; i < rows_each; ++i) {
-      const int row = ty + side * i;
+      const int row = ty + tile_side * i;
 #pragma unroll
       for (int j = 0; j < keys_each; ++j) {
-        const int column = key + tx + side * j;
+        const int column = key + tx + tile_side * j;
         if (column >= keys) {
           scores[i][j] = -INFINITY;
         } else if (bias != nullptr && row < rows) {
@@ -77,7 +77,7 @@ void run(const FullAttention& op, const Call& call) {
   using Shape = Tile<size, rows_each>;
   launch(call,
          {.blocks = divide_up(op.longest, Shape::queries) * op.sequences,
-          .threads = threads,
+          .threads = tile_threads,
           .across = op.heads,
           .shared = Shape::bytes},
          full_attention_kernel<size, rows_each>, op, packable<4>(op.head_size, op.q, op.k, op.v));
@@ -86,7 +86,7 @@ void run(const FullAttention& op, const Call& call) {
 /// Small tiles where sequences are short, as labels are.
 template <int size>
 void run(const FullAttention& op, const Call& call) {
-  op.rows <= side* op.sequences ? run<size, 1>(op, call) : run<size, 4>(op, call);
+  op.rows <= tile_side* op.sequences ? run<size, 1>(op, call) : run<size, 4>(op, call);
 }
 
 }  // namespace

@@ -16,11 +16,11 @@ namespace {
 
 using namespace cuda;
 
-constexpr int threads = 256;
+constexpr int group_threads = 256;
 
 /// Codes that do not fire get the key h, behind all latents.
-__global__ void __launch_bounds__(threads) number_codes_kernel(LatentGroups op, Pairs pairs) {
-  const std::int64_t code = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+__global__ void __launch_bounds__(group_threads) number_codes_kernel(LatentGroups op, Pairs pairs) {
+  const std::int64_t code = static_cast<std::int64_t>(blockIdx.x) * group_threads + threadIdx.x;
   if (code >= op.n * op.keep) return;
   const std::int32_t probe = op.member[code / op.keep];
   const std::int64_t place = probe * op.keep + code % op.keep;
@@ -28,8 +28,9 @@ __global__ void __launch_bounds__(threads) number_codes_kernel(LatentGroups op, 
   pairs.item[code] = op.group[probe];
 }
 
-__global__ void __launch_bounds__(threads) list_groups_kernel(LatentGroups op, const std::int32_t* groups) {
-  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+__global__ void __launch_bounds__(group_threads)
+    list_groups_kernel(LatentGroups op, const std::int32_t* groups) {
+  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * group_threads + threadIdx.x;
   if (at < op.start[op.h]) op.list[at] = groups[at];
 }
 
@@ -43,7 +44,7 @@ void CudaDevice::latent_groups(const LatentGroups& op) {
   const Scratch<std::int32_t> numbers(*memory_, 4 * all, call);
   const Pairs pairs{numbers.get(), numbers.get() + all};
   const Pairs spare{numbers.get() + 2 * all, numbers.get() + 3 * all};
-  const Grid grid{.blocks = divide_up(all, threads), .threads = threads};
+  const Grid grid{.blocks = divide_up(all, group_threads), .threads = group_threads};
   launch(call, grid, number_codes_kernel, op, pairs);
   const Pairs sorted = sort_pairs(pairs, spare, all, op.h + 1, *memory_, call);
   segment_starts(sorted.key, all, op.h, op.start, call);

@@ -11,11 +11,11 @@ namespace {
 
 using namespace cuda;
 
-constexpr int threads = 128;
+constexpr int histogram_threads = 128;
 
 /// A thread for each probe.
-__global__ void __launch_bounds__(threads) latent_histogram_kernel(LatentHistogram op) {
-  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+__global__ void __launch_bounds__(histogram_threads) latent_histogram_kernel(LatentHistogram op) {
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * histogram_threads + threadIdx.x;
   bool fires = i >= op.n;
   for (std::int64_t place = i * op.keep; i < op.n && place < (i + 1) * op.keep; ++place) {
     if (!(op.value[place] > 0)) continue;
@@ -32,7 +32,8 @@ void CudaDevice::latent_histogram(const LatentHistogram& op) {
   const Call call = begin("latent_histogram", {op.n, op.keep, op.h, op.subjects});
   zero(op.count, static_cast<std::size_t>(op.h * op.subjects) * sizeof(*op.count));
   zero(op.silent, sizeof(*op.silent));
-  launch(call, {.blocks = divide_up(op.n, threads), .threads = threads}, latent_histogram_kernel, op);
+  launch(call, {.blocks = divide_up(op.n, histogram_threads), .threads = histogram_threads},
+         latent_histogram_kernel, op);
 }
 
 }  // namespace incipit::device

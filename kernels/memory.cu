@@ -10,7 +10,7 @@
 namespace incipit::device::cuda {
 namespace {
 
-constexpr Call making{.operation = "preparing a CUDA device"};
+constexpr Call making_memory{.operation = "preparing a CUDA device"};
 
 std::string mebibytes(std::size_t bytes) {
   return std::to_string(bytes >> 20U) + " MiB";
@@ -36,8 +36,9 @@ void* allocate_for_copies(std::size_t bytes, cudaStream_t stream, const Call& ca
 }  // namespace
 
 Upload::Upload() {
-  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), making);
-  for (Half& half : halves_) check(cudaEventCreateWithFlags(&half.copied, cudaEventDisableTiming), making);
+  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), making_memory);
+  for (Half& half : halves_)
+    check(cudaEventCreateWithFlags(&half.copied, cudaEventDisableTiming), making_memory);
 }
 
 Upload::~Upload() {
@@ -101,13 +102,13 @@ std::int64_t Upload::convert(const void* host, std::size_t bytes, cudaEvent_t ev
 
 Memory::Memory(int ordinal, std::string device)
     : ordinal_(ordinal), device_(std::move(device)), owner_(std::this_thread::get_id()) {
-  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), making);
-  check(cudaEventCreateWithFlags(&allocated_, cudaEventDisableTiming), making);
-  check(cudaEventCreateWithFlags(&queued_, cudaEventDisableTiming), making);
-  check(cudaDeviceGetDefaultMemPool(&pool_, ordinal), making);
+  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), making_memory);
+  check(cudaEventCreateWithFlags(&allocated_, cudaEventDisableTiming), making_memory);
+  check(cudaEventCreateWithFlags(&queued_, cudaEventDisableTiming), making_memory);
+  check(cudaDeviceGetDefaultMemPool(&pool_, ordinal), making_memory);
   // What is released stays in the pool: the same few sizes come back all the time.
   std::uint64_t everything = UINT64_MAX;
-  check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &everything), making);
+  check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &everything), making_memory);
 }
 
 Memory::~Memory() {

@@ -222,7 +222,7 @@ __global__ void __launch_bounds__(row_threads)
   });
 }
 
-constexpr Call making{.operation = "preparing cuBLASLt"};
+constexpr Call making_products{.operation = "preparing cuBLASLt"};
 
 }  // namespace
 
@@ -254,8 +254,8 @@ struct Products::Library {
 };
 
 Products::Products() : library_(std::make_unique<Library>()) {
-  check(cublasLtCreate(&library_->handle), making);
-  check(cudaMalloc(&library_->workspace, workspace_bytes), making);
+  check(cublasLtCreate(&library_->handle), making_products);
+  check(cudaMalloc(&library_->workspace, workspace_bytes), making_products);
 }
 
 Products::~Products() {

@@ -16,27 +16,27 @@ namespace {
 
 using namespace cuda;
 
-constexpr int threads = 256;
+constexpr int rank_threads = 256;
 
-__global__ void __launch_bounds__(threads) number_probes_kernel(std::int32_t* item, std::int64_t n) {
-  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+__global__ void __launch_bounds__(rank_threads) number_probes_kernel(std::int32_t* item, std::int64_t n) {
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * rank_threads + threadIdx.x;
   if (i < n) item[i] = static_cast<std::int32_t>(i);
 }
 
 /// One word of the key of each item's score.
 template <class T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(rank_threads)
     key_word_kernel(const T* score, std::int64_t n, int shift, Pairs pairs) {
-  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * rank_threads + threadIdx.x;
   if (at >= n) return;
   pairs.key[at] = static_cast<std::int32_t>(key_of(score[pairs.item[at]]) >> static_cast<unsigned>(shift));
 }
 
 template <class T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(rank_threads)
     write_ranks_kernel(const T* score, std::int64_t n, const std::int32_t* item, std::int32_t* order,
                        std::int32_t* last) {
-  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * rank_threads + threadIdx.x;
   if (at >= n) return;
   order[at] = item[at];
   last[at] = at + 1 == n || score[item[at]] < score[item[at + 1]] ? 1 : 0;
@@ -48,7 +48,7 @@ void run(const RankScores<T>& op, Memory& memory, const Call& call) {
   if (op.n > std::numeric_limits<std::int32_t>::max())
     throw Error(Exit::defect, describe(call) + " (n, sets): more probes than can be numbered");
   const Scratch<std::int32_t> numbers(memory, 4 * op.n, call);
-  const Grid grid{.blocks = divide_up(op.n, threads), .threads = threads};
+  const Grid grid{.blocks = divide_up(op.n, rank_threads), .threads = rank_threads};
   for (std::int64_t set = 0; set < op.sets; ++set) {
     const T* score = op.score + set * op.n;
     Pairs pairs{numbers.get(), numbers.get() + op.n};

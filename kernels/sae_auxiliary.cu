@@ -18,7 +18,7 @@ namespace {
 
 using namespace cuda;
 
-constexpr int threads = 256;
+constexpr int auxiliary_threads = 256;
 
 /// What is made on the way, as wide as if all latents were dead.
 template <class T>
@@ -60,10 +60,10 @@ struct Problem {
 
 /// −2·weight / max(Σ e_square, floor), by one block for each problem.
 template <class T>
-__global__ void __launch_bounds__(threads) factor_kernel(SaeAuxiliary<T> op, T* factor) {
+__global__ void __launch_bounds__(auxiliary_threads) factor_kernel(SaeAuxiliary<T> op, T* factor) {
   const double* e_square = op.e_square + blockIdx.x * op.n;
   double norm = 0;
-  for (std::int64_t i = threadIdx.x; i < op.n; i += threads) norm += e_square[i];
+  for (std::int64_t i = threadIdx.x; i < op.n; i += auxiliary_threads) norm += e_square[i];
   norm = block_sum(norm);
   if (threadIdx.x == 0)
     factor[blockIdx.x] = static_cast<T>(-2 * op.weight / (norm < op.floor ? op.floor : norm));
@@ -71,7 +71,7 @@ __global__ void __launch_bounds__(threads) factor_kernel(SaeAuxiliary<T> op, T* 
 
 /// One block per row.
 template <class T>
-__global__ void __launch_bounds__(threads) select_dead_kernel(SaeAuxiliary<T> op, T* activation) {
+__global__ void __launch_bounds__(auxiliary_threads) select_dead_kernel(SaeAuxiliary<T> op, T* activation) {
   const std::int64_t row = blockIdx.x;
   const std::int64_t problem = row / op.n;
   const int count = static_cast<int>(op.dead_count[problem]);
@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(product_threads)
 
 /// One block per row.
 template <class T>
-__global__ void __launch_bounds__(threads) square_rows_kernel(SaeAuxiliary<T> op, const T* f) {
+__global__ void __launch_bounds__(auxiliary_threads) square_rows_kernel(SaeAuxiliary<T> op, const T* f) {
   const std::int64_t row = blockIdx.x;
   double sum = 0;
   if (op.dead_count[row / op.n] > 0) {
@@ -151,9 +151,10 @@ __global__ void __launch_bounds__(threads) square_rows_kernel(SaeAuxiliary<T> op
 
 /// slopes[j] = Σ_rows slope, in row order, and the encoder's bias with it.
 template <class T>
-__global__ void __launch_bounds__(threads) encoder_bias_kernel(SaeAuxiliary<T> op, Between<T> between) {
+__global__ void __launch_bounds__(auxiliary_threads)
+    encoder_bias_kernel(SaeAuxiliary<T> op, Between<T> between) {
   const std::int64_t problem = blockIdx.z;
-  const std::int64_t j = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+  const std::int64_t j = static_cast<std::int64_t>(blockIdx.x) * auxiliary_threads + threadIdx.x;
   if (j >= op.dead_count[problem]) return;
   const T* slope = between.slope + problem * op.n * op.h + j;
   double sum = 0;
@@ -180,8 +181,10 @@ void multiply(const SaeAuxiliary<T>& op, const Between<T>& between, const Call& 
 
 template <class T>
 void add_biases(const SaeAuxiliary<T>& op, const Between<T>& between, Memory& memory, const Call& call) {
-  launch(call, {.blocks = divide_up(op.h, threads), .threads = threads, .problems = op.problems},
-         encoder_bias_kernel<T>, op, between);
+  launch(
+      call,
+      {.blocks = divide_up(op.h, auxiliary_threads), .threads = auxiliary_threads, .problems = op.problems},
+      encoder_bias_kernel<T>, op, between);
   const ColumnTerm<T> over_latents[] = {{.rows = op.h,
                                          .factor = -1,
                                          .matrix = op.encoder,
@@ -203,7 +206,7 @@ void run(const SaeAuxiliary<T>& op, Memory& memory, const Call& call) {
   const Scratch<T> slopes(memory, op.problems * op.h, call);
   const Scratch<T> factor(memory, op.problems, call);
   const Between<T> between{activation.get(), slope.get(), f.get(), slopes.get(), factor.get()};
-  launch(call, {.blocks = op.problems, .threads = threads}, factor_kernel<T>, op, between.factor);
+  launch(call, {.blocks = op.problems, .threads = auxiliary_threads}, factor_kernel<T>, op, between.factor);
   launch(call, {.blocks = rows, .threads = row_block_threads(op.h)}, select_dead_kernel<T>, op,
          between.activation);
   multiply(op, between, call);

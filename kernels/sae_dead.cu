@@ -10,18 +10,18 @@ namespace {
 
 using namespace cuda;
 
-constexpr int threads = 256;
+constexpr int idle_threads = 256;
 
 template <class T>
-__global__ void __launch_bounds__(threads) grow_idle_kernel(SaeIdle<T> op) {
-  const std::int64_t latent = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+__global__ void __launch_bounds__(idle_threads) grow_idle_kernel(SaeIdle<T> op) {
+  const std::int64_t latent = static_cast<std::int64_t>(blockIdx.x) * idle_threads + threadIdx.x;
   if (latent < op.problems * op.h) op.idle[latent] += op.n;
 }
 
 /// Several rows may fire the same latent: they all write the same 0.
 template <class T>
-__global__ void __launch_bounds__(threads) reset_idle_kernel(SaeIdle<T> op) {
-  const std::int64_t pair = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+__global__ void __launch_bounds__(idle_threads) reset_idle_kernel(SaeIdle<T> op) {
+  const std::int64_t pair = static_cast<std::int64_t>(blockIdx.x) * idle_threads + threadIdx.x;
   if (pair >= op.problems * op.n * op.k) return;
   const std::int64_t row = pair / op.k;
   const std::int64_t place = row * op.keep + pair % op.k;
@@ -30,9 +30,9 @@ __global__ void __launch_bounds__(threads) reset_idle_kernel(SaeIdle<T> op) {
 
 template <class T>
 void run(const SaeIdle<T>& op, const Call& call) {
-  launch(call, {.blocks = divide_up(op.problems * op.h, threads), .threads = threads}, grow_idle_kernel<T>,
-         op);
-  launch(call, {.blocks = divide_up(op.problems * op.n * op.k, threads), .threads = threads},
+  launch(call, {.blocks = divide_up(op.problems * op.h, idle_threads), .threads = idle_threads},
+         grow_idle_kernel<T>, op);
+  launch(call, {.blocks = divide_up(op.problems * op.n * op.k, idle_threads), .threads = idle_threads},
          reset_idle_kernel<T>, op);
 }
 

@@ -21,12 +21,12 @@ namespace {
 
 using namespace cuda;
 
-constexpr int threads = 256;
+constexpr int gradient_threads = 256;
 
 /// Pairs that do not fire get a key behind all latents.
 template <class T>
-__global__ void __launch_bounds__(threads) number_pairs_kernel(SaeGradient<T> op, Pairs pairs) {
-  const std::int64_t pair = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x;
+__global__ void __launch_bounds__(gradient_threads) number_pairs_kernel(SaeGradient<T> op, Pairs pairs) {
+  const std::int64_t pair = static_cast<std::int64_t>(blockIdx.x) * gradient_threads + threadIdx.x;
   if (pair >= op.problems * op.n * op.keep) return;
   const std::int64_t problem = pair / (op.n * op.keep);
   pairs.key[pair] =
@@ -68,10 +68,10 @@ __global__ void __launch_bounds__(column_lanes)
 
 /// A warp for each latent.
 template <class T>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(gradient_threads)
     sum_bias_kernel(SaeGradient<T> op, const std::int32_t* start, const std::int32_t* items) {
   const std::int64_t latent =
-      static_cast<std::int64_t>(blockIdx.x) * (threads / warp_lanes) + threadIdx.x / warp_lanes;
+      static_cast<std::int64_t>(blockIdx.x) * (gradient_threads / warp_lanes) + threadIdx.x / warp_lanes;
   if (latent >= op.problems * op.h) return;
   const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
   double sum = 0;
@@ -102,7 +102,8 @@ void run(const SaeGradient<T>& op, Memory& memory, const Call& call) {
   const Scratch<std::int32_t> start(memory, latents + 1, call);
   const Pairs pairs{numbers.get(), numbers.get() + all};
   const Pairs spare{numbers.get() + 2 * all, numbers.get() + 3 * all};
-  launch(call, {.blocks = divide_up(all, threads), .threads = threads}, number_pairs_kernel<T>, op, pairs);
+  launch(call, {.blocks = divide_up(all, gradient_threads), .threads = gradient_threads},
+         number_pairs_kernel<T>, op, pairs);
   const Pairs sorted = sort_pairs(pairs, spare, all, latents + 1, memory, call);
   segment_starts(sorted.key, all, latents, start.get(), call);
 
@@ -111,8 +112,8 @@ void run(const SaeGradient<T>& op, Memory& memory, const Call& call) {
   } else {
     sum_latents<1>(op, start.get(), sorted.item, call);
   }
-  launch(call, {.blocks = divide_up(latents, threads / warp_lanes), .threads = threads}, sum_bias_kernel<T>,
-         op, start.get(), sorted.item);
+  launch(call, {.blocks = divide_up(latents, gradient_threads / warp_lanes), .threads = gradient_threads},
+         sum_bias_kernel<T>, op, start.get(), sorted.item);
   const ColumnTerm<T> terms[] = {
       {.rows = op.n, .factor = -2 * op.weight, .matrix = op.residual},
       {.rows = op.n, .factor = -2 * op.weight_multi, .matrix = op.residual_multi},

@@ -10,15 +10,15 @@ namespace {
 
 using namespace cuda;
 
-constexpr int threads = 1024;
+constexpr int loss_threads = 1024;
 
 __device__ __forceinline__ double sum(const double* values, std::int64_t n) {
   double total = 0;
-  for (std::int64_t i = threadIdx.x; i < n; i += threads) total += values[i];
+  for (std::int64_t i = threadIdx.x; i < n; i += loss_threads) total += values[i];
   return block_sum(total);
 }
 
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(loss_threads)
     sae_loss_kernel(SaeLoss op, double multi_share, double auxiliary_share, double smallest_share) {
   const std::int64_t row = blockIdx.x * op.n;
   const auto size = static_cast<double>(op.n * op.d);
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(threads)
 }  // namespace
 
 void CudaDevice::sae_loss(const SaeLoss& op) {
-  launch(begin("sae_loss", {op.problems, op.n, op.d}), {.blocks = op.problems, .threads = threads},
+  launch(begin("sae_loss", {op.problems, op.n, op.d}), {.blocks = op.problems, .threads = loss_threads},
          sae_loss_kernel, op, SaeLoss::multi_share, SaeLoss::auxiliary_share, SaeLoss::smallest_share);
 }
 

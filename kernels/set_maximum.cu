@@ -12,11 +12,11 @@ namespace {
 
 using namespace cuda;
 
-constexpr int threads = 256;
-constexpr int warps = threads / warp_lanes;
+constexpr int maximum_threads = 256;
+constexpr int warps = maximum_threads / warp_lanes;
 
 /// A block walks the sets of one row, which stays in the cache.
-__global__ void __launch_bounds__(threads) set_maximum_kernel(SetMaximum op) {
+__global__ void __launch_bounds__(maximum_threads) set_maximum_kernel(SetMaximum op) {
   const std::int64_t row = blockIdx.x;
   const float* z = op.z + row * op.h;
   const int lane = static_cast<int>(threadIdx.x) % warp_lanes;
@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(threads) set_maximum_kernel(SetMaximum op) {
 }  // namespace
 
 void CudaDevice::set_maximum(const SetMaximum& op) {
-  launch(begin("set_maximum", {op.rows, op.h, op.sets}), {.blocks = op.rows, .threads = threads},
+  launch(begin("set_maximum", {op.rows, op.h, op.sets}), {.blocks = op.rows, .threads = maximum_threads},
          set_maximum_kernel, op);
 }
 

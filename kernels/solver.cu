@@ -14,7 +14,7 @@
 namespace incipit::device::cuda {
 namespace {
 
-constexpr Call making{.operation = "preparing cuSOLVER"};
+constexpr Call making_solver{.operation = "preparing cuSOLVER"};
 
 void check(cusolverStatus_t status, const Call& call) {
   if (status == CUSOLVER_STATUS_SUCCESS) return;
@@ -73,10 +73,10 @@ struct Solver::Library {
 };
 
 Solver::Solver(Memory& memory) : library_(std::make_unique<Library>(memory)) {
-  check(cusolverDnCreate(&library_->handle), making);
-  check(cusolverDnCreateParams(&library_->params), making);
-  check(cusolverDnSetStream(library_->handle, memory.stream()), making);
-  check(cusolverDnSetDeterministicMode(library_->handle, CUSOLVER_DETERMINISTIC_RESULTS), making);
+  check(cusolverDnCreate(&library_->handle), making_solver);
+  check(cusolverDnCreateParams(&library_->params), making_solver);
+  check(cusolverDnSetStream(library_->handle, memory.stream()), making_solver);
+  check(cusolverDnSetDeterministicMode(library_->handle, CUSOLVER_DETERMINISTIC_RESULTS), making_solver);
 }
 
 Solver::~Solver() {
@@ -86,7 +86,7 @@ Solver::~Solver() {
 
 std::string Solver::version() {
   int version = 0;
-  check(cusolverGetVersion(&version), making);
+  check(cusolverGetVersion(&version), making_solver);
   return "cuSOLVER " + std::to_string(version / 1000) + "." + std::to_string(version / 100 % 10) + "." +
          std::to_string(version % 100);
 }

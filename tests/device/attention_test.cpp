@@ -10,10 +10,10 @@
 namespace incipit::device {
 namespace {
 
-struct Problem {
+struct AttentionProblem {
   /// Sequences of these lengths; the last `most_queries` tokens of each ask.
-  Problem(std::int64_t heads_, std::int64_t head_size_, std::vector<std::int64_t> lengths,
-          std::int64_t most_queries, double spread = 1.0)
+  AttentionProblem(std::int64_t heads_, std::int64_t head_size_, std::vector<std::int64_t> lengths,
+                   std::int64_t most_queries, double spread = 1.0)
       : heads(heads_), head_size(head_size_) {
     for (const std::int64_t length : lengths) {
       key_starts.push_back(key_starts.back() + static_cast<std::int32_t>(length));
@@ -35,8 +35,8 @@ struct Problem {
   }
   /// The same with what T holds of it.
   template <Number T>
-  [[nodiscard]] Problem in() const {
-    Problem copy = *this;
+  [[nodiscard]] AttentionProblem in() const {
+    AttentionProblem copy = *this;
     for (std::vector<float>* values : {&copy.q, &copy.k, &copy.v}) *values = held<T>(*values);
     return copy;
   }
@@ -49,7 +49,7 @@ struct Problem {
 };
 
 template <Number T>
-std::vector<float> run(Device& device, const Problem& problem) {
+std::vector<float> run(Device& device, const AttentionProblem& problem) {
   const Buffer<T> q = to_device<T>(device, problem.q);
   const Buffer<T> k = to_device<T>(device, problem.k);
   const Buffer<T> v = to_device<T>(device, problem.v);
@@ -72,7 +72,7 @@ std::vector<float> run(Device& device, const Problem& problem) {
   return from_device(out);
 }
 
-std::vector<double> reference(const Problem& problem) {
+std::vector<double> reference(const AttentionProblem& problem) {
   const std::int64_t size = problem.head_size;
   std::vector<double> out(problem.q.size());
   for (std::size_t s = 0; s + 1 < problem.key_starts.size(); ++s) {
@@ -108,9 +108,9 @@ std::vector<double> reference(const Problem& problem) {
 }
 
 /// Of 16 bits both the softmax and the output are rounded.
-void expect_plain_loops(Device& device, const Problem& any, double fp32) {
+void expect_plain_loops(Device& device, const AttentionProblem& any, double fp32) {
   for_every_number([&]<Number T>() {
-    const Problem problem = any.in<T>();
+    const AttentionProblem problem = any.in<T>();
     expect_near(run<T>(device, problem), reference(problem), allowed<T>(fp32, 2));
   });
 }
@@ -122,7 +122,8 @@ TEST_P(AttentionOn, AgreesWithPlainLoops) {
        {std::pair{1, 1}, std::pair{3, 5}, std::pair{2, 16}, std::pair{5, 64}, std::pair{2, 80}}) {
     for (const std::int64_t most_queries : {1000, 70, 1, 3}) {
       SCOPED_TRACE(testing::Message() << heads << "x" << size << ", queries " << most_queries);
-      expect_plain_loops(*device_, Problem(heads, size, {1, 2, 1, 13, 64, 65, 200, 7}, most_queries), 2e-6);
+      expect_plain_loops(*device_, AttentionProblem(heads, size, {1, 2, 1, 13, 64, 65, 200, 7}, most_queries),
+                         2e-6);
     }
   }
 }
@@ -131,26 +132,26 @@ TEST_P(AttentionOn, AgreesForHeadsOfAnySize) {
   for (const int size : {7, 8, 24, 32, 63, 95, 96, 100, 128, 129, 254, 256}) {
     for (const std::int64_t most_queries : {1000, 2}) {
       SCOPED_TRACE(testing::Message() << "heads of " << size << ", queries " << most_queries);
-      expect_plain_loops(*device_, Problem(2, size, {3, 1, 70}, most_queries), 2e-6);
+      expect_plain_loops(*device_, AttentionProblem(2, size, {3, 1, 70}, most_queries), 2e-6);
     }
   }
 }
 
 TEST_P(AttentionOn, PassesOverRoomForKeysToCome) {
   for (const std::int64_t most_queries : {1, 1000}) {
-    Problem problem(3, 16, {70, 3, 1, 15, 16, 100}, most_queries);
+    AttentionProblem problem(3, 16, {70, 3, 1, 15, 16, 100}, most_queries);
     problem.make_room();
     expect_plain_loops(*device_, problem, 2e-6);
   }
 }
 
 TEST_P(AttentionOn, SharpScoresDoNotOverflow) {
-  expect_plain_loops(*device_, Problem(2, 8, {40, 90}, 1000, 300.0), 2e-4);
+  expect_plain_loops(*device_, AttentionProblem(2, 8, {40, 90}, 1000, 300.0), 2e-4);
 }
 
 TEST_P(AttentionOn, LaterTokensAreNotSeen) {
   for_every_number([&]<Number T>() {
-    Problem problem(2, 8, {30}, 1000);
+    AttentionProblem problem(2, 8, {30}, 1000);
     const std::vector<float> before = run<T>(*device_, problem);
     for (std::int64_t h = 0; h < 2; ++h) {
       for (std::int64_t j = 20 * 8; j < 30 * 8; ++j) {
@@ -167,7 +168,7 @@ TEST_P(AttentionOn, LaterTokensAreNotSeen) {
 INCIPIT_ON_EVERY_DEVICE(AttentionOn);
 
 TEST(Attention, SameBytesForAnyThreads) {
-  const Problem problem(3, 24, {1, 150, 30, 77, 9}, 1000);
+  const AttentionProblem problem(3, 24, {1, 150, 30, 77, 9}, 1000);
   for_every_number([&]<Number T>() {
     expect_same_bytes_for_any_threads([&](Device& device) { return run<T>(device, problem); });
   });

@@ -9,8 +9,8 @@
 namespace incipit::device {
 namespace {
 
-struct Problem {
-  Problem(std::int64_t rows_, std::int64_t d_, float offset) : rows(rows_), d(d_) {
+struct LayerNormProblem {
+  LayerNormProblem(std::int64_t rows_, std::int64_t d_, float offset) : rows(rows_), d(d_) {
     const auto columns = static_cast<std::size_t>(d);
     x = normals(static_cast<std::size_t>(rows) * columns, 5);
     for (float& value : x) value += offset;
@@ -25,7 +25,7 @@ struct Problem {
 
 /// Both outputs, one after the other; or the first alone.
 template <Number Out>
-std::vector<float> run(Device& device, const Problem& problem, bool both) {
+std::vector<float> run(Device& device, const LayerNormProblem& problem, bool both) {
   const Buffer<float> x(device, std::span<const float>(problem.x));
   const Buffer<float> weight_a(device, std::span<const float>(problem.weight[0]));
   const Buffer<float> bias_a(device, std::span<const float>(problem.bias[0]));
@@ -45,7 +45,7 @@ std::vector<float> run(Device& device, const Problem& problem, bool both) {
   return from_device(out);
 }
 
-std::vector<double> reference(const Problem& problem, bool both) {
+std::vector<double> reference(const LayerNormProblem& problem, bool both) {
   std::vector<double> out;
   for (int which = 0; which < (both ? 2 : 1); ++which) {
     for (std::int64_t i = 0; i < problem.rows; ++i) {
@@ -73,7 +73,7 @@ TEST_P(DoubleLayerNormOn, AgreesWithPlainLoops) {
     for (const std::int64_t d : {1, 3, 8, 15, 16, 33, 96, 768, 5121}) {
       for (const bool both : {true, false}) {
         SCOPED_TRACE(testing::Message() << rows << "x" << d << " " << both);
-        const Problem problem(rows, d, 0.3F);
+        const LayerNormProblem problem(rows, d, 0.3F);
         const std::vector<double> expected = reference(problem, both);
         for_every_number([&]<Number Out>() {
           expect_near(run<Out>(*device_, problem, both), expected, allowed<Out>(1e-6));
@@ -85,7 +85,7 @@ TEST_P(DoubleLayerNormOn, AgreesWithPlainLoops) {
 
 TEST_P(DoubleLayerNormOn, AgreesForVeryLongRows) {
   for (const std::int64_t d : {16384, 16385, 20000}) {
-    const Problem problem(2, d, 0.3F);
+    const LayerNormProblem problem(2, d, 0.3F);
     const std::vector<double> expected = reference(problem, true);
     for_every_number(
         [&]<Number Out>() { expect_near(run<Out>(*device_, problem, true), expected, allowed<Out>(1e-6)); });
@@ -93,12 +93,12 @@ TEST_P(DoubleLayerNormOn, AgreesForVeryLongRows) {
 }
 
 TEST_P(DoubleLayerNormOn, KeepsAccuracyFarFromZero) {
-  const Problem problem(5, 300, 1000.0F);
+  const LayerNormProblem problem(5, 300, 1000.0F);
   expect_near(run<float>(*device_, problem, true), reference(problem, true), 1e-4);
 }
 
 TEST_P(DoubleLayerNormOn, PassesNanOn) {
-  Problem problem(2, 40, 0);
+  LayerNormProblem problem(2, 40, 0);
   problem.x[41] = std::numeric_limits<float>::quiet_NaN();
   for_every_number([&]<Number Out>() {
     const std::vector<float> out = run<Out>(*device_, problem, false);
@@ -110,7 +110,7 @@ TEST_P(DoubleLayerNormOn, PassesNanOn) {
 INCIPIT_ON_EVERY_DEVICE(DoubleLayerNormOn);
 
 TEST(DoubleLayerNorm, SameBytesForAnyThreads) {
-  const Problem problem(301, 97, 0);
+  const LayerNormProblem problem(301, 97, 0);
   for_every_number([&]<Number Out>() {
     expect_same_bytes_for_any_threads([&](Device& device) { return run<Out>(device, problem, true); });
   });

@@ -5,7 +5,7 @@
 namespace incipit::device {
 namespace {
 
-struct Shape {
+struct DrawResamplingShape {
   std::int64_t lists, groups, size, draws;
 };
 
@@ -23,12 +23,13 @@ TestLists partition(std::int64_t lists, std::int64_t groups) {
   return out;
 }
 
-constexpr Shape shapes[] = {{1, 1, 1, 1}, {3, 40, 2, 5}, {14, 60, 1, 100}, {5, 300, 3, 33}};
+constexpr DrawResamplingShape resampling_shapes[] = {
+    {1, 1, 1, 1}, {3, 40, 2, 5}, {14, 60, 1, 100}, {5, 300, 3, 33}};
 
 class DrawResamplingOn : public OnEveryDevice {};
 
 TEST_P(DrawResamplingOn, BootstrapDrawsTheNumbersOfTheStreams) {
-  for (const Shape& c : shapes) {
+  for (const DrawResamplingShape& c : resampling_shapes) {
     const TestLists subjects = partition(c.lists, c.groups);
     std::vector<std::int32_t> expected(c.groups * c.draws, 0);
     for (std::int64_t b = 0; b < c.draws; ++b) {
@@ -55,7 +56,7 @@ TEST_P(DrawResamplingOn, BootstrapDrawsTheNumbersOfTheStreams) {
 }
 
 TEST_P(DrawResamplingOn, PermutationsMoveTheSubjectsOfWholeGroups) {
-  for (const Shape& c : shapes) {
+  for (const DrawResamplingShape& c : resampling_shapes) {
     const TestLists cells = partition(c.lists, c.groups);
     // Groups of cell l have 1 + l % size probes, which lie anywhere.
     std::vector<std::int64_t> sizes(static_cast<std::size_t>(c.groups)), member_start{0};

@@ -6,8 +6,8 @@
 namespace incipit::device {
 namespace {
 
-struct Problem {
-  Problem(std::int64_t rows_, std::int64_t d_) : rows(rows_), d(d_) {
+struct EmbeddingProblem {
+  EmbeddingProblem(std::int64_t rows_, std::int64_t d_) : rows(rows_), d(d_) {
     word = normals(static_cast<std::size_t>(words * d), 4);
     place = normals(static_cast<std::size_t>(places * d), 5);
     every = normals(static_cast<std::size_t>(d), 6);
@@ -23,7 +23,7 @@ struct Problem {
   std::vector<std::int32_t> token, position;
 };
 
-std::vector<float> run(Device& device, const Problem& problem, bool every_row) {
+std::vector<float> run(Device& device, const EmbeddingProblem& problem, bool every_row) {
   const Buffer<float> word(device, std::span<const float>(problem.word));
   const Buffer<float> place(device, std::span<const float>(problem.place));
   const Buffer<float> every(device, std::span<const float>(problem.every));
@@ -41,7 +41,7 @@ std::vector<float> run(Device& device, const Problem& problem, bool every_row) {
   return out.download();
 }
 
-std::vector<double> reference(const Problem& problem, bool every_row) {
+std::vector<double> reference(const EmbeddingProblem& problem, bool every_row) {
   std::vector<double> out;
   for (std::size_t i = 0; i < problem.token.size(); ++i) {
     for (std::int64_t j = 0; j < problem.d; ++j) {
@@ -62,7 +62,7 @@ TEST_P(EmbedTokensOn, AgreesWithPlainLoops) {
     for (const std::int64_t d : {1, 7, 64, 1000}) {
       for (const bool every_row : {true, false}) {
         SCOPED_TRACE(testing::Message() << rows << "x" << d << " " << every_row);
-        const Problem problem(rows, d);
+        const EmbeddingProblem problem(rows, d);
         expect_near(run(*device_, problem, every_row), reference(problem, every_row), 2e-7);
       }
     }
@@ -72,7 +72,7 @@ TEST_P(EmbedTokensOn, AgreesWithPlainLoops) {
 INCIPIT_ON_EVERY_DEVICE(EmbedTokensOn);
 
 TEST(EmbedTokens, SameBytesForAnyThreads) {
-  const Problem problem(301, 97);
+  const EmbeddingProblem problem(301, 97);
   expect_same_bytes_for_any_threads([&](Device& device) { return run(device, problem, true); });
 }
 

@@ -10,9 +10,9 @@
 namespace incipit::device {
 namespace {
 
-struct Problem {
-  Problem(std::int64_t heads_, std::int64_t head_size_, const std::vector<std::int32_t>& lengths,
-          double spread = 1.0)
+struct FullAttentionProblem {
+  FullAttentionProblem(std::int64_t heads_, std::int64_t head_size_, const std::vector<std::int32_t>& lengths,
+                       double spread = 1.0)
       : heads(heads_), head_size(head_size_) {
     for (const std::int32_t length : lengths) {
       starts.push_back(starts.back() + length);
@@ -32,7 +32,7 @@ struct Problem {
   std::vector<float> q, k, v, bias;
 };
 
-std::vector<float> run(Device& device, const Problem& problem, bool biased) {
+std::vector<float> run(Device& device, const FullAttentionProblem& problem, bool biased) {
   const Buffer<float> q(device, std::span<const float>(problem.q));
   const Buffer<float> k(device, std::span<const float>(problem.k));
   const Buffer<float> v(device, std::span<const float>(problem.v));
@@ -55,7 +55,7 @@ std::vector<float> run(Device& device, const Problem& problem, bool biased) {
   return out.download();
 }
 
-std::vector<double> reference(const Problem& problem, bool biased) {
+std::vector<double> reference(const FullAttentionProblem& problem, bool biased) {
   const std::int64_t size = problem.head_size;
   std::vector<double> out(problem.q.size());
   for (std::size_t s = 0; s + 1 < problem.starts.size(); ++s) {
@@ -97,34 +97,34 @@ TEST_P(FullAttentionOn, AgreesWithPlainLoops) {
   for (const auto& [heads, size] : {std::pair{1, 1}, std::pair{3, 5}, std::pair{5, 32}, std::pair{2, 64}}) {
     for (const bool biased : {true, false}) {
       SCOPED_TRACE(testing::Message() << heads << "x" << size << " " << biased);
-      const Problem problem(heads, size, {1, 2, 1, 13, 64, 65, 200, 7});
+      const FullAttentionProblem problem(heads, size, {1, 2, 1, 13, 64, 65, 200, 7});
       expect_near(run(*device_, problem, biased), reference(problem, biased), 2e-6);
     }
   }
 }
 
 TEST_P(FullAttentionOn, AgreesForShortSequences) {
-  const Problem problem(3, 24, {3, 1, 5, 17, 2});
+  const FullAttentionProblem problem(3, 24, {3, 1, 5, 17, 2});
   expect_near(run(*device_, problem, true), reference(problem, true), 2e-6);
 }
 
 TEST_P(FullAttentionOn, AgreesForHeadsOfAnySize) {
   for (const int size : {7, 31, 33, 100, 129, 256}) {
     SCOPED_TRACE(testing::Message() << "heads of " << size);
-    const Problem problem(2, size, {3, 1, 70});
+    const FullAttentionProblem problem(2, size, {3, 1, 70});
     expect_near(run(*device_, problem, true), reference(problem, true), 2e-6);
   }
 }
 
 TEST_P(FullAttentionOn, SharpScoresDoNotOverflow) {
-  const Problem problem(2, 8, {40, 90}, 300.0);
+  const FullAttentionProblem problem(2, 8, {40, 90}, 300.0);
   expect_near(run(*device_, problem, true), reference(problem, true), 2e-4);
 }
 
 TEST_P(FullAttentionOn, ASequenceDoesNotSeeTheOthers) {
-  const Problem together(2, 16, {5, 80, 30});
+  const FullAttentionProblem together(2, 16, {5, 80, 30});
   const std::vector<float> all = run(*device_, together, true);
-  Problem alone = together;
+  FullAttentionProblem alone = together;
   alone.starts = {0, 80};
   for (std::vector<float>* values : {&alone.q, &alone.k, &alone.v}) {
     std::vector<float> own;
@@ -142,7 +142,7 @@ TEST_P(FullAttentionOn, ASequenceDoesNotSeeTheOthers) {
 INCIPIT_ON_EVERY_DEVICE(FullAttentionOn);
 
 TEST(FullAttention, SameBytesForAnyThreads) {
-  const Problem problem(3, 24, {1, 150, 30, 77, 9});
+  const FullAttentionProblem problem(3, 24, {1, 150, 30, 77, 9});
   expect_same_bytes_for_any_threads([&](Device& device) { return run(device, problem, true); });
 }
 

@@ -11,10 +11,9 @@ namespace incipit::device {
 namespace {
 
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-constexpr float infinity = std::numeric_limits<float>::infinity();
 
-struct Problem {
-  Problem(std::int64_t rows_, std::int64_t vocabulary_, double scale = 4.0, float offset = 0)
+struct LossProblem {
+  LossProblem(std::int64_t rows_, std::int64_t vocabulary_, double scale = 4.0, float offset = 0)
       : rows(rows_), vocabulary(vocabulary_) {
     logits = normals(static_cast<std::size_t>(rows * vocabulary), 41, scale);
     for (float& value : logits) value += offset;
@@ -56,7 +55,7 @@ struct State {
 };
 
 /// The losses by blocks of `columns` entries. The state begins as NaN, which the first block must not read.
-std::vector<double> run(Device& device, const Problem& problem, std::int64_t columns) {
+std::vector<double> run(Device& device, const LossProblem& problem, std::int64_t columns) {
   const Buffer<std::int32_t> target(device, std::span<const std::int32_t>(problem.target));
   State state(device, problem.rows);
   for (std::int64_t first = 0; first < problem.vocabulary; first += columns) {
@@ -76,7 +75,7 @@ std::vector<double> run(Device& device, const Problem& problem, std::int64_t col
   return state.losses();
 }
 
-std::vector<double> reference(const Problem& problem) {
+std::vector<double> reference(const LossProblem& problem) {
   std::vector<double> out;
   for (std::int64_t i = 0; i < problem.rows; ++i) {
     const float* x = problem.logits.data() + i * problem.vocabulary;
@@ -104,7 +103,7 @@ TEST_P(NextTokenLossOn, AgreesWithPlainLoopsInAnyBlocks) {
       for (const std::int64_t columns : {1, 5, 32, 33, 256, 1024, 6000}) {
         if (vocabulary > 257 * columns) continue;  // hundreds of blocks show no more
         SCOPED_TRACE(testing::Message() << rows << "x" << vocabulary << " by " << columns);
-        const Problem problem(rows, vocabulary);
+        const LossProblem problem(rows, vocabulary);
         expect_losses(run(*device_, problem, columns), reference(problem));
       }
     }
@@ -113,13 +112,13 @@ TEST_P(NextTokenLossOn, AgreesWithPlainLoopsInAnyBlocks) {
 
 TEST_P(NextTokenLossOn, KeepsAccuracyFarFromZero) {
   for (const float offset : {-1000.0F, 1000.0F}) {
-    const Problem problem(5, 1500, 30.0, offset);
+    const LossProblem problem(5, 1500, 30.0, offset);
     expect_losses(run(*device_, problem, 130), reference(problem));
   }
 }
 
 TEST_P(NextTokenLossOn, OneLogitFarAboveOrBelowTheRest) {
-  Problem problem(4, 1300, 1.0);
+  LossProblem problem(4, 1300, 1.0);
   for (const std::int64_t row : {0, 1}) problem.at(row, 1299) = 3e38F;
   problem.target[0] = 1299;
   problem.target[1] = 17;
@@ -134,12 +133,13 @@ TEST_P(NextTokenLossOn, OneLogitFarAboveOrBelowTheRest) {
 
 TEST_P(NextTokenLossOn, NanAndInfinityNeverPass) {
   for (const std::int64_t vocabulary : {1, 7, 33, 1025}) {
+    const float infinity = std::numeric_limits<float>::infinity();
     for (const float bad : {nan, -nan, infinity, -infinity}) {
       for (const std::int64_t where : {std::int64_t{0}, vocabulary / 2, vocabulary - 1}) {
         for (const std::int64_t columns : {std::int64_t{5}, std::int64_t{64}, vocabulary}) {
           SCOPED_TRACE(testing::Message()
                        << vocabulary << " by " << columns << ", " << bad << " at " << where);
-          Problem problem(3, vocabulary);
+          LossProblem problem(3, vocabulary);
           const std::vector<double> expected = reference(problem);
           problem.at(1, where) = bad;
           const std::vector<double> losses = run(*device_, problem, columns);
@@ -153,7 +153,7 @@ TEST_P(NextTokenLossOn, NanAndInfinityNeverPass) {
 }
 
 TEST_P(NextTokenLossOn, ATargetThatNoBlockHoldsIsNan) {
-  Problem problem(2, 100);
+  LossProblem problem(2, 100);
   problem.target[1] = 100;
   const std::vector<double> losses = run(*device_, problem, 30);
   EXPECT_FALSE(std::isnan(losses[0]));
@@ -182,7 +182,7 @@ TEST_P(NextTokenLossOn, PassesOverRowsWithoutATarget) {
 INCIPIT_ON_EVERY_DEVICE(NextTokenLossOn);
 
 TEST(NextTokenLoss, SameBytesForAnyThreads) {
-  const Problem problem(301, 777);
+  const LossProblem problem(301, 777);
   expect_same_bytes_for_any_threads([&](Device& device) {
     const std::vector<double> losses = run(device, problem, 130);
     std::vector<float> bytes(2 * losses.size());

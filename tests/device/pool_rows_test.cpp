@@ -10,8 +10,8 @@
 namespace incipit::device {
 namespace {
 
-struct Problem {
-  explicit Problem(std::int64_t d_) : d(d_) {
+struct PoolingProblem {
+  explicit PoolingProblem(std::int64_t d_) : d(d_) {
     for (const std::int32_t length : {1, 2, 33, 1, 300, 7}) starts.push_back(starts.back() + length);
     in = normals(static_cast<std::size_t>(starts.back() * d), 5);
   }
@@ -20,7 +20,7 @@ struct Problem {
   std::vector<float> in;
 };
 
-std::vector<float> run(Device& device, const Problem& problem, Pool pool) {
+std::vector<float> run(Device& device, const PoolingProblem& problem, Pool pool) {
   const Buffer<float> in(device, std::span<const float>(problem.in));
   const Buffer<std::int32_t> starts(device, std::span<const std::int32_t>(problem.starts));
   const std::int64_t sequences = std::ssize(problem.starts) - 1;
@@ -34,7 +34,7 @@ std::vector<float> run(Device& device, const Problem& problem, Pool pool) {
   return out.download();
 }
 
-std::vector<double> reference(const Problem& problem, Pool pool) {
+std::vector<double> reference(const PoolingProblem& problem, Pool pool) {
   std::vector<double> out;
   for (std::size_t s = 0; s + 1 < problem.starts.size(); ++s) {
     for (std::int64_t j = 0; j < problem.d; ++j) {
@@ -56,7 +56,7 @@ class PoolRowsOn : public OnEveryDevice {};
 
 TEST_P(PoolRowsOn, AgreesWithPlainLoops) {
   for (const std::int64_t d : {1, 7, 64, 129, 1000}) {
-    const Problem problem(d);
+    const PoolingProblem problem(d);
     SCOPED_TRACE(testing::Message() << "d " << d);
     expect_near(run(*device_, problem, Pool::mean), reference(problem, Pool::mean), 1e-6);
     expect_near(run(*device_, problem, Pool::first), reference(problem, Pool::first), 0);
@@ -67,7 +67,7 @@ TEST_P(PoolRowsOn, AgreesWithPlainLoops) {
 TEST_P(PoolRowsOn, PassesNanOn) {
   constexpr std::size_t first = 3 * 5;  // of the sequence of 33 rows
   for (const std::size_t row : {0, 1, 32}) {
-    Problem problem(5);
+    PoolingProblem problem(5);
     problem.in[first + row * 5 + 2] = std::numeric_limits<float>::quiet_NaN();
     for (const Pool pool : {Pool::mean, Pool::max}) {
       const std::vector<float> out = run(*device_, problem, pool);
@@ -80,7 +80,7 @@ TEST_P(PoolRowsOn, PassesNanOn) {
 INCIPIT_ON_EVERY_DEVICE(PoolRowsOn);
 
 TEST(PoolRows, SameBytesForAnyThreads) {
-  const Problem problem(97);
+  const PoolingProblem problem(97);
   expect_same_bytes_for_any_threads([&](Device& device) { return run(device, problem, Pool::mean); });
 }
 

@@ -7,7 +7,7 @@
 namespace incipit::device {
 namespace {
 
-struct Shape {
+struct ResampleAucShape {
   std::int64_t n, groups, subjects, sets, bootstrap, permutations;
   std::int64_t scores;  ///< different ones
 };
@@ -28,9 +28,10 @@ double area(const TestResamples& given, const std::int32_t* score, std::int32_t 
 class ResampleAucOn : public OnEveryDevice {};
 
 TEST_P(ResampleAucOn, CountsPairsInEveryDraw) {
-  for (const Shape& c :
-       {Shape{1, 1, 1, 1, 1, 1, 1}, Shape{2, 2, 2, 2, 3, 3, 2}, Shape{40, 7, 3, 3, 5, 9, 1000000},
-        Shape{30, 30, 1, 2, 0, 3, 5}, Shape{25, 5, 4, 3, 140, 0, 7}, Shape{60, 20, 2, 2, 3, 300, 30}}) {
+  for (const ResampleAucShape& c :
+       {ResampleAucShape{1, 1, 1, 1, 1, 1, 1}, ResampleAucShape{2, 2, 2, 2, 3, 3, 2},
+        ResampleAucShape{40, 7, 3, 3, 5, 9, 1000000}, ResampleAucShape{30, 30, 1, 2, 0, 3, 5},
+        ResampleAucShape{25, 5, 4, 3, 140, 0, 7}, ResampleAucShape{60, 20, 2, 2, 3, 300, 30}}) {
     const TestResamples given(c.n, c.groups, c.subjects, c.bootstrap, c.permutations);
     const auto score = integers(c.sets * c.n, c.scores, 61);
     const auto own = own_subjects(c.sets, c.subjects);

@@ -5,7 +5,7 @@
 namespace incipit::device {
 namespace {
 
-struct Shape {
+struct ResampleCountsShape {
   std::int64_t n, groups, subjects, sets, bootstrap, permutations;
 };
 
@@ -20,8 +20,10 @@ std::vector<double> random_sums(std::int64_t count) {
 class ResampleCountsOn : public OnEveryDevice {};
 
 TEST_P(ResampleCountsOn, CountsProbesAndAddsActivationsInEveryDraw) {
-  for (const Shape& c : {Shape{1, 1, 1, 1, 1, 1}, Shape{40, 7, 3, 3, 5, 9}, Shape{30, 30, 1, 2, 0, 3},
-                         Shape{25, 5, 40, 33, 3, 0}, Shape{300, 60, 17, 4, 130, 300}}) {
+  for (const ResampleCountsShape& c :
+       {ResampleCountsShape{1, 1, 1, 1, 1, 1}, ResampleCountsShape{40, 7, 3, 3, 5, 9},
+        ResampleCountsShape{30, 30, 1, 2, 0, 3}, ResampleCountsShape{25, 5, 40, 33, 3, 0},
+        ResampleCountsShape{300, 60, 17, 4, 130, 300}}) {
     const TestResamples given(c.n, c.groups, c.subjects, c.bootstrap, c.permutations);
     const auto sum = random_sums(c.sets * c.n);
     const auto own = own_subjects(c.sets, c.subjects);

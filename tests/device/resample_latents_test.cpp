@@ -5,15 +5,17 @@
 namespace incipit::device {
 namespace {
 
-struct Shape {
+struct ResampleLatentsShape {
   std::int64_t groups, subjects, h, sets, bootstrap, permutations;
 };
 
 class ResampleLatentsOn : public OnEveryDevice {};
 
 TEST_P(ResampleLatentsOn, AddsTheChancesOfTheGroupsThatFire) {
-  for (const Shape& c : {Shape{1, 1, 1, 1, 1, 1}, Shape{40, 3, 9, 3, 5, 9}, Shape{30, 1, 4, 2, 0, 3},
-                         Shape{25, 14, 20, 5, 130, 0}, Shape{60, 4, 300, 4, 3, 200}}) {
+  for (const ResampleLatentsShape& c :
+       {ResampleLatentsShape{1, 1, 1, 1, 1, 1}, ResampleLatentsShape{40, 3, 9, 3, 5, 9},
+        ResampleLatentsShape{30, 1, 4, 2, 0, 3}, ResampleLatentsShape{25, 14, 20, 5, 130, 0},
+        ResampleLatentsShape{60, 4, 300, 4, 3, 200}}) {
     const TestResamples given(1, c.groups, c.subjects, c.bootstrap, c.permutations);
     TestLists firing = random_lists(c.h, c.groups, 0.3, 51);
     const TestLists sets = random_lists(c.sets, c.h, 0.4, 52);

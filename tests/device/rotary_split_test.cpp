@@ -10,14 +10,14 @@
 namespace incipit::device {
 namespace {
 
-struct Case {
+struct RotaryCase {
   std::int64_t rows, heads, head_size, rotary_dims;
   bool bias = true;
   bool q = true, k = true, v = true;
 };
 
-struct Problem {
-  explicit Problem(const Case& c_) : c(c_), sections(c_.q + c_.k + c_.v) {
+struct RotaryProblem {
+  explicit RotaryProblem(const RotaryCase& c_) : c(c_), sections(c_.q + c_.k + c_.v) {
     const auto width = static_cast<std::size_t>(sections * c.heads * c.head_size);
     in = normals(static_cast<std::size_t>(c.rows) * width, 10);
     bias = normals(width, 11);
@@ -32,7 +32,7 @@ struct Problem {
     for (std::int64_t row = 0; row < c.rows; ++row)
       position.push_back(static_cast<std::int32_t>((row * 7) % 50));
   }
-  Case c;
+  RotaryCase c;
   std::int64_t sections;
   std::vector<float> in, bias, cos, sin;
   std::vector<std::int32_t> position;
@@ -40,8 +40,8 @@ struct Problem {
 
 /// The outputs that were asked for, one after the other.
 template <Number T>
-std::vector<float> run(Device& device, const Problem& problem) {
-  const Case& c = problem.c;
+std::vector<float> run(Device& device, const RotaryProblem& problem) {
+  const RotaryCase& c = problem.c;
   const Buffer<T> in = to_device<T>(device, problem.in);
   const Buffer<float> bias(device, std::span<const float>(problem.bias));
   const Buffer<float> cos(device, std::span<const float>(problem.cos));
@@ -71,8 +71,8 @@ std::vector<float> run(Device& device, const Problem& problem) {
   return from_device(out);
 }
 
-std::vector<double> reference(const Problem& problem) {
-  const Case& c = problem.c;
+std::vector<double> reference(const RotaryProblem& problem) {
+  const RotaryCase& c = problem.c;
   const std::int64_t half = c.rotary_dims / 2;
   const std::int64_t width = problem.sections * c.heads * c.head_size;
   std::vector<bool> rotated;
@@ -109,18 +109,19 @@ std::vector<double> reference(const Problem& problem) {
 class RotarySplitOn : public OnEveryDevice {};
 
 TEST_P(RotarySplitOn, AgreesWithPlainLoops) {
-  for (const Case& shape :
-       {Case{1, 1, 1, 0}, Case{3, 2, 5, 4}, Case{17, 3, 7, 2}, Case{33, 4, 16, 4}, Case{40, 12, 64, 16},
-        Case{9, 5, 80, 80}, Case{65, 1, 256, 64}, Case{4, 3, 9, 0}}) {
+  for (const RotaryCase& shape :
+       {RotaryCase{1, 1, 1, 0}, RotaryCase{3, 2, 5, 4}, RotaryCase{17, 3, 7, 2}, RotaryCase{33, 4, 16, 4},
+        RotaryCase{40, 12, 64, 16}, RotaryCase{9, 5, 80, 80}, RotaryCase{65, 1, 256, 64},
+        RotaryCase{4, 3, 9, 0}}) {
     for (int outputs = 1; outputs < 8; ++outputs) {
-      Case c = shape;
+      RotaryCase c = shape;
       c.q = (outputs & 1) != 0;
       c.k = (outputs & 2) != 0;
       c.v = (outputs & 4) != 0;
       c.bias = outputs % 3 != 0;
       SCOPED_TRACE(testing::Message() << c.rows << " " << c.heads << "x" << c.head_size << " " << outputs);
       for_every_number([&]<Number T>() {
-        Problem problem(c);
+        RotaryProblem problem(c);
         problem.in = held<T>(problem.in);
         expect_near(run<T>(*device_, problem), reference(problem), allowed<T>(1e-6));
       });
@@ -130,9 +131,9 @@ TEST_P(RotarySplitOn, AgreesWithPlainLoops) {
 
 // As when a token is added to each of several texts whose keys and values stay.
 TEST_P(RotarySplitOn, LaysKeysAndValuesWhereTheyAreWanted) {
-  for (const Case& shape : {Case{5, 3, 16, 4}, Case{7, 2, 5, 2}}) {
+  for (const RotaryCase& shape : {RotaryCase{5, 3, 16, 4}, RotaryCase{7, 2, 5, 2}}) {
     for_every_number([&]<Number T>() {
-      Problem problem(shape);
+      RotaryProblem problem(shape);
       problem.in = held<T>(problem.in);
       const std::vector<float> in_order = run<T>(*device_, problem);
       const std::int64_t key_rows = 3 * shape.rows + 1;
@@ -198,12 +199,12 @@ TEST_P(RotarySplitOn, RoundsToTheNearestEven) {
         bias.push_back(-bias.back());
       }
     }
-    Problem problem(Case{.rows = 1,
-                         .heads = 1,
-                         .head_size = static_cast<std::int64_t>(bias.size()),
-                         .rotary_dims = 0,
-                         .k = false,
-                         .v = false});
+    RotaryProblem problem(RotaryCase{.rows = 1,
+                                     .heads = 1,
+                                     .head_size = static_cast<std::int64_t>(bias.size()),
+                                     .rotary_dims = 0,
+                                     .k = false,
+                                     .v = false});
     problem.in.assign(bias.size(), 0.0F);
     problem.bias = bias;
     const std::vector<float> out = run<T>(*device_, problem);
@@ -227,7 +228,7 @@ TEST_P(RotarySplitOn, RefusesAnOddNumberOfRotaryDimensions) {
 INCIPIT_ON_EVERY_DEVICE(RotarySplitOn);
 
 TEST(RotarySplit, SameBytesForAnyThreads) {
-  const Problem problem(Case{301, 3, 20, 10});
+  const RotaryProblem problem(RotaryCase{301, 3, 20, 10});
   for_every_number([&]<Number T>() {
     expect_same_bytes_for_any_threads([&](Device& device) { return run<T>(device, problem); });
   });

@@ -9,7 +9,7 @@ class SaeAdamOn : public OnEveryDevice {};
 
 /// Five steps with new gradients each, some rows never touched, against the formulas as they are written.
 template <class T>
-void check(Device& device, std::int64_t rows, std::int64_t d, bool unit_rows) {
+void check_adam(Device& device, std::int64_t rows, std::int64_t d, bool unit_rows) {
   SCOPED_TRACE(testing::Message() << "rows " << rows << " d " << d << " unit rows " << unit_rows);
   std::vector<T> start = normals_of<T>(rows * d, 1);
   std::vector<double> w(start.begin(), start.end());
@@ -71,11 +71,11 @@ TEST_P(SaeAdamOn, EqualsTheFormulas) {
   // A row of one dimension is all parallel: its gradient is rounding error, which Adam blows up.
   for (const auto& [rows, d] : {std::pair<std::int64_t, std::int64_t>{1, 9}, {7, 33}, {3, 1000}, {40, 768}}) {
     for (const bool unit_rows : {false, true}) {
-      check<float>(*device_, rows, d, unit_rows);
-      check<double>(*device_, rows, d, unit_rows);
+      check_adam<float>(*device_, rows, d, unit_rows);
+      check_adam<double>(*device_, rows, d, unit_rows);
     }
   }
-  check<float>(*device_, 1, 1, false);
+  check_adam<float>(*device_, 1, 1, false);
 }
 
 TEST_P(SaeAdamOn, MomentsOfSilentLatentsDecayToZeroNotToSubnormals) {

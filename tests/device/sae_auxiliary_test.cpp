@@ -12,9 +12,9 @@ namespace {
 class SaeAuxiliaryOn : public OnEveryDevice {};
 
 template <class T>
-struct Problem {
-  Problem(std::int64_t p, std::int64_t n_, std::int64_t d_, std::int64_t h_, std::int64_t dead_count,
-          std::int64_t most_kept_)
+struct SaeAuxiliaryProblem {
+  SaeAuxiliaryProblem(std::int64_t p, std::int64_t n_, std::int64_t d_, std::int64_t h_,
+                      std::int64_t dead_count, std::int64_t most_kept_)
       : n(n_),
         d(d_),
         h(h_),
@@ -53,19 +53,19 @@ struct Result {
 };
 
 template <class T>
-Result<T> run(Device& device, const std::vector<Problem<T>>& problems) {
-  const Problem<T>& p = problems.front();
+Result<T> run(Device& device, const std::vector<SaeAuxiliaryProblem<T>>& problems) {
+  const SaeAuxiliaryProblem<T>& p = problems.front();
   const auto joined_on = [&](auto which) { return on(device, joined(problems, which)); };
-  const Buffer<T> x = joined_on(&Problem<T>::x);
-  const Buffer<T> z = joined_on(&Problem<T>::z);
-  const Buffer<T> e = joined_on(&Problem<T>::e);
-  const Buffer<double> e_square = joined_on(&Problem<T>::e_square);
-  const Buffer<T> encoder = joined_on(&Problem<T>::encoder);
-  const Buffer<T> decoder = joined_on(&Problem<T>::decoder);
-  const Buffer<std::int32_t> dead = joined_on(&Problem<T>::dead);
-  const Buffer<std::int64_t> count = joined_on(&Problem<T>::count);
-  Buffer<T> encoder_gradient = joined_on(&Problem<T>::before);
-  Buffer<T> decoder_gradient = joined_on(&Problem<T>::before);
+  const Buffer<T> x = joined_on(&SaeAuxiliaryProblem<T>::x);
+  const Buffer<T> z = joined_on(&SaeAuxiliaryProblem<T>::z);
+  const Buffer<T> e = joined_on(&SaeAuxiliaryProblem<T>::e);
+  const Buffer<double> e_square = joined_on(&SaeAuxiliaryProblem<T>::e_square);
+  const Buffer<T> encoder = joined_on(&SaeAuxiliaryProblem<T>::encoder);
+  const Buffer<T> decoder = joined_on(&SaeAuxiliaryProblem<T>::decoder);
+  const Buffer<std::int32_t> dead = joined_on(&SaeAuxiliaryProblem<T>::dead);
+  const Buffer<std::int64_t> count = joined_on(&SaeAuxiliaryProblem<T>::count);
+  Buffer<T> encoder_gradient = joined_on(&SaeAuxiliaryProblem<T>::before);
+  Buffer<T> decoder_gradient = joined_on(&SaeAuxiliaryProblem<T>::before);
   Buffer<T> encoder_bias = on(device, std::vector<T>(problems.size() * p.h, T(0.5)));
   Buffer<T> pre_bias = on(device, std::vector<T>(problems.size() * p.d, T(0.5)));
   Buffer<double> square(device, problems.size() * p.n);
@@ -94,7 +94,7 @@ Result<T> run(Device& device, const std::vector<Problem<T>>& problems) {
 }
 
 template <class T>
-Result<double> expected(const Problem<T>& p) {
+Result<double> expected(const SaeAuxiliaryProblem<T>& p) {
   Result<double> r{std::vector<double>(p.before.begin(), p.before.end()), std::vector<double>(p.h, 0.5),
                    std::vector<double>(p.before.begin(), p.before.end()), std::vector<double>(p.d, 0.5),
                    std::vector<double>(p.n)};
@@ -146,11 +146,11 @@ void expect_result_equal(const Result<T>& actual, const Result<T>& alone, std::i
 }
 
 template <class T>
-void check(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::int64_t dead,
-           std::int64_t keep) {
+void check_auxiliary(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::int64_t dead,
+                     std::int64_t keep) {
   SCOPED_TRACE(testing::Message() << "n " << n << " d " << d << " h " << h << " dead " << dead << " keep "
                                   << keep);
-  const std::vector<Problem<T>> problem{{0, n, d, h, dead, keep}};
+  const std::vector<SaeAuxiliaryProblem<T>> problem{{0, n, d, h, dead, keep}};
   expect_result_close(run(device, problem), expected(problem[0]), 1, 0);
 }
 
@@ -159,8 +159,8 @@ TEST_P(SaeAuxiliaryOn, EqualsPlainLoops) {
                                     {9, 300, 40, 1, 1},     {150, 80, 90, 60, 40}, {17, 600, 12, 5, 5},
                                     {21, 16, 500, 400, 300}};
   for (const auto& s : shapes) {
-    check<float>(*device_, s[0], s[1], s[2], s[3], s[4]);
-    check<double>(*device_, s[0], s[1], s[2], s[3], s[4]);
+    check_auxiliary<float>(*device_, s[0], s[1], s[2], s[3], s[4]);
+    check_auxiliary<double>(*device_, s[0], s[1], s[2], s[3], s[4]);
   }
 }
 
@@ -171,7 +171,7 @@ void check_together(Device& device, std::int64_t n, std::int64_t d, std::int64_t
   for (const std::int64_t count : problem_counts) {
     SCOPED_TRACE(testing::Message() << "problems " << count << " n " << n << " d " << d << " h " << h
                                     << " most kept " << most_kept);
-    std::vector<Problem<T>> problems;
+    std::vector<SaeAuxiliaryProblem<T>> problems;
     for (std::int64_t p = 0; p < count; ++p) problems.emplace_back(p, n, d, h, dead[p], most_kept);
     const Result<T> all = run(device, problems);
     for (std::int64_t p = 0; p < count; ++p) {
@@ -190,7 +190,7 @@ TEST_P(SaeAuxiliaryOn, ProblemsTogetherAreEachAsIfAlone) {
 }
 
 TEST_P(SaeAuxiliaryOn, WithoutDeadLatentsNothingChanges) {
-  const std::vector<Problem<float>> problem{{0, 5, 6, 8, 0, 3}};
+  const std::vector<SaeAuxiliaryProblem<float>> problem{{0, 5, 6, 8, 0, 3}};
   const Result<float> result = run(*device_, problem);
   EXPECT_EQ(result.encoder, problem[0].before);
   EXPECT_EQ(result.decoder, problem[0].before);
@@ -200,14 +200,15 @@ TEST_P(SaeAuxiliaryOn, WithoutDeadLatentsNothingChanges) {
 }
 
 TEST_P(SaeAuxiliaryOn, TheFloorStandsInForAVanishingResidual) {
-  Problem<double> problem(0, 3, 6, 8, 4, 3);
+  SaeAuxiliaryProblem<double> problem(0, 3, 6, 8, 4, 3);
   for (double& value : problem.e) value *= 1e-9;
   for (double& value : problem.e_square) value *= 1e-18;
   expect_close(run<double>(*device_, {problem}).decoder, expected(problem).decoder, 1e-12, "decoder");
 }
 
 TEST(SaeAuxiliaryOnHost, SameBytesForAnyThreads) {
-  const std::vector<Problem<float>> problems{{0, 256, 600, 64, 50, 32}, {1, 256, 600, 64, 20, 32}};
+  const std::vector<SaeAuxiliaryProblem<float>> problems{{0, 256, 600, 64, 50, 32},
+                                                         {1, 256, 600, 64, 20, 32}};
   expect_same_bytes_for_any_threads([&](Device& device) {
     Result<float> r = run(device, problems);
     r.encoder.insert(r.encoder.end(), r.decoder.begin(), r.decoder.end());

@@ -8,9 +8,9 @@ namespace {
 class SaeDecodeOn : public OnEveryDevice {};
 
 template <class T>
-struct Problem {
-  Problem(std::int64_t p, std::int64_t n_, std::int64_t d_, std::int64_t h_, std::int64_t k_,
-          std::int64_t keep_)
+struct SaeDecodeProblem {
+  SaeDecodeProblem(std::int64_t p, std::int64_t n_, std::int64_t d_, std::int64_t h_, std::int64_t k_,
+                   std::int64_t keep_)
       : n(n_),
         d(d_),
         h(h_),
@@ -35,12 +35,12 @@ struct Decoded {
 };
 
 template <class T>
-Decoded<T> run(Device& device, const std::vector<Problem<T>>& problems, bool with_multi = true) {
-  const Problem<T>& p = problems.front();
-  const Buffer<T> x = on(device, joined(problems, &Problem<T>::x));
-  const Buffer<T> decoder = on(device, joined(problems, &Problem<T>::decoder));
-  const Buffer<std::int32_t> index = on(device, joined(problems, &Problem<T>::index));
-  const Buffer<T> value = on(device, joined(problems, &Problem<T>::value));
+Decoded<T> run(Device& device, const std::vector<SaeDecodeProblem<T>>& problems, bool with_multi = true) {
+  const SaeDecodeProblem<T>& p = problems.front();
+  const Buffer<T> x = on(device, joined(problems, &SaeDecodeProblem<T>::x));
+  const Buffer<T> decoder = on(device, joined(problems, &SaeDecodeProblem<T>::decoder));
+  const Buffer<std::int32_t> index = on(device, joined(problems, &SaeDecodeProblem<T>::index));
+  const Buffer<T> value = on(device, joined(problems, &SaeDecodeProblem<T>::value));
   Buffer<T> residual(device, x.size());
   Buffer<T> multi(device, x.size());
   Buffer<T> slope(device, value.size());
@@ -70,7 +70,7 @@ Decoded<T> run(Device& device, const std::vector<Problem<T>>& problems, bool wit
 }
 
 template <class T>
-Decoded<double> expected(const Problem<T>& p) {
+Decoded<double> expected(const SaeDecodeProblem<T>& p) {
   Decoded<double> r{std::vector<double>(p.x.begin(), p.x.end()), std::vector<double>(p.x.begin(), p.x.end()),
                     std::vector<double>(p.value.size()), std::vector<double>(p.n), std::vector<double>(p.n)};
   for (std::int64_t i = 0; i < p.n; ++i) {
@@ -99,12 +99,12 @@ Decoded<double> expected(const Problem<T>& p) {
 }
 
 template <class T>
-void check(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::int64_t k,
-           std::int64_t keep) {
+void check_decode(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::int64_t k,
+                  std::int64_t keep) {
   for (const std::int64_t count : problem_counts) {
     SCOPED_TRACE(testing::Message() << "problems " << count << " n " << n << " d " << d << " h " << h << " k "
                                     << k << " keep " << keep);
-    std::vector<Problem<T>> problems;
+    std::vector<SaeDecodeProblem<T>> problems;
     for (std::int64_t p = 0; p < count; ++p) problems.emplace_back(p, n, d, h, k, keep);
     const Decoded<T> all = run(device, problems);
     const Decoded<T> short_form = run(device, problems, false);
@@ -132,8 +132,8 @@ TEST_P(SaeDecodeOn, EqualsPlainLoops) {
   const std::int64_t shapes[][5] = {
       {1, 1, 1, 1, 1}, {3, 5, 7, 1, 4}, {65, 33, 12, 2, 8}, {9, 1030, 40, 4, 16}, {4, 31, 9, 9, 9}};
   for (const auto& s : shapes) {
-    check<float>(*device_, s[0], s[1], s[2], s[3], s[4]);
-    check<double>(*device_, s[0], s[1], s[2], s[3], s[4]);
+    check_decode<float>(*device_, s[0], s[1], s[2], s[3], s[4]);
+    check_decode<double>(*device_, s[0], s[1], s[2], s[3], s[4]);
   }
 }
 

@@ -9,9 +9,9 @@ namespace {
 class SaeGradientOn : public OnEveryDevice {};
 
 template <class T>
-struct Problem {
-  Problem(std::int64_t p, std::int64_t n_, std::int64_t d_, std::int64_t h_, std::int64_t k_,
-          std::int64_t keep_)
+struct SaeGradientProblem {
+  SaeGradientProblem(std::int64_t p, std::int64_t n_, std::int64_t d_, std::int64_t h_, std::int64_t k_,
+                     std::int64_t keep_)
       : n(n_),
         d(d_),
         h(h_),
@@ -40,18 +40,18 @@ struct Gradients {
 };
 
 template <class T>
-Gradients<T> run(Device& device, const std::vector<Problem<T>>& problems) {
-  const Problem<T>& p = problems.front();
-  const auto joined_on = [&](std::vector<T> Problem<T>::*which) {
+Gradients<T> run(Device& device, const std::vector<SaeGradientProblem<T>>& problems) {
+  const SaeGradientProblem<T>& p = problems.front();
+  const auto joined_on = [&](std::vector<T> SaeGradientProblem<T>::*which) {
     return on(device, joined(problems, which));
   };
-  const Buffer<T> x = joined_on(&Problem<T>::x);
-  const Buffer<T> residual = joined_on(&Problem<T>::residual);
-  const Buffer<T> residual_multi = joined_on(&Problem<T>::residual_multi);
-  const Buffer<T> weights = joined_on(&Problem<T>::weights);
-  const Buffer<T> slope = joined_on(&Problem<T>::slope);
-  const Buffer<T> value = joined_on(&Problem<T>::value);
-  const Buffer<std::int32_t> index = on(device, joined(problems, &Problem<T>::index));
+  const Buffer<T> x = joined_on(&SaeGradientProblem<T>::x);
+  const Buffer<T> residual = joined_on(&SaeGradientProblem<T>::residual);
+  const Buffer<T> residual_multi = joined_on(&SaeGradientProblem<T>::residual_multi);
+  const Buffer<T> weights = joined_on(&SaeGradientProblem<T>::weights);
+  const Buffer<T> slope = joined_on(&SaeGradientProblem<T>::slope);
+  const Buffer<T> value = joined_on(&SaeGradientProblem<T>::value);
+  const Buffer<std::int32_t> index = on(device, joined(problems, &SaeGradientProblem<T>::index));
   // Not zero at first: every entry must be written.
   const auto threes = [&](std::size_t size) { return on(device, std::vector<T>(size, T(3))); };
   Buffer<T> encoder = threes(weights.size());
@@ -81,7 +81,7 @@ Gradients<T> run(Device& device, const std::vector<Problem<T>>& problems) {
 }
 
 template <class T>
-Gradients<double> expected(const Problem<T>& p) {
+Gradients<double> expected(const SaeGradientProblem<T>& p) {
   Gradients<double> g{std::vector<double>(p.h * p.d), std::vector<double>(p.h),
                       std::vector<double>(p.h * p.d), std::vector<double>(p.d)};
   const auto pull = [&](std::int64_t i, std::int64_t c, bool among_k) {
@@ -107,12 +107,12 @@ Gradients<double> expected(const Problem<T>& p) {
 }
 
 template <class T>
-void check(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::int64_t k,
-           std::int64_t keep) {
+void check_gradient(Device& device, std::int64_t n, std::int64_t d, std::int64_t h, std::int64_t k,
+                    std::int64_t keep) {
   for (const std::int64_t count : problem_counts) {
     SCOPED_TRACE(testing::Message() << "problems " << count << " n " << n << " d " << d << " h " << h << " k "
                                     << k << " keep " << keep);
-    std::vector<Problem<T>> problems;
+    std::vector<SaeGradientProblem<T>> problems;
     for (std::int64_t p = 0; p < count; ++p) problems.emplace_back(p, n, d, h, k, keep);
     const Gradients<T> all = run(device, problems);
     for (std::int64_t p = 0; p < count; ++p) {
@@ -134,13 +134,13 @@ TEST_P(SaeGradientOn, EqualsPlainLoops) {
   const std::int64_t shapes[][5] = {{1, 1, 1, 1, 1},      {3, 5, 70, 1, 4},   {65, 33, 12, 2, 8},
                                     {9, 1030, 40, 4, 16}, {150, 31, 9, 9, 9}, {900, 8, 400, 1, 5}};
   for (const auto& s : shapes) {
-    check<float>(*device_, s[0], s[1], s[2], s[3], s[4]);
-    check<double>(*device_, s[0], s[1], s[2], s[3], s[4]);
+    check_gradient<float>(*device_, s[0], s[1], s[2], s[3], s[4]);
+    check_gradient<double>(*device_, s[0], s[1], s[2], s[3], s[4]);
   }
 }
 
 TEST(SaeGradientOnHost, SameBytesForAnyThreads) {
-  const std::vector<Problem<float>> problems{{0, 256, 300, 64, 1, 4}, {1, 256, 300, 64, 1, 4}};
+  const std::vector<SaeGradientProblem<float>> problems{{0, 256, 300, 64, 1, 4}, {1, 256, 300, 64, 1, 4}};
   expect_same_bytes_for_any_threads([&](Device& device) {
     Gradients<float> g = run(device, problems);
     g.encoder.insert(g.encoder.end(), g.decoder.begin(), g.decoder.end());

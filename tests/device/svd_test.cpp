@@ -12,11 +12,11 @@ namespace {
 
 using exact::Matrix;
 
-struct Parts {
+struct SingularParts {
   Matrix u, s, vt;
 };
 
-Parts decompose(Device& device, const Matrix& a) {
+SingularParts svd_of(Device& device, const Matrix& a) {
   Buffer<double> matrix(device, std::span<const double>(a.values));
   const std::int64_t p = std::min(a.m, a.n);
   Buffer<double> u(device, static_cast<std::size_t>(a.m * p));
@@ -27,7 +27,7 @@ Parts decompose(Device& device, const Matrix& a) {
 }
 
 /// What any decomposition must be: orthonormal on both sides, descending, and the matrix itself.
-void expect_decomposition(const Parts& parts, const Matrix& a) {
+void expect_svd(const SingularParts& parts, const Matrix& a) {
   const std::int64_t p = std::min(a.m, a.n);
   const double rounding = 1e-14 * static_cast<double>(std::max(a.m, a.n));
   const Matrix v = exact::transposed(parts.vt);
@@ -45,7 +45,7 @@ TEST_P(SvdOn, TakesRandomMatricesApart) {
            {1, 1}, {1, 9}, {9, 1}, {2, 3}, {31, 33}, {33, 31}, {64, 64}, {7, 300}, {300, 7}, {129, 257}}) {
     SCOPED_TRACE(testing::Message() << m << " x " << n);
     const Matrix a = exact::noise(m, n, static_cast<std::uint64_t>(m * 1000 + n));
-    expect_decomposition(decompose(*device_, a), a);
+    expect_svd(svd_of(*device_, a), a);
   }
 }
 
@@ -56,7 +56,7 @@ TEST_P(SvdOn, FindsKnownSingularValues) {
     std::vector<double> values;
     for (std::int64_t i = 0; i < p; ++i) values.push_back(std::pow(10.0, 3 - 0.5 * static_cast<double>(i)));
     const Matrix a = exact::product(exact::orthonormal(m, p, 1), values, exact::orthonormal(n, p, 2));
-    const Parts parts = decompose(*device_, a);
+    const SingularParts parts = svd_of(*device_, a);
     for (std::int64_t i = 0; i < p; ++i)
       EXPECT_NEAR(parts.s.values[static_cast<std::size_t>(i)], values[static_cast<std::size_t>(i)],
                   1e-13 * values.front());
@@ -72,9 +72,9 @@ TEST_P(SvdOn, TakesDeficientMatricesApart) {
   for (std::int64_t i = 0; i < 30; ++i) holes(i, 7) = holes(11, i) = 0;
   for (const Matrix& a : {flat, exact::transposed(flat), repeated, exact::transposed(repeated), holes}) {
     SCOPED_TRACE(testing::Message() << a.m << " x " << a.n);
-    expect_decomposition(decompose(*device_, a), a);
+    expect_svd(svd_of(*device_, a), a);
   }
-  const Parts parts = decompose(*device_, flat);
+  const SingularParts parts = svd_of(*device_, flat);
   EXPECT_GT(parts.s.values[4], 1.0);
   EXPECT_LT(parts.s.values[5], 1e-12);
 }
@@ -83,8 +83,8 @@ TEST_P(SvdOn, TakesZeroApart) {
   for (const auto& [m, n] :
        std::initializer_list<std::pair<std::int64_t, std::int64_t>>{{1, 1}, {6, 4}, {4, 6}}) {
     const Matrix zero(m, n);
-    const Parts parts = decompose(*device_, zero);
-    expect_decomposition(parts, zero);
+    const SingularParts parts = svd_of(*device_, zero);
+    expect_svd(parts, zero);
     EXPECT_EQ(exact::norm(parts.s), 0);
   }
 }
@@ -95,7 +95,7 @@ TEST_P(SvdOn, RefusesWhatIsNotFinite) {
     Matrix a = exact::noise(70, 50, 8);
     a(69, 49) = bad;
     try {
-      (void)decompose(*device_, a);
+      (void)svd_of(*device_, a);
       FAIL() << bad << " passed";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Exit::numbers);
@@ -109,7 +109,7 @@ INCIPIT_ON_EVERY_DEVICE(SvdOn);
 TEST(Svd, SameBytesForAnyThreads) {
   const Matrix a = exact::noise(150, 90, 9);
   expect_same_bytes_for_any_threads([&](Device& device) {
-    const Parts parts = decompose(device, a);
+    const SingularParts parts = svd_of(device, a);
     std::vector<double> all = parts.u.values;
     all.insert(all.end(), parts.s.values.begin(), parts.s.values.end());
     all.insert(all.end(), parts.vt.values.begin(), parts.vt.values.end());

@@ -9,7 +9,7 @@
 namespace incipit::device {
 namespace {
 
-constexpr std::int64_t tile_columns = 512;
+constexpr std::int64_t covariance_columns = 512;
 
 /// Columns [begin, end) of one side.
 struct Columns {
@@ -55,13 +55,15 @@ void make_tile(const CrossCovariance<T>& op, const Columns& x, const Columns& y)
 
 template <class T>
 void run(const CrossCovariance<T>& op, int threads) {
-  const std::int64_t down = (op.d_x + tile_columns - 1) / tile_columns;
-  const std::int64_t across = (op.d_y + tile_columns - 1) / tile_columns;
+  const std::int64_t down = (op.d_x + covariance_columns - 1) / covariance_columns;
+  const std::int64_t across = (op.d_y + covariance_columns - 1) / covariance_columns;
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(threads) if (down * across > 1)
   for (std::int64_t i = 0; i < down; ++i) {
     for (std::int64_t j = 0; j < across; ++j) {
-      make_tile(op, {op.x, op.d_x, op.mean_x, i * tile_columns, std::min((i + 1) * tile_columns, op.d_x)},
-                {op.y, op.d_y, op.mean_y, j * tile_columns, std::min((j + 1) * tile_columns, op.d_y)});
+      make_tile(
+          op,
+          {op.x, op.d_x, op.mean_x, i * covariance_columns, std::min((i + 1) * covariance_columns, op.d_x)},
+          {op.y, op.d_y, op.mean_y, j * covariance_columns, std::min((j + 1) * covariance_columns, op.d_y)});
     }
   }
 }

@@ -14,31 +14,31 @@
 namespace incipit::device {
 namespace {
 
-/// Tiles of the product. Rows are padded to whole tiles, so that a row's sums never depend on how many rows
-/// stand below it; a BLAS may still sum the rows of one tile in different orders.
-constexpr std::int64_t tile_rows = encode_tile_rows;
+/// Tiles of the product: encode_tile_rows by these. Rows are padded to whole tiles, so that a row's sums
+/// never depend on how many rows stand below it; a BLAS may still sum the rows of one tile in different
+/// orders.
 constexpr std::int64_t tile_latents = 512;
 /// Rows whose z is held at once.
-constexpr std::int64_t chunk_rows = 2 * tile_rows;
+constexpr std::int64_t chunk_rows = 2 * encode_tile_rows;
 
 template <class T>
-struct Scratch {
+struct EncodeScratch {
   std::unique_ptr<T[]> z;                     ///< chunk_rows×h
-  std::unique_ptr<T[]> padded;                ///< tile_rows×d, the last rows of x with zeros below
+  std::unique_ptr<T[]> padded;                ///< encode_tile_rows×d, the last rows of x with zeros below
   std::unique_ptr<std::int32_t[]> selection;  ///< threads×h
   std::int64_t padded_from = 0;               ///< the row of x that padded begins with
 };
 
 template <class T>
-Scratch<T> make_scratch(const EncodeTopK<T>& op, int threads) {
-  Scratch<T> scratch;
-  const std::int64_t whole = op.n / tile_rows * tile_rows;
-  const std::int64_t rows = std::min(chunk_rows, whole < op.n ? whole + tile_rows : whole);
+EncodeScratch<T> make_scratch(const EncodeTopK<T>& op, int threads) {
+  EncodeScratch<T> scratch;
+  const std::int64_t whole = op.n / encode_tile_rows * encode_tile_rows;
+  const std::int64_t rows = std::min(chunk_rows, whole < op.n ? whole + encode_tile_rows : whole);
   scratch.z = std::make_unique_for_overwrite<T[]>(rows * op.h);
   scratch.selection = std::make_unique_for_overwrite<std::int32_t[]>(threads * op.h);
   scratch.padded_from = whole;
   if (whole < op.n) {
-    scratch.padded = std::make_unique<T[]>(tile_rows * op.d);
+    scratch.padded = std::make_unique<T[]>(encode_tile_rows * op.d);
     std::copy(op.x + whole * op.d, op.x + op.n * op.d, scratch.padded.get());
   }
   return scratch;
@@ -48,9 +48,9 @@ Scratch<T> make_scratch(const EncodeTopK<T>& op, int threads) {
 template <class T>
 void multiply_tile(const EncodeTopK<T>& op, const T* x, std::int64_t latent, T* z) {
   const std::int64_t latents = std::min(tile_latents, op.h - latent);
-  host::gemm(host::Transpose::no, host::Transpose::yes, tile_rows, latents, op.d, T{1}, x, op.d,
+  host::gemm(host::Transpose::no, host::Transpose::yes, encode_tile_rows, latents, op.d, T{1}, x, op.d,
              op.encoder + latent * op.d, op.d, T{0}, z, op.h);
-  for (std::int64_t row = 0; row < tile_rows; ++row) {
+  for (std::int64_t row = 0; row < encode_tile_rows; ++row) {
     T* out = z + row * op.h;
     const T* bias = op.bias + latent;
 #pragma omp simd
@@ -62,15 +62,15 @@ void multiply_tile(const EncodeTopK<T>& op, const T* x, std::int64_t latent, T* 
 }
 
 template <class T>
-void run_chunk(const EncodeTopK<T>& op, const Scratch<T>& scratch, std::int64_t begin, std::int64_t end,
+void run_chunk(const EncodeTopK<T>& op, const EncodeScratch<T>& scratch, std::int64_t begin, std::int64_t end,
                int threads) {
-  const std::int64_t row_tiles = (end - begin + tile_rows - 1) / tile_rows;
+  const std::int64_t row_tiles = (end - begin + encode_tile_rows - 1) / encode_tile_rows;
   const std::int64_t latent_tiles = (op.h + tile_latents - 1) / tile_latents;
 #pragma omp parallel num_threads(threads)
   {
 #pragma omp for schedule(dynamic)
     for (std::int64_t tile = 0; tile < row_tiles * latent_tiles; ++tile) {
-      const std::int64_t row = tile / latent_tiles * tile_rows;
+      const std::int64_t row = tile / latent_tiles * encode_tile_rows;
       const std::int64_t latent = tile % latent_tiles * tile_latents;
       const T* x = begin + row == scratch.padded_from ? scratch.padded.get() : op.x + (begin + row) * op.d;
       multiply_tile(op, x, latent, scratch.z.get() + row * op.h + latent);
@@ -99,7 +99,7 @@ EncodeTopK<T> of_problem(EncodeTopK<T> op, std::int64_t p) {
 
 template <class T>
 void run_problem(const EncodeTopK<T>& op, int threads) {
-  const Scratch<T> scratch = make_scratch(op, threads);
+  const EncodeScratch<T> scratch = make_scratch(op, threads);
   for (std::int64_t begin = 0; begin < op.n; begin += chunk_rows)
     run_chunk(op, scratch, begin, std::min(begin + chunk_rows, op.n), threads);
 }

@@ -13,22 +13,22 @@ namespace incipit::device {
 namespace {
 
 /// Queries whose scores are made at once.
-constexpr std::int64_t block_rows = 64;
+constexpr std::int64_t text_rows = 64;
 
-struct Block {
+struct TextBlock {
   std::int64_t query;    ///< first row
   std::int64_t queries;  ///< rows
   std::int64_t key;      ///< first row of the sequence
   std::int64_t keys;     ///< rows of the sequence
 };
 
-std::vector<Block> blocks_of(const FullAttention& op) {
-  std::vector<Block> blocks;
+std::vector<TextBlock> blocks_of(const FullAttention& op) {
+  std::vector<TextBlock> blocks;
   for (std::int64_t s = 0; s < op.sequences; ++s) {
     const std::int64_t begin = op.starts[s];
     const std::int64_t keys = op.starts[s + 1] - begin;
-    for (std::int64_t i = 0; i < keys; i += block_rows)
-      blocks.push_back({begin + i, std::min(block_rows, keys - i), begin, keys});
+    for (std::int64_t i = 0; i < keys; i += text_rows)
+      blocks.push_back({begin + i, std::min(text_rows, keys - i), begin, keys});
   }
   return blocks;
 }
@@ -43,8 +43,8 @@ void scale_by(float* x, float factor, std::int64_t n) {
   for (std::int64_t j = 0; j < n; ++j) x[j] *= factor;
 }
 
-/// `scores` has room for block_rows queries and the longest sequence's keys.
-void attend(const FullAttention& op, const Block& block, std::int64_t head, float* scores) {
+/// `scores` has room for text_rows queries and the longest sequence's keys.
+void attend(const FullAttention& op, const TextBlock& block, std::int64_t head, float* scores) {
   const std::int64_t size = op.head_size;
   const std::int64_t width = op.heads * size;
   const std::int64_t first = head * op.rows;
@@ -60,7 +60,7 @@ void attend(const FullAttention& op, const Block& block, std::int64_t head, floa
                .ldb = size,
                .c = scores,
                .ldc = block.keys});
-  float sums[block_rows];
+  float sums[text_rows];
   for (std::int64_t i = 0; i < block.queries; ++i) {
     float* row = scores + i * block.keys;
     if (op.bias != nullptr) {
@@ -84,9 +84,9 @@ void attend(const FullAttention& op, const Block& block, std::int64_t head, floa
 }  // namespace
 
 void HostDevice::full_attention(const FullAttention& op) {
-  const std::vector<Block> blocks = blocks_of(op);
+  const std::vector<TextBlock> blocks = blocks_of(op);
   const auto count = static_cast<std::int64_t>(blocks.size());
-  const auto room = static_cast<std::size_t>(block_rows * op.longest);
+  const auto room = static_cast<std::size_t>(text_rows * op.longest);
   std::vector<std::vector<float>> scores(static_cast<std::size_t>(threads_), std::vector<float>(room));
 #pragma omp parallel for collapse(2) schedule(dynamic, 4) num_threads(threads_) if (threads_ > 1)
   for (std::int64_t b = 0; b < count; ++b) {

@@ -16,8 +16,8 @@ namespace {
 
 using host::Transpose;
 
-constexpr std::int64_t block_rows = 128;
-constexpr std::int64_t block_columns = 256;
+constexpr std::int64_t auxiliary_rows = 128;
+constexpr std::int64_t auxiliary_columns = 256;
 
 /// One problem, with at least one dead latent.
 template <class T>
@@ -85,8 +85,8 @@ void select(const Auxiliary<T>& op, Gathered<T>& g, int threads) {
 template <class T>
 void reconstruct(const Auxiliary<T>& op, Gathered<T>& g, T factor, int threads) {
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
-  for (std::int64_t begin = 0; begin < op.n; begin += block_rows) {
-    const std::int64_t rows = std::min(block_rows, op.n - begin);
+  for (std::int64_t begin = 0; begin < op.n; begin += auxiliary_rows) {
+    const std::int64_t rows = std::min(auxiliary_rows, op.n - begin);
     const T* activation = g.activation.get() + begin * op.dead_count;
     T* slope = g.slope.get() + begin * op.dead_count;
     T* f = g.f.get() + begin * op.d;
@@ -106,8 +106,8 @@ template <class T>
 void add_product(const Auxiliary<T>& op, Gathered<T>& g, T factor, const T* left, const T* right, T* target,
                  int threads) {
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
-  for (std::int64_t column = 0; column < op.d; column += block_columns) {
-    const std::int64_t width = std::min(block_columns, op.d - column);
+  for (std::int64_t column = 0; column < op.d; column += auxiliary_columns) {
+    const std::int64_t width = std::min(auxiliary_columns, op.d - column);
     host::gemm(Transpose::yes, Transpose::no, op.dead_count, width, op.n, factor, left, op.dead_count,
                right + column, op.d, T{0}, g.sum.get() + column, op.d);
     for (std::int64_t j = 0; j < op.dead_count; ++j)

@@ -11,7 +11,7 @@ namespace incipit::device {
 namespace {
 
 /// Columns of the pre-bias summed by one thread at a time.
-constexpr std::int64_t block_columns = 256;
+constexpr std::int64_t gradient_columns = 256;
 
 /// The firing pairs (row, t), as row·keep + t, sorted by latent and then by row: latent j's are
 /// pairs[start[j]] … pairs[start[j + 1] − 1].
@@ -98,8 +98,8 @@ void run_problem(const SaeGradient<T>& op, int threads) {
 #pragma omp for schedule(dynamic, 8)
     for (std::int64_t j = 0; j < op.h; ++j) sum_latent(op, segments, j, terms);
 #pragma omp for schedule(static)
-    for (std::int64_t column = 0; column < op.d; column += block_columns)
-      sum_pre_bias(op, column, std::min(block_columns, op.d - column), terms);
+    for (std::int64_t column = 0; column < op.d; column += gradient_columns)
+      sum_pre_bias(op, column, std::min(gradient_columns, op.d - column), terms);
   }
 }
 

@@ -60,15 +60,15 @@ bool any_larger(const T* z, std::int64_t count, T least) {
 /// Most blocks of numbers hold none that enters the list.
 template <class T>
 void top_k_by_insertion(const T* z, std::int64_t n, std::int64_t keep, std::int32_t* index, T* value) {
-  constexpr std::int64_t lanes = Simd<T>::lanes;
+  constexpr std::int64_t width = Simd<T>::lanes;
   constexpr std::int64_t vectors = 4;
   ShortList<T> list(keep, index, value);
-  std::int64_t start = std::min(n, std::max(keep, vectors * lanes));
+  std::int64_t start = std::min(n, std::max(keep, vectors * width));
   list.offer(z, 0, start);
-  for (; start + vectors * lanes <= n; start += vectors * lanes) {
+  for (; start + vectors * width <= n; start += vectors * width) {
     if (!any_larger(z + start, vectors, list.least())) continue;
-    for (std::int64_t u = start; u < start + vectors * lanes; u += lanes)
-      if (any_larger(z + u, 1, list.least())) list.offer(z, u, u + lanes);
+    for (std::int64_t u = start; u < start + vectors * width; u += width)
+      if (any_larger(z + u, 1, list.least())) list.offer(z, u, u + width);
   }
   list.offer(z, start, n);
 }
