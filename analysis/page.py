@@ -58,7 +58,8 @@ def anchor_part(emergence, anchor):
     for curve in emergence.curves(anchor):
         parts.append(f"<h3>Along {html.escape(curve.name)}</h3>")
         if curve.name != "grid":  # a grid is no line: nothing is born along it
-            parts += [tables.headline(emergence, curve), "<h4>What the curve says</h4>", tables.conclusions(emergence, curve)]
+            parts += [tables.headline(emergence, curve), "<h4>What the curve says</h4>", tables.conclusions(emergence, curve),
+                      tables.ablations(emergence, curve)]
         for drawing in figures.of_curve(emergence, curve):
             figure = drawing.draw(width=style.DOUBLE)
             if figure is not None:

@@ -84,8 +84,7 @@ def panels(emergence, curve, series, width, name, limits=None, zero=0.0, marks=N
         style.gaps(ax, axis.positions, curve.dropped)
         entries = [one.draw(ax, axis.positions, s) for one in series if one.known[s]]
         if not read[s]:
-            ax.text(0.5, 0.6, reason(curve, s), transform=ax.transAxes, ha="center", va="center", color=GREY, zorder=5,
-                    bbox={"fc": "white", "ec": "none", "pad": 1})
+            ax.text(0.5, 0.97, reason(curve, s), transform=ax.transAxes, ha="center", va="top", color=GREY, zorder=5)
         return entries + (marks.draw(ax, s) if marks else []) + ([(np.nan, "dotted: dropped by the audit", GREY)] if curve.dropped.any() else [])
 
     return style.per_subject(draw, told, style.subject_titles(emergence), width, (axis.name, name), axis.dress, limits)
@@ -149,25 +148,56 @@ def rungs(emergence, curve, width):
     return panels(emergence, curve, series, width, "contrast, %")
 
 
-CONTROLS = {"own": ("own dictionary", GREEN, "-"), "first_step": ("first step's", ORANGE, "--"), "random_weights": ("random weights", GREY, ":"),
-            "untrained": ("untrained, made anew", "#7A5195", "-"), "ceiling": ("ceiling", PURPLE, "-."), "random_latents": ("random latents, 95 %", RED, ":"), "seeds": ("seeds, range", "black", "--")}
+class Seeds(Series):
+    """A line for each seed, and their range."""
+
+    def __init__(self, found):
+        super().__init__("seeds, each and range", "black", *(100 * found[part] for part in ("value", "low", "high")), context=True)
+        self.each = 100 * found["each"]
+
+    def draw(self, ax, x, s):
+        style.band(ax, x, self.low[:, s], self.high[:, s], self.colour, alpha=0.12)
+        for one in self.each:
+            style.line(ax, x, one[:, s], self.colour, "--", "", 0.6, label="seed")
+        return style.end(x, self.value[:, s]), self.label, self.colour
+
+
+UNLEARNED = {"random_weights": ("floor: random weights", GREY, ":"), "untrained": ("untrained, made anew", PURPLE, "-"), "ceiling": ("ceiling", GREEN, "-."),
+             "random_latents": ("random latents, 95 %", RED, ":")}
+OTHERS = {"own": ("own dictionary", GREEN, "-"), "first_step": ("first step's", ORANGE, "-.")}
+
+
+def beside(curve, names):
+    """The series of a curve's controls of these names that the file has."""
+    found = curve.controls
+    return [Series(label, colour, *(100 * found[name][part] for part in ("value", "low", "high")), line=line, marker="", context=True)
+            for name, (label, colour, line) in names.items() if name in found]
+
+
+def with_controls(emergence, curve, width, series):
+    """The curve in front of its controls; None without any."""
+    if not series:
+        return None
+    return panels(emergence, curve, [*series, measured(curve, "contrast", curve.shown, "this curve, 95 %", BLUE, 100)], width, "contrast, %")
 
 
 def controls(emergence, curve, width):
-    """The curve beside what its controls give; None for a file without controls of curves."""
+    """The curve beside what is there without learning or without labels, and the most that a width can hold."""
+    return with_controls(emergence, curve, width, beside(curve, UNLEARNED))
+
+
+def dictionaries(emergence, curve, width):
+    """The curve beside those of other dictionaries: made anew at each point, at the first step, from other seeds."""
     found = curve.controls
-    if not found:
-        return None
-    series = [Series(label, colour, *(100 * found[name][part] for part in ("value", "low", "high")), line=line, marker="", context=True)
-              for name, (label, colour, line) in CONTROLS.items() if name in found]
-    series.append(measured(curve, "contrast", curve.shown, "this curve, 95 %", BLUE, 100))
-    return panels(emergence, curve, series, width, "contrast, %")
+    return with_controls(emergence, curve, width, beside(curve, OTHERS) + ([Seeds(found["seeds"])] if "seeds" in found else []))
 
 
 def linear_probe(emergence, curve, width):
     """AUC of the linear probe and of the dictionary: what is linearly there, and what this dictionary shows of it."""
     probe = Series("linear probe, 95 %", ORANGE, curve["probe_auc"], *(curve.part("probe_auc", end) for end in ("_low", "_high")), marker="s", width=2.2)
-    return panels(emergence, curve, [probe, measured(curve, "auc", curve.shown, "latents, 95 %", BLUE)], width, "AUC on judged probes", (0.25, 1.03), 0.5)
+    latents = measured(curve, "auc", curve.shown, "latents, 95 %", BLUE)
+    limits = style.span(probe.low, latents.low, least=(0.4, 1.0))
+    return panels(emergence, curve, [probe, latents], width, "AUC on judged probes", limits, 0.5)
 
 
 def tau_sweep(emergence, curve, width):
