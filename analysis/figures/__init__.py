@@ -24,7 +24,7 @@ FIGURES = (
     ("map", maps.heat_map, "The same contrasts as a map ({where}). In brackets, or with a dot: the 95 % interval holds zero; hatched: no value; "
      "×: dropped by the audit; red triangle: the bottom of a dip that is called."),
     ("onsets", order.onsets, "Order of the onsets ({where}): the bracket of neighbouring points between which half the final level is crossed for good, "
-     "and the 95 % interval over resamples of whole groups; with each rank its 95 % interval."),
+     "and the 95 % interval over resamples of whole groups; ◂: there at the first point. With each rank its 95 % interval."),
     ("controls", lines.controls, "The curve beside what is there without learning ({where}). What these reach too is not evidence of learning: random "
      "weights never learned, and random latents have no label. Ceiling: the anchor cut to as many dimensions as the point's model has."),
     ("dictionaries", lines.dictionaries, "The curve beside those of other dictionaries ({where}): what hangs on where the dictionary was made, and on its seed. "

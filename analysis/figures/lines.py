@@ -97,16 +97,41 @@ def contrast(emergence, curve, width):
     text = [Level(100 * values["contrast"], label, line) for (label, line), values in
             zip((("last word alone", ":"), ("all words alone", "--")), emergence.token_baseline(curve.anchor).values())]
     low, high = style.span(shown.low, shown.high, null.low, null.high, *(one.value for one in text), least=(0, 10))
-    marks = Marks(curve, shown.value, (low, high + 0.12 * (high - low)))
+    marks = Marks(curve, shown.value, (low, high + 0.12 * (high - low)), style.Panels.inner(len(emergence.subjects), width))
     return panels(emergence, curve, [null, *text, shown], width, "contrast, %", marks.limits, marks=marks)
 
 
 class Marks:
     """The onset's bracket and interval above a subject's line, and its dips with their verdicts below."""
 
-    def __init__(self, curve, value, limits):
-        self.axis, self.value, self.limits = style.Axis(curve), value, limits
+    ROW, CHARACTER = 0.13, 0.045  # height of a verdict as a share of the panel; inches that one of its characters takes
+
+    def __init__(self, curve, value, limits, inches):
+        self.axis, self.value = style.Axis(curve), value
         self.conclusions, self.dips = curve.conclusions, curve.dips
+        self.rows = self.rows_of(inches)
+        low, high = limits
+        self.limits = low - self.ROW * (high - low) * max(self.rows, default=0), high
+
+    def rows_of(self, inches):
+        """For each dip the row of its verdict, counted from below: one in which no other verdict of the subject is near."""
+        rows, taken = [], {}
+        for dip in self.dips:
+            where, half = inches * self.share(dip), 0.5 * self.CHARACTER * len(dip["verdict"])
+            left = where - half * (1 + self.side(dip))
+            row = next(r for r in range(len(self.dips)) if all(left > b or left + 2 * half < a for a, b in taken.get((dip["subject"], r), [])))
+            taken.setdefault((dip["subject"], row), []).append((left, left + 2 * half))
+            rows.append(row)
+        return rows
+
+    def share(self, dip):
+        """Where a dip lies between the ends of the axis, 0 to 1."""
+        left, right = self.axis.limits()
+        return (self.axis.positions[dip["at"]] - left) / (right - left)
+
+    def side(self, dip):
+        """On which side of a dip its verdict stands: -1 right, 0 about it, 1 left."""
+        return -1 if self.share(dip) < 0.25 else 1 if self.share(dip) > 0.75 else 0
 
     @property
     def kinds(self):
@@ -126,14 +151,12 @@ class Marks:
             else:
                 ax.plot(high, y, "<", color=PURPLE, ms=3.5, mew=0)
             entries.append((y, "onset: bracket, 95 %", PURPLE))
-        for dip in self.dips:
+        for dip, row in zip(self.dips, self.rows):
             if dip["subject"] == s:
                 x, height = self.axis.positions[dip["at"]], self.value[dip["at"], s]
-                left, right = self.axis.limits()
-                where = (x - left) / (right - left)
                 ax.plot(x, height, "v", color=RED, ms=4.5, mec="white", mew=0.5, zorder=6, label="dip")
-                ax.text(x, bottom + 0.02 * (top - bottom), dip["verdict"], color=RED, fontsize=6, va="bottom",
-                        ha="left" if where < 0.25 else "right" if where > 0.75 else "center",
+                ax.text(x, bottom + (0.02 + self.ROW * row) * (top - bottom), dip["verdict"], color=RED, fontsize=6, va="bottom",
+                        ha={-1: "left", 0: "center", 1: "right"}[self.side(dip)],
                         bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.3})
                 entries.append((height, "dip, and why", RED))
         return list({text: (y, text, colour) for y, text, colour in entries}.values())

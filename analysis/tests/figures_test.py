@@ -100,6 +100,24 @@ def test_dips_and_onsets_are_marked_with_their_verdict(emergence, curve):
     assert len(marked(sites.drift(emergence, curve, style.SINGLE), "dip")) == 4
 
 
+@pytest.mark.parametrize("at, rows", [((2, 3), [0, 1]), ((1, 5), [0, 0])])
+def test_verdicts_of_one_subject_do_not_touch(own, at, rows):
+    with h5py.File(own, "r+") as file:
+        dips = file["anchors/time/curves/time/conclusions/dips"]
+        for name in list(dips):
+            both = np.repeat(dips[name][...], 2, axis=0)
+            del dips[name]
+            dips[name] = np.array(at) if name == "at" else both
+    with Emergence(own) as emergence:
+        curve = emergence.curves("time")[0]
+        figure = lines.contrast(emergence, curve, style.SINGLE)
+        figure.draw_without_rendering()
+        texts = [t for t in figure.axes[0].texts if t.get_text() == "outvoted"]
+        assert lines.Marks(curve, curve.measure("contrast"), (0, 1), style.Panels.inner(3, style.SINGLE)).rows == rows
+        one, other = (t.get_window_extent() for t in texts)
+        assert not one.overlaps(other)
+
+
 def test_onsets_stand_in_their_order(emergence, curve):
     figure = order.onsets(emergence, curve, style.SINGLE)
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["law & order (never read)", "biology"]
