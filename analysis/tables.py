@@ -10,6 +10,8 @@ from . import cards, style
 CONTROLS = {"own": "own dictionary", "first_step": "first step's", "random_weights": "floor: random weights",
             "untrained": "untrained, made anew", "ceiling": "ceiling",
             "random_latents": "random latents", "seeds": "seeds"}
+SHORT_NAMES = {"own": "own", "first_step": "first step", "random_weights": "floor", "untrained": "untrained", "ceiling": "ceiling",
+               "random_latents": "random", "seeds": "seeds"}
 SHORT = 28  # characters of a cell that is not broken into lines
 
 
@@ -57,19 +59,32 @@ def headline(emergence, curve):
                ("null 95 %", map(between, get["contrast_null_low"], get["contrast_null_high"])),
                ("p", [number(v, 3) for v in get["contrast_p"]]), ("AUC", map(number, get["auc"])), ("probe AUC", map(number, probe)),
                ("last word %", map(percent, baseline["last_word"]["contrast"])), ("all words %", map(percent, baseline["bag_of_words"]["contrast"]))]
-    controls = curve.controls
-    for name, title in CONTROLS.items():
-        if name in controls:
-            at = controls[name]
-            shown = [f"{percent(v)} ({between(a, b)})" if np.isfinite(v) else "–" for v, a, b in zip(at["value"][p], at["low"][p], at["high"][p])]
-            if name == "seeds":  # a mean of few is no mean of all
-                shown = [cell if m in (0, len(at["each"])) else f"{cell} {m} of {len(at['each'])}" for cell, m in zip(shown, at["matched"])]
-            columns.append((title, shown))
+    found = curve.controls
+    columns += [(SHORT_NAMES[name], [percent(v) for v in found[name]["value"][p]]) for name in CONTROLS if name in found]
     names, cells = zip(*columns)
     caption = f"<p>At {html.escape(curve.models[p])}, step {curve['step'][p]}, layer {curve['layer'][p]}; rung {curve.rungs[curve.shown]}."
-    if controls:
-        caption += " Controls: contrast in %, with its 95 % interval (random latents: band over draws; seeds: range, over those with a matched latent, n of m)."
-    return caption + "</p>" + table(names, [list(row) for row in zip(*cells)], emergence)
+    if found:
+        caption += " The last columns: contrast of the controls in %, told below."
+    return caption + "</p>" + table(names, [list(row) for row in zip(*cells)], emergence) + (controls(emergence, curve, found) if found else "")
+
+
+def controls(emergence, curve, found):
+    """The contrast at the anchor's own site beside that of each control, with intervals."""
+    p = curve.home
+    shown = {"this curve": {part: curve.measure("contrast" + end) for part, end in (("value", ""), ("low", "_low"), ("high", "_high"))}}
+    shown |= {CONTROLS[name]: found[name] for name in CONTROLS if name in found}
+    columns = [[with_interval(*(at[part][p, s] for part in ("value", "low", "high"))) for s in range(len(emergence.subjects))] for at in shown.values()]
+    if "seeds" in found:  # a mean of few is no mean of all
+        of = len(found["seeds"]["each"])
+        columns[-1] = [cell if m in (0, of) else f"{cell} {m} of {of}" for cell, m in zip(columns[-1], found["seeds"]["matched"])]
+    said = "Contrast in %, with its 95 % interval; of random latents the mean and the band over draws"
+    said += "; of seeds the mean and the range, over those that have a matched latent." if "seeds" in found else "."
+    return (f"<h4>Controls</h4><p>{said}</p>"
+            + table(["subject", *shown], [[name, *row] for name, row in zip(emergence.subjects, zip(*columns))], emergence))
+
+
+def with_interval(value, low, high, show=percent):
+    return f"{show(value)} ({between(low, high, show)})" if np.isfinite(value) else "–"
 
 
 def conclusions(emergence, curve):
@@ -180,8 +195,7 @@ def changes(one, point, s):
     cells = []
     for measure, show in (("contrast", percent), ("auc", number)):
         for when in ("before", "after", "difference"):
-            value, low, high = (part[point, s] for part in one[measure][when])
-            cells.append(f"{show(value)} ({between(low, high, show)})")
+            cells.append(with_interval(*(part[point, s] for part in one[measure][when]), show))
     return cells
 
 

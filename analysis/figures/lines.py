@@ -242,6 +242,9 @@ def tau_sweep(emergence, curve, width):
         ax.set_xlim(sweep.tau[0], sweep.tau[-1])
         ax.tick_params(labelbottom=named)
 
-    titles = [(name + (" (hangs on τ)" if hangs else ""), RED if hangs else "black") for name, hangs in zip(emergence.subjects, sweep.hanging)]
+    titles = []
+    for name, read, hangs in zip(emergence.subjects, emergence.read, sweep.hanging):
+        notes = ["never read"] * (not read) + ["hangs on τ"] * bool(hangs)
+        titles.append((name + (f" ({', '.join(notes)})" if notes else ""), RED if hangs else "black"))
     told = sweep.places["largest"].sum(axis=0)
     return style.per_subject(draw, told, titles, width, ("threshold of matching, τ", "fires, %"), dress, (-4, 104))

@@ -88,15 +88,18 @@ def test_no_label_that_holds_is_said_too(own):
 
 def test_a_headline_percentage_never_stands_alone(emergence):
     text = tables.headline(emergence, emergence.curves("time")[0])
-    for column in ("contrast %", "null 95 %", "last word %", "all words %", "probe AUC", *tables.CONTROLS.values()):
-        assert f"<th>{html.escape(column)}" in text
+    headline, controls = text.split("<h4>Controls</h4>")
+    for column in ("contrast %", "null 95 %", "last word %", "all words %", "probe AUC", *tables.SHORT_NAMES.values()):
+        assert f"<th>{html.escape(column)}" in headline
+    for column in ("this curve", *tables.CONTROLS.values()):
+        assert f"<th>{html.escape(column)}" in controls
     assert "<tr class=never><td>law &amp; order\u00a0<small>never" in text
-    assert "random latents" not in tables.headline(emergence, emergence.curves("space")[0])
+    assert "Controls" not in tables.headline(emergence, emergence.curves("space")[0])
 
 
 def test_seeds_without_latents_are_counted(emergence):
     text = tables.headline(emergence, emergence.curves("time")[0])
-    assert [row[-1] for row in rows_of(text)] == ["10 (5 to 15) 1 of 2", "10 (5 to 15)", "10 (5 to 15)"]
+    assert [row[-1] for row in rows_of(text)] == ["10", "10", "10", "10 (5 to 15) 1 of 2", "10 (5 to 15)", "10 (5 to 15)"]
 
 
 def test_home_is_the_anchors_own_point(emergence):
