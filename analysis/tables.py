@@ -7,10 +7,11 @@ import numpy as np
 from . import cards, style
 
 
-CONTROLS = {"own": "own dictionary", "first_step": "first step's", "random_weights": "floor: random weights",
+# An own dictionary is the anchor's where the anchor sits.
+CONTROLS = {"first_step": "first step's", "random_weights": "floor: random weights",
             "untrained": "untrained, made anew", "ceiling": "ceiling",
             "random_latents": "random latents", "seeds": "seeds"}
-SHORT_NAMES = {"own": "own", "first_step": "first step", "random_weights": "floor", "untrained": "untrained", "ceiling": "ceiling",
+SHORT_NAMES = {"first_step": "first step", "random_weights": "floor", "untrained": "untrained", "ceiling": "ceiling",
                "random_latents": "random", "seeds": "seeds"}
 SHORT = 28  # characters of a cell that is not broken into lines
 
@@ -59,8 +60,9 @@ def headline(emergence, curve):
                ("null 95 %", map(between, get["contrast_null_low"], get["contrast_null_high"])),
                ("p", [number(v, 3) for v in get["contrast_p"]]), ("AUC", map(number, get["auc"])), ("probe AUC", map(number, probe)),
                ("last word %", map(percent, baseline["last_word"]["contrast"])), ("all words %", map(percent, baseline["bag_of_words"]["contrast"]))]
-    found = curve.controls
-    columns += [(SHORT_NAMES[name], [percent(v) for v in found[name]["value"][p]]) for name in CONTROLS if name in found]
+    there = curve.controls
+    found = {name: there[name] for name in CONTROLS if name in there}
+    columns += [(SHORT_NAMES[name], [percent(v) for v in at["value"][p]]) for name, at in found.items()]
     names, cells = zip(*columns)
     caption = f"<p>At {html.escape(curve.models[p])}, step {curve['step'][p]}, layer {curve['layer'][p]}; rung {curve.rungs[curve.shown]}."
     if found:
@@ -72,7 +74,7 @@ def controls(emergence, curve, found):
     """The contrast at the anchor's own site beside that of each control, with intervals."""
     p = curve.home
     shown = {"this curve": {part: curve.measure("contrast" + end) for part, end in (("value", ""), ("low", "_low"), ("high", "_high"))}}
-    shown |= {CONTROLS[name]: found[name] for name in CONTROLS if name in found}
+    shown |= {CONTROLS[name]: at for name, at in found.items()}
     columns = [[with_interval(*(at[part][p, s] for part in ("value", "low", "high"))) for s in range(len(emergence.subjects))] for at in shown.values()]
     if "seeds" in found:  # a mean of few is no mean of all
         of = len(found["seeds"]["each"])
@@ -175,13 +177,13 @@ def ablations(emergence, curve):
             for one in found for s, name in enumerate(emergence.subjects) if any(moved(one[m])[last, s] for m in ("contrast", "auc"))]
     cells, beyond = (sum(int(of(one["contrast"]).sum()) for one in found) for of in (lambda change: np.isfinite(change["difference"][0]), moved))
     said = (f"The model was run again without {listed(one['component'] for one in found)}, each by itself: what it adds at the last token was its mean over "
-            f"probes. Contrast differs beyond its own 95 % interval in {beyond} of {cells} cells (subject, layer, component); chance alone would do so in {cells // 20} at most.")
+            f"probes. Contrast differs beyond its own 95 % interval in {beyond} of {cells} cells (subject, layer, component); about {round(cells / 20)} would by chance alone.")
     reached = table(["subject", "without", *CHANGES, "effect on contrast"], rows, emergence) if rows else "<p>None.</p>"
     return (f"<h4>Without a component</h4><p>{said}</p>{erasers_tried(emergence, curve, found)}"
             f"<p>What has an effect at layer {curve['layer'][last]}, the last, on contrast or AUC; the figures below have every layer:</p>{reached}")
 
 
-CHANGES = ("contrast % (95 %)", "without it", "difference", "AUC (95 %)", "without it", "difference")
+CHANGES = ("contrast % (95 %)", "without it", "difference", "AUC", "without it", "difference (95 %)")
 
 
 def moved(change):
@@ -191,12 +193,10 @@ def moved(change):
 
 
 def changes(one, point, s):
-    """Contrast and AUC as they are and without the component, and their differences, each with its interval, as cells."""
-    cells = []
-    for measure, show in (("contrast", percent), ("auc", number)):
-        for when in ("before", "after", "difference"):
-            cells.append(with_interval(*(part[point, s] for part in one[measure][when]), show))
-    return cells
+    """Contrast and AUC as they are and without the component, and their differences, as cells: contrast and what changes with intervals."""
+    at = {(measure, when): [part[point, s] for part in one[measure][when]] for measure in ("contrast", "auc") for when in one[measure]}
+    return [*(with_interval(*at["contrast", when]) for when in ("before", "after", "difference")),
+            *(number(at["auc", when][0]) for when in ("before", "after")), with_interval(*at["auc", "difference"], number)]
 
 
 def effect(one, point, s, up, down, none):
