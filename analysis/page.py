@@ -12,7 +12,7 @@ from .read import Emergence
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}
 h1{font-size:1.5rem} h2{margin-top:2.5rem;border-bottom:1px solid #ddd} h3{margin-top:1.6rem} h4{margin:1rem 0 .2rem}
-table{border-collapse:collapse;font-size:13px;margin:.6rem 0} th,td{padding:.2rem .4rem;text-align:right}
+table{border-collapse:collapse;font-size:13px;margin:.6rem 0} th,td{padding:.2rem .33rem;text-align:right}
 th{border-bottom:1px solid #888;vertical-align:bottom} td:first-child,th:first-child{text-align:left} tr:nth-child(even){background:#f6f6f6}
 .never td:first-child{color:#b04a00} figure{margin:1.2rem 0} figure svg{width:100%;height:auto}
 figcaption{font-size:13px;color:#444} .note{background:#fff6e0;padding:.5rem .8rem;border-left:4px solid #C77E00}
@@ -58,7 +58,8 @@ def anchor_part(emergence, anchor):
     for curve in emergence.curves(anchor):
         parts.append(f"<h3>Along {html.escape(curve.name)}</h3>")
         if curve.name != "grid":  # a grid is no line: nothing is born along it
-            parts += [tables.headline(emergence, curve), "<h4>What the curve says</h4>", tables.conclusions(emergence, curve)]
+            parts += [tables.headline(emergence, curve), "<h4>What the curve says</h4>", tables.conclusions(emergence, curve),
+                      tables.ablations(emergence, curve)]
         for drawing in figures.of_curve(emergence, curve):
             figure = drawing.draw(width=style.DOUBLE)
             if figure is not None:

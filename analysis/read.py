@@ -192,12 +192,15 @@ class Curve:
 
     @property
     def dips(self):
-        """The falls that are called: subject; from, at and to as points; depth, p, verdict, and the evidence for it."""
+        """The falls that are called: subject; from, at and to as points; depth, p, verdict, and the evidence for it; the components
+        that are erased_by and written_by, lists which are empty without an attribution."""
         if "conclusions/dips" not in self.group:
             return []
         group = self.group["conclusions/dips"]
         columns = {name: texts(item) if item.dtype.kind == "S" else np.asarray(item).tolist() for name, item in group.items() if name not in ("dip", "rung")}
         columns["subject"] = columns.pop("subject_number")
+        for name in ("erased_by", "written_by"):  # files of the first versions lack these
+            columns[name] = [[part for part in words.split(", ") if part] for words in columns.get(name, [""] * len(columns["subject"]))]
         return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
     @property
@@ -216,7 +219,8 @@ class Curve:
     @property
     def controls(self):
         """{control: {"value", "low", "high"}} of the contrast, each [point, subject]: own, first_step, random_weights, untrained and
-        ceiling with their intervals, random_latents with its band over draws, seeds with their range. Those that the file has."""
+        ceiling with their intervals, random_latents with its band over draws, seeds with their range, "each" [seed, point, subject] and how many
+        "matched" [subject]. Those that the file has."""
         anchor, found = self.emergence.file[f"anchors/{self.anchor}"], {}
         curve, interval = f"curves/{self.name}", ("contrast", "contrast_low", "contrast_high")
         for name, path, parts in (("own", f"curves/own_{self.name}", interval), ("first_step", f"controls/first_step/{curve}", interval),
@@ -231,6 +235,9 @@ class Curve:
                     values = {part: value[self.floor_points(group)] for part, value in values.items()}
                 if name == "untrained":  # read at the anchor's place alone
                     values = {part: np.where(np.arange(self.points)[:, None] == self.home, value[0], np.nan) for part, value in values.items()}
+                if name == "seeds":
+                    values["each"] = group["contrast"][:, self.shown]
+                    values["matched"] = (group["matched"][...] > 0).sum(axis=0)
                 found[name] = values
         return found
 
@@ -258,10 +265,41 @@ class Curve:
         with h5py.File(beside, "r") as file:
             return last_layer(file, int(file["layer"][-1]))
 
+    @property
+    def ablations(self):
+        """What the model does without a component, of attribution/ANCHOR/*.h5 beside the file (`incipit attribute --ablate`), in the components'
+        order: {"component", "layer", "contrast", "auc"}; of each measure {"before", "after", "difference"}, each (value, low, high) of
+        [point, subject], NaN before the component's own layer. Those of another run are left out."""
+        if self.name != "space":
+            return []
+        found = []
+        for path in (self.emergence.path.parent / "attribution" / self.anchor).glob("*.h5"):
+            with h5py.File(path, "r") as file:
+                found += ablation(file, self)
+        return sorted(found, key=lambda one: (one["layer"], one["component"]))  # attention comes before mlp
+
 
 def last_layer(group, layer):
     parts = {name: group[dataset][-1] for name, dataset in (("contribution", "contribution"), ("low", "contribution_low"), ("high", "contribution_high"))}
     return {"component": texts(group["component"]), "layer": layer} | parts
+
+
+def ablation(file, curve):
+    """[the ablation in a file, laid along a curve]; [] where it is not of this curve: it reads another contrast of the model as it is."""
+    kind, layers = attributes(file).get("component", ""), np.asarray(file["layer"])
+    places = np.searchsorted(curve["layer"], layers)
+    if texts(file["subject"]) != curve.emergence.subjects or not np.isin(layers, curve["layer"]).all() or not np.array_equal(
+            file["contrast_before"], curve.measure("contrast")[places], equal_nan=True):
+        return []
+
+    def laid(name):
+        out = np.full((curve.points, len(curve.emergence.subjects)), np.nan)
+        out[places] = file[name]
+        return out
+
+    parts = {measure: {when: tuple(laid(f"{measure}_{when}{end}") for end in ("", "_low", "_high")) for when in ("before", "after", "difference")}
+             for measure in ("contrast", "auc")}
+    return [{"component": kind, "layer": int(layers[0])} | parts]
 
 
 class Tau:

@@ -176,10 +176,9 @@ class Panels:
     LEFT, RIGHT, TOP, BOTTOM, GAP, TITLE = 0.46, 0.1, 0.22, 0.38, 0.2, 0.27
 
     def __init__(self, count, width, sample):
-        self.columns = columns(width, count)
+        self.columns, self.inches = columns(width, count), self.inner(count, width)
         cells = [c for c in range(count + 1) if c != sample + 1]
         rows = -(-(count + 1) // self.columns)
-        self.inches = (width - self.LEFT - self.RIGHT - (self.columns - 1) * self.GAP) / self.columns
         self.height = height = 1.5 if count == 1 else 0.95 if width > 5 else 0.8
         total = self.TOP + rows * height + (rows - 1) * self.TITLE + self.BOTTOM
         boxes = [(self.LEFT + (c % self.columns) * (self.inches + self.GAP),
@@ -188,6 +187,12 @@ class Panels:
         taken = set(cells)
         self.leftmost = [c % self.columns == 0 for c in cells]
         self.lowest = [c + self.columns not in taken for c in cells]
+
+    @classmethod
+    def inner(cls, count, width):
+        """Inches that each panel of `count` is wide."""
+        across = columns(width, count)
+        return (width - cls.LEFT - cls.RIGHT - (across - 1) * cls.GAP) / across
 
     def names(self, x, y):
         width, height = self.figure.get_size_inches()

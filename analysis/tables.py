@@ -7,9 +7,12 @@ import numpy as np
 from . import cards, style
 
 
-CONTROLS = {"own": "own dictionary", "first_step": "first step's", "random_weights": "floor: random weights",
+# An own dictionary is the anchor's where the anchor sits.
+CONTROLS = {"first_step": "first step's", "random_weights": "floor: random weights",
             "untrained": "untrained, made anew", "ceiling": "ceiling",
             "random_latents": "random latents", "seeds": "seeds"}
+SHORT_NAMES = {"first_step": "first step", "random_weights": "floor", "untrained": "untrained", "ceiling": "ceiling",
+               "random_latents": "random", "seeds": "seeds"}
 SHORT = 28  # characters of a cell that is not broken into lines
 
 
@@ -30,7 +33,7 @@ def table(names, rows, emergence=None, links=None):
 
 
 def number(value, digits=2):
-    return "–" if not np.isfinite(value) else f"{value:.{digits}f}"
+    return "–" if not np.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
 def percent(value):
@@ -57,17 +60,33 @@ def headline(emergence, curve):
                ("null 95 %", map(between, get["contrast_null_low"], get["contrast_null_high"])),
                ("p", [number(v, 3) for v in get["contrast_p"]]), ("AUC", map(number, get["auc"])), ("probe AUC", map(number, probe)),
                ("last word %", map(percent, baseline["last_word"]["contrast"])), ("all words %", map(percent, baseline["bag_of_words"]["contrast"]))]
-    controls = curve.controls
-    for name, title in CONTROLS.items():
-        if name in controls:
-            at = controls[name]
-            shown = [f"{percent(v)} ({between(a, b)})" if np.isfinite(v) else "–" for v, a, b in zip(at["value"][p], at["low"][p], at["high"][p])]
-            columns.append((title, shown))
+    there = curve.controls
+    found = {name: there[name] for name in CONTROLS if name in there}
+    columns += [(SHORT_NAMES[name], [percent(v) for v in at["value"][p]]) for name, at in found.items()]
     names, cells = zip(*columns)
     caption = f"<p>At {html.escape(curve.models[p])}, step {curve['step'][p]}, layer {curve['layer'][p]}; rung {curve.rungs[curve.shown]}."
-    if controls:
-        caption += " Controls: contrast in %, with its 95 % interval (random latents: band over draws; seeds: range)."
-    return caption + "</p>" + table(names, [list(row) for row in zip(*cells)], emergence)
+    if found:
+        caption += " The last columns: contrast of the controls in %, told below."
+    return caption + "</p>" + table(names, [list(row) for row in zip(*cells)], emergence) + (controls(emergence, curve, found) if found else "")
+
+
+def controls(emergence, curve, found):
+    """The contrast at the anchor's own site beside that of each control, with intervals."""
+    p = curve.home
+    shown = {"this curve": {part: curve.measure("contrast" + end) for part, end in (("value", ""), ("low", "_low"), ("high", "_high"))}}
+    shown |= {CONTROLS[name]: at for name, at in found.items()}
+    columns = [[with_interval(*(at[part][p, s] for part in ("value", "low", "high"))) for s in range(len(emergence.subjects))] for at in shown.values()]
+    if "seeds" in found:  # a mean of few is no mean of all
+        of = len(found["seeds"]["each"])
+        columns[-1] = [cell if m in (0, of) else f"{cell} {m} of {of}" for cell, m in zip(columns[-1], found["seeds"]["matched"])]
+    said = "Contrast in %, with its 95 % interval; of random latents the mean and the band over draws"
+    said += "; of seeds the mean and the range, over those that have a matched latent." if "seeds" in found else "."
+    return (f"<h4>Controls</h4><p>{said}</p>"
+            + table(["subject", *shown], [[name, *row] for name, row in zip(emergence.subjects, zip(*columns))], emergence))
+
+
+def with_interval(value, low, high, show=percent):
+    return f"{show(value)} ({between(low, high, show)})" if np.isfinite(value) else "–"
 
 
 def conclusions(emergence, curve):
@@ -126,19 +145,82 @@ def listed(names):
 
 
 def dips(emergence, curve):
-    """Each called dip: where, how deep, why it is not read there, and what says so."""
+    """Each called dip: where, how deep, why it is not read there, what says so, and, where the parts of the sum are known, who did it."""
     if not curve.dips:
         return ""
-    labels = style.Axis(curve).labels
+    labels, known = style.Axis(curve).labels, curve.has("attribution")
     rows = []
     for dip in curve.dips:
         there = dict(zip(curve.rungs, dip["contrast"]))
+        who = [", ".join(dip[name]) or "none" for name in ("erased_by", "written_by")] if known else []
         rows.append([emergence.subjects[dip["subject"]], f"{labels[dip['from']]} → {labels[dip['at']]} → {labels[dip['to']]}", percent(dip["depth"]),
-                     number(dip["p"], 3), dip["verdict"], percent(dip["contrast_there"]), *(percent(there[r]) for r in curve.rungs),
+                     number(dip["p"], 3), dip["verdict"], *who, percent(dip["contrast_there"]), *(percent(there[r]) for r in curve.rungs),
                      *(f"{number(dip[name])} / {number(dip[name + '_there'])}" for name in ("auc", "probe_auc"))])
-    names = ["subject", "shoulder → bottom → shoulder", "depth %", "p", "verdict", "contrast % there", *(f"{r} at the bottom" for r in curve.rungs),
-             "AUC bottom / there", "probe AUC bottom / there"]
-    return "<h4>Dips</h4>" + table(names, rows, emergence)
+    names = ["subject", "shoulder → bottom → shoulder", "depth %", "p", "verdict", *(["erased by", "written again by"] if known else []),
+             "contrast % there", *(f"{r} at the bottom" for r in curve.rungs), "AUC bottom / there", "probe AUC bottom / there"]
+    said = ""
+    if known:
+        said = ("<p>Erased by: what wrote against it between shoulder and bottom, the strongest first, with an interval below 0; written again by: what wrote "
+                "for it between bottom and shoulder. Both are read off the sum and are correlates, until the model is run without them.</p>")
+    elif curve.name == "space":
+        said = "<p class=note>Who erased and who wrote again is not known: extract.components = yes tells.</p>"
+    return "<h4>Dips</h4>" + table(names, rows, emergence) + said
+
+
+def ablations(emergence, curve):
+    """What the model does without a component: first whether those that are said to have erased a concept did, then what reaches the last layer."""
+    found = curve.ablations
+    if not found:
+        return ""
+    last = curve.points - 1
+    rows = [[name, one["component"], *changes(one, last, s), effect(one, last, s, "holds it down", "carries it", "none shown")]
+            for one in found for s, name in enumerate(emergence.subjects) if any(moved(one[m])[last, s] for m in ("contrast", "auc"))]
+    cells, beyond = (sum(int(of(one["contrast"]).sum()) for one in found) for of in (lambda change: np.isfinite(change["difference"][0]), moved))
+    said = (f"The model was run again without {listed(one['component'] for one in found)}, each by itself: what it adds at the last token was its mean over "
+            f"probes. Contrast differs beyond its own 95 % interval in {beyond} of {cells} cells (subject, layer, component); about {round(cells / 20)} would by chance alone.")
+    reached = table(["subject", "without", *CHANGES, "effect on contrast"], rows, emergence) if rows else "<p>None.</p>"
+    return (f"<h4>Without a component</h4><p>{said}</p>{erasers_tried(emergence, curve, found)}"
+            f"<p>What has an effect at layer {curve['layer'][last]}, the last, on contrast or AUC; the figures below have every layer:</p>{reached}")
+
+
+CHANGES = ("contrast % (95 %)", "without it", "difference", "AUC", "without it", "difference (95 %)")
+
+
+def moved(change):
+    """[point, subject] whether the difference is beyond its interval."""
+    _, low, high = change["difference"]
+    return (low > 0) | (high < 0)
+
+
+def changes(one, point, s):
+    """Contrast and AUC as they are and without the component, and their differences, as cells: contrast and what changes with intervals."""
+    at = {(measure, when): [part[point, s] for part in one[measure][when]] for measure in ("contrast", "auc") for when in one[measure]}
+    return [*(with_interval(*at["contrast", when]) for when in ("before", "after", "difference")),
+            *(number(at["auc", when][0]) for when in ("before", "after")), with_interval(*at["auc", "difference"], number)]
+
+
+def effect(one, point, s, up, down, none):
+    """In words, from the interval of the difference in contrast."""
+    _, low, high = (part[point, s] for part in one["contrast"]["difference"])
+    return up if low > 0 else down if high < 0 else none
+
+
+def erasers_tried(emergence, curve, found):
+    """A row for each called dip and each component that is said to have erased it: a cause where the concept comes back without it."""
+    ran, rows = {one["component"]: one for one in found}, []
+    for dip in curve.dips:
+        s, p = dip["subject"], dip["at"]
+        for name in dip["erased_by"]:
+            told = ["–"] * (len(CHANGES) + 1) + ["not tried"]
+            if one := ran.get(name):
+                back = percent(one["contrast"]["difference"][0][p, s] / dip["depth"])
+                told = [*changes(one, p, s), back, effect(one, p, s, "a cause", "it writes for it", "no cause shown")]
+            rows.append([emergence.subjects[s], style.Axis(curve).labels[p], name, *told])
+    if not rows:
+        return ""
+    return ("<p>At the bottoms of dips, without those that wrote against the concept on the way there. A cause: without it the concept comes back, beyond the "
+            "interval; where no cause is shown, to have written against it was a correlate.</p>"
+            + table(["subject", "layer", "without", *CHANGES, "back, % of depth", "it is"], rows, emergence))
 
 
 def judged(counts):

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import typing
 
-from . import lines, maps, order, sites, waterfall
+from . import lines, maps, order, sites, waterfall, without
 
 
 @dataclasses.dataclass
@@ -24,9 +24,11 @@ FIGURES = (
     ("map", maps.heat_map, "The same contrasts as a map ({where}). In brackets, or with a dot: the 95 % interval holds zero; hatched: no value; "
      "×: dropped by the audit; red triangle: the bottom of a dip that is called."),
     ("onsets", order.onsets, "Order of the onsets ({where}): the bracket of neighbouring points between which half the final level is crossed for good, "
-     "and the 95 % interval over resamples of whole groups; with each rank its 95 % interval."),
-    ("controls", lines.controls, "The curve beside its controls ({where}). What a control reaches too is not evidence of learning: random weights "
-     "never learned, random latents have no label, and a dictionary of its own at each point shows what hangs on where it was made."),
+     "and the 95 % interval over resamples of whole groups; ◂: there at the first point. With each rank its 95 % interval."),
+    ("controls", lines.controls, "The curve beside what is there without learning ({where}). What these reach too is not evidence of learning: random "
+     "weights never learned, and random latents have no label. Ceiling: the anchor cut to as many dimensions as the point's model has."),
+    ("dictionaries", lines.dictionaries, "The curve beside those of other dictionaries ({where}): what hangs on where the dictionary was made, and on its seed. "
+     "A seed has no line where none of its latents matches the subject."),
     ("rungs", lines.rungs, "Aligned versus raw ({where}): the same dictionary on the vectors as they are, rescaled, and turned into the anchor's "
      "space. Where only a higher rung restores the concept, it is not gone: scale or basis had changed. Ringed: the "
      "alignment is not to be relied on."),
@@ -37,10 +39,15 @@ FIGURES = (
     ("drift", sites.drift, "Drift of the residual stream ({where}): each bar compares a point with the one before. Shaded: into and out of the bottom of "
      "a dip that is called. One number per pair, no interval is kept."),
     ("attribution", waterfall.waterfall, "What each component adds, centred over probes, to the pre-activation of a subject's latents at the last layer "
-     "({where}); whiskers: 95 % interval of the component."),
+     "({where}); whiskers: 95 % interval of the component. Shaded: into a dip that is called (red) and out of it (blue), where who erased and who wrote again "
+     "is named in these colours."),
     ("tau", lines.tau_sweep, "How often a subject's probes fire its latents at other thresholds of matching ({where}). The line is the threshold "
      "used; within the grey band another would be as good, so what changes there (red) is no conclusion."),
 )
+
+WITHOUT = ("Contrast of the model as it is, and run again with what {name} adds at the last token replaced by its mean over probes ({where}); grey: the layers "
+           "that this reaches; stars: the 95 % interval of the difference leaves out zero. Where a concept comes back without {name}, that is a cause of its "
+           "fall; where nothing changes, {name} may write against it and is a correlate.")
 
 
 def of_curve(emergence, curve):
@@ -49,4 +56,9 @@ def of_curve(emergence, curve):
     if curve.name == "grid":
         return [Drawing(f"map-{model}", f"Contrast over layers and steps of {model} ({where}); a dot: the 95 % interval holds zero; hatched: no value.",
                         functools.partial(maps.grid_map, emergence, curve, model=model)) for model in dict.fromkeys(curve.models)]
-    return [Drawing(name, caption.format(where=where), functools.partial(draw, emergence, curve)) for name, draw, caption in FIGURES]
+    drawings = [Drawing(name, caption.format(where=where), functools.partial(draw, emergence, curve)) for name, draw, caption in FIGURES]
+    for found in curve.ablations:
+        name = found["component"]
+        drawings.append(Drawing(f"without-{name.replace(' ', '-')}", WITHOUT.format(where=where, name=name),
+                                functools.partial(without.without, emergence, curve, found=found)))
+    return drawings

@@ -84,8 +84,7 @@ def panels(emergence, curve, series, width, name, limits=None, zero=0.0, marks=N
         style.gaps(ax, axis.positions, curve.dropped)
         entries = [one.draw(ax, axis.positions, s) for one in series if one.known[s]]
         if not read[s]:
-            ax.text(0.5, 0.6, reason(curve, s), transform=ax.transAxes, ha="center", va="center", color=GREY, zorder=5,
-                    bbox={"fc": "white", "ec": "none", "pad": 1})
+            ax.text(0.5, 0.97, reason(curve, s), transform=ax.transAxes, ha="center", va="top", color=GREY, zorder=5)
         return entries + (marks.draw(ax, s) if marks else []) + ([(np.nan, "dotted: dropped by the audit", GREY)] if curve.dropped.any() else [])
 
     return style.per_subject(draw, told, style.subject_titles(emergence), width, (axis.name, name), axis.dress, limits)
@@ -98,16 +97,41 @@ def contrast(emergence, curve, width):
     text = [Level(100 * values["contrast"], label, line) for (label, line), values in
             zip((("last word alone", ":"), ("all words alone", "--")), emergence.token_baseline(curve.anchor).values())]
     low, high = style.span(shown.low, shown.high, null.low, null.high, *(one.value for one in text), least=(0, 10))
-    marks = Marks(curve, shown.value, (low, high + 0.12 * (high - low)))
+    marks = Marks(curve, shown.value, (low, high + 0.12 * (high - low)), style.Panels.inner(len(emergence.subjects), width))
     return panels(emergence, curve, [null, *text, shown], width, "contrast, %", marks.limits, marks=marks)
 
 
 class Marks:
     """The onset's bracket and interval above a subject's line, and its dips with their verdicts below."""
 
-    def __init__(self, curve, value, limits):
-        self.axis, self.value, self.limits = style.Axis(curve), value, limits
+    ROW, CHARACTER = 0.13, 0.045  # height of a verdict as a share of the panel; inches that one of its characters takes
+
+    def __init__(self, curve, value, limits, inches):
+        self.axis, self.value = style.Axis(curve), value
         self.conclusions, self.dips = curve.conclusions, curve.dips
+        self.rows = self.rows_of(inches)
+        low, high = limits
+        self.limits = low - self.ROW * (high - low) * max(self.rows, default=0), high
+
+    def rows_of(self, inches):
+        """For each dip the row of its verdict, counted from below: one in which no other verdict of the subject is near."""
+        rows, taken = [], {}
+        for dip in self.dips:
+            where, half = inches * self.share(dip), 0.5 * self.CHARACTER * len(dip["verdict"])
+            left = where - half * (1 + self.side(dip))
+            row = next(r for r in range(len(self.dips)) if all(left > b or left + 2 * half < a for a, b in taken.get((dip["subject"], r), [])))
+            taken.setdefault((dip["subject"], row), []).append((left, left + 2 * half))
+            rows.append(row)
+        return rows
+
+    def share(self, dip):
+        """Where a dip lies between the ends of the axis, 0 to 1."""
+        left, right = self.axis.limits()
+        return (self.axis.positions[dip["at"]] - left) / (right - left)
+
+    def side(self, dip):
+        """On which side of a dip its verdict stands: -1 right, 0 about it, 1 left."""
+        return -1 if self.share(dip) < 0.25 else 1 if self.share(dip) > 0.75 else 0
 
     @property
     def kinds(self):
@@ -127,14 +151,12 @@ class Marks:
             else:
                 ax.plot(high, y, "<", color=PURPLE, ms=3.5, mew=0)
             entries.append((y, "onset: bracket, 95 %", PURPLE))
-        for dip in self.dips:
+        for dip, row in zip(self.dips, self.rows):
             if dip["subject"] == s:
                 x, height = self.axis.positions[dip["at"]], self.value[dip["at"], s]
-                left, right = self.axis.limits()
-                where = (x - left) / (right - left)
                 ax.plot(x, height, "v", color=RED, ms=4.5, mec="white", mew=0.5, zorder=6, label="dip")
-                ax.text(x, bottom + 0.02 * (top - bottom), dip["verdict"], color=RED, fontsize=6, va="bottom",
-                        ha="left" if where < 0.25 else "right" if where > 0.75 else "center",
+                ax.text(x, bottom + (0.02 + self.ROW * row) * (top - bottom), dip["verdict"], color=RED, fontsize=6, va="bottom",
+                        ha={-1: "left", 0: "center", 1: "right"}[self.side(dip)],
                         bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.3})
                 entries.append((height, "dip, and why", RED))
         return list({text: (y, text, colour) for y, text, colour in entries}.values())
@@ -149,25 +171,56 @@ def rungs(emergence, curve, width):
     return panels(emergence, curve, series, width, "contrast, %")
 
 
-CONTROLS = {"own": ("own dictionary", GREEN, "-"), "first_step": ("first step's", ORANGE, "--"), "random_weights": ("random weights", GREY, ":"),
-            "untrained": ("untrained, made anew", "#7A5195", "-"), "ceiling": ("ceiling", PURPLE, "-."), "random_latents": ("random latents, 95 %", RED, ":"), "seeds": ("seeds, range", "black", "--")}
+class Seeds(Series):
+    """A line for each seed, and their range."""
+
+    def __init__(self, found):
+        super().__init__("seeds, each and range", "black", *(100 * found[part] for part in ("value", "low", "high")), context=True)
+        self.each = 100 * found["each"]
+
+    def draw(self, ax, x, s):
+        style.band(ax, x, self.low[:, s], self.high[:, s], self.colour, alpha=0.12)
+        for one in self.each:
+            style.line(ax, x, one[:, s], self.colour, "--", "", 0.6, label="seed")
+        return style.end(x, self.value[:, s]), self.label, self.colour
+
+
+UNLEARNED = {"random_weights": ("floor: random weights", GREY, ":"), "untrained": ("untrained, made anew", PURPLE, "-"), "ceiling": ("ceiling", GREEN, "-."),
+             "random_latents": ("random latents, 95 %", RED, ":")}
+OTHERS = {"own": ("own dictionary", GREEN, "-"), "first_step": ("first step's", ORANGE, "-.")}
+
+
+def beside(curve, names):
+    """The series of a curve's controls of these names that the file has."""
+    found = curve.controls
+    return [Series(label, colour, *(100 * found[name][part] for part in ("value", "low", "high")), line=line, marker="", context=True)
+            for name, (label, colour, line) in names.items() if name in found]
+
+
+def with_controls(emergence, curve, width, series):
+    """The curve in front of its controls; None without any."""
+    if not series:
+        return None
+    return panels(emergence, curve, [*series, measured(curve, "contrast", curve.shown, "this curve, 95 %", BLUE, 100)], width, "contrast, %")
 
 
 def controls(emergence, curve, width):
-    """The curve beside what its controls give; None for a file without controls of curves."""
+    """The curve beside what is there without learning or without labels, and the most that a width can hold."""
+    return with_controls(emergence, curve, width, beside(curve, UNLEARNED))
+
+
+def dictionaries(emergence, curve, width):
+    """The curve beside those of other dictionaries: made anew at each point, at the first step, from other seeds."""
     found = curve.controls
-    if not found:
-        return None
-    series = [Series(label, colour, *(100 * found[name][part] for part in ("value", "low", "high")), line=line, marker="", context=True)
-              for name, (label, colour, line) in CONTROLS.items() if name in found]
-    series.append(measured(curve, "contrast", curve.shown, "this curve, 95 %", BLUE, 100))
-    return panels(emergence, curve, series, width, "contrast, %")
+    return with_controls(emergence, curve, width, beside(curve, OTHERS) + ([Seeds(found["seeds"])] if "seeds" in found else []))
 
 
 def linear_probe(emergence, curve, width):
     """AUC of the linear probe and of the dictionary: what is linearly there, and what this dictionary shows of it."""
     probe = Series("linear probe, 95 %", ORANGE, curve["probe_auc"], *(curve.part("probe_auc", end) for end in ("_low", "_high")), marker="s", width=2.2)
-    return panels(emergence, curve, [probe, measured(curve, "auc", curve.shown, "latents, 95 %", BLUE)], width, "AUC on judged probes", (0.25, 1.03), 0.5)
+    latents = measured(curve, "auc", curve.shown, "latents, 95 %", BLUE)
+    limits = style.span(probe.low, latents.low, least=(0.4, 1.0))
+    return panels(emergence, curve, [probe, latents], width, "AUC on judged probes", limits, 0.5)
 
 
 def tau_sweep(emergence, curve, width):
@@ -189,6 +242,9 @@ def tau_sweep(emergence, curve, width):
         ax.set_xlim(sweep.tau[0], sweep.tau[-1])
         ax.tick_params(labelbottom=named)
 
-    titles = [(name + (" (hangs on τ)" if hangs else ""), RED if hangs else "black") for name, hangs in zip(emergence.subjects, sweep.hanging)]
+    titles = []
+    for name, read, hangs in zip(emergence.subjects, emergence.read, sweep.hanging):
+        notes = ["never read"] * (not read) + ["hangs on τ"] * bool(hangs)
+        titles.append((name + (f" ({', '.join(notes)})" if notes else ""), RED if hangs else "black"))
     told = sweep.places["largest"].sum(axis=0)
     return style.per_subject(draw, told, titles, width, ("threshold of matching, τ", "fires, %"), dress, (-4, 104))

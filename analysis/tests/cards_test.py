@@ -109,7 +109,7 @@ def test_what_hangs_on_tau(emergence):
     assert sweep.tau[sweep.nearby].tolist() == [0.2, 0.25, 0.3, 0.35, 0.4]
     assert sweep.hanging.tolist() == [False, True, True]
     figure = lines.tau_sweep(emergence, emergence.curves("time")[0], style.SINGLE)
-    assert [ax.get_title() for ax in figure.axes[:3]] == ["biology", "law & order (hangs on τ)", "math (hangs on τ)"]
+    assert [ax.get_title() for ax in figure.axes[:3]] == ["biology", "law & order (never read, hangs on τ)", "math (hangs on τ)"]
 
 
 def test_a_tau_far_from_the_sweep_says_nothing(own):

@@ -6,11 +6,11 @@ import matplotlib.text
 import numpy as np
 import pytest
 
-from fixtures import drawn, emergence, file  # noqa: F401
+from fixtures import ablated, drawn, emergence, file, own  # noqa: F401
 
 import synthetic
 from analysis import Emergence, figures, style
-from analysis.figures import lines, maps, order, sites, waterfall
+from analysis.figures import lines, maps, order, sites, waterfall, without
 
 
 def words(figure):
@@ -46,9 +46,33 @@ def test_a_curve_is_drawn_where_the_numbers_are(emergence, curve):
 
 
 def test_subjects_never_read_and_subjects_without_latents_say_so(emergence, curve):
-    for draw in (lines.contrast, lines.rungs, lines.controls):
+    for draw in (lines.contrast, lines.rungs, lines.controls, lines.dictionaries):
         said = words(draw(emergence, curve, style.DOUBLE))
         assert "no matched latent" in said and "law & order (never read)" in said
+
+
+def test_controls_stand_beside_the_curve_in_two_figures(emergence, curve):
+    said = [words(draw(emergence, curve, style.DOUBLE)) for draw in (lines.controls, lines.dictionaries)]
+    for mine, other, labels in ((0, 1, ("floor: random weights", "untrained, made anew", "ceiling", "random latents, 95 %")),
+                                (1, 0, ("own dictionary", "first step's", "seeds, each and range"))):
+        for label in labels:
+            assert said[mine].count(label) == 1 and label not in said[other]
+    space = emergence.curves("space")[0]
+    assert lines.controls(emergence, space, style.DOUBLE) is None and lines.dictionaries(emergence, space, style.DOUBLE) is None
+
+
+def test_each_seed_has_a_line(emergence, curve):
+    figure = lines.dictionaries(emergence, curve, style.DOUBLE)
+    seeds = [[line.get_ydata()[0] for line in ax.lines if line.get_label() == "seed"] for ax in figure.axes[:2]]
+    np.testing.assert_allclose(seeds, [[5, np.nan], [5, 15]])
+
+
+def test_no_auc_lies_outside_its_panel(own):
+    with h5py.File(own, "r+") as file:
+        file["anchors/time/curves/time/auc_low"][0, 1, 0] = 0.05
+    with Emergence(own) as emergence:
+        bottom, top = lines.linear_probe(emergence, emergence.curves("time")[0], style.DOUBLE).axes[0].get_ylim()
+    assert bottom < 0.05 and top > 1
 
 
 def test_a_gap_of_the_audit_is_marked(emergence, curve):
@@ -74,6 +98,24 @@ def test_dips_and_onsets_are_marked_with_their_verdict(emergence, curve):
     assert dip.get_xdata() == [np.log2(17)] and dip.get_ydata() == [100 * curve["contrast"][0, 2, 0]]
     assert len(marked(maps.heat_map(emergence, curve, style.SINGLE), "dip")) == 1
     assert len(marked(sites.drift(emergence, curve, style.SINGLE), "dip")) == 4
+
+
+@pytest.mark.parametrize("at, rows", [((2, 3), [0, 1]), ((1, 5), [0, 0])])
+def test_verdicts_of_one_subject_do_not_touch(own, at, rows):
+    with h5py.File(own, "r+") as file:
+        dips = file["anchors/time/curves/time/conclusions/dips"]
+        for name in list(dips):
+            both = np.repeat(dips[name][...], 2, axis=0)
+            del dips[name]
+            dips[name] = np.array(at) if name == "at" else both
+    with Emergence(own) as emergence:
+        curve = emergence.curves("time")[0]
+        figure = lines.contrast(emergence, curve, style.SINGLE)
+        figure.draw_without_rendering()
+        texts = [t for t in figure.axes[0].texts if t.get_text() == "outvoted"]
+        assert lines.Marks(curve, curve.measure("contrast"), (0, 1), style.Panels.inner(3, style.SINGLE)).rows == rows
+        one, other = (t.get_window_extent() for t in texts)
+        assert not one.overlaps(other)
 
 
 def test_onsets_stand_in_their_order(emergence, curve):
@@ -109,11 +151,51 @@ def test_the_waterfall_adds_up_and_names_the_largest(emergence):
     curve = emergence.curves("space")[0]
     figure = waterfall.waterfall(emergence, curve, style.SINGLE)
     value = curve["attribution/contribution"][-1, :, 0]
-    tops = [bar.get_y() + bar.get_height() for bar in figure.axes[0].patches]
+    tops = [bar.get_y() + bar.get_height() for bar in figure.axes[0].containers[0]]
     np.testing.assert_allclose(tops, np.cumsum(value))
     names = ["E", "A1", "M1", "A2", "M2", "A3", "M3", "A4", "M4"]
+    assert [t.get_text() for t in figure.axes[-1].get_xticklabels()] == ["E", "1", "2", "3", "4"]
+    np.testing.assert_allclose(figure.axes[-1].get_xticks(), [0, 1.5, 3.5, 5.5, 7.5])
     assert names[np.argmax(np.abs(value))] in [t.get_text() for t in figure.axes[0].texts]
     assert waterfall.waterfall(emergence, emergence.curves("time")[0], style.SINGLE) is None
+
+
+def test_the_waterfall_names_who_erased_and_who_wrote_again(emergence):
+    curve = emergence.curves("space")[0]
+    figure = waterfall.waterfall(emergence, curve, style.DOUBLE)
+    coloured = {t.get_text(): t.get_color() for t in figure.axes[0].texts if t.get_weight() == "bold"}
+    attention, mlp = np.abs(curve["attribution/contribution"][-1, 3:5, 0])  # neighbours: there is room for one name
+    assert coloured == {"M2" if mlp > attention else "A2": style.RED, "M3": style.BLUE}
+    spans = [[(s.get_x() if hasattr(s, "get_x") else s.get_xy()[0][0]) for s in marked(figure, f"{way} a dip")] for way in ("into", "out of")]
+    assert spans == [[2.5], [4.5]]  # components 3 and 4 lie between layers 1 and 2, 5 to 8 behind
+    assert "shaded: into a dip,\nand out of it" in words(figure)
+
+
+def test_names_of_a_waterfall_do_not_touch():
+    assert waterfall.named(np.array([1.0, -5, 0.5, 4, 3])) == [1, 3, 4]
+    assert waterfall.named(np.array([1.0, -5, 0.5, 4, 3]), [0, 2]) == [0, 2, 1]
+    assert waterfall.named(np.linspace(1, 0.9, 40), [20, 21]) == [20, 0, 5]
+
+
+def test_an_ablation_is_drawn_where_the_numbers_are(ablated):
+    with Emergence(ablated) as emergence:
+        curve = emergence.curves("space")[0]
+        drawings = {d.name: d for d in figures.of_curve(emergence, curve)}
+        assert [name for name in drawings if name.startswith("without")] == ["without-mlp-2", "without-mlp-3"]
+        figure = drawings["without-mlp-2"].draw(width=style.DOUBLE)
+        (line,) = [one for one in figure.axes[0].lines if one.get_label() == "without mlp 2, 95 %"]
+        np.testing.assert_allclose(line.get_ydata(), [np.nan, np.nan, *(100 * curve["contrast"][0, 2:, 0] + 20)])
+        # The first and the last subject differ from layer 2 on; the dip is that which mlp 2 is named for.
+        assert [stars.get_xdata().tolist() for stars in marked(figure, "differs")] == [[2, 3, 4], [2, 3, 4]]
+        assert len(marked(figure, "dip")) == 1 and "dip it wrote against" in words(figure)
+        assert len(marked(drawings["without-mlp-3"].draw(width=style.DOUBLE), "dip")) == 0
+
+
+def test_an_ablation_of_another_run_is_left_out(ablated):
+    with h5py.File(ablated.parent / "attribution/space/mlp-2.h5", "r+") as file:
+        file["contrast_before"][0, 0] += 1e-9
+    with Emergence(ablated) as emergence:
+        assert [one["component"] for one in emergence.curves("space")[0].ablations] == ["mlp 3"]
 
 
 def test_an_attribution_beside_the_file_is_found(tmp_path):

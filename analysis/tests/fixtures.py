@@ -48,3 +48,12 @@ def emergence(file):
 def own(tmp_path):
     """A file to change."""
     return synthetic.write(tmp_path / "emergence.h5", anchors=("time",), missing=[2], controls=())
+
+
+@pytest.fixture
+def ablated(tmp_path):
+    """A file with a dip along layers, beside which the model was run without one of its two erasers, and without what wrote it again."""
+    made = synthetic.write(tmp_path / "emergence.h5", anchors=("space",), controls=())
+    synthetic.ablation(made, "mlp 3", back=-0.2)
+    synthetic.ablation(made, "mlp 2", back=0.2)
+    return made

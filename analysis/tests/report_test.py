@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from fixtures import drawn, emergence, file, own, report  # noqa: F401
+from fixtures import ablated, drawn, emergence, file, own, report  # noqa: F401
 
 import synthetic
 from analysis import Emergence, FormatError, files, page, tables
@@ -34,8 +34,8 @@ def test_the_page_is_self_contained_and_holds_every_curve(report):
     for anchor in ("time", "space", "scale"):
         assert f"Anchor {anchor}" in report and f"Along {anchor}" in report
     assert "Along grid" in report and "law &amp; order" in report and "label &lt;0&gt;" in report and "seed = 1 &lt;b&gt;" in report
-    # Three curves, the controls of one, an attribution, and a grid.
-    assert len(inline(report)) == 3 * len(FIGURES) + 3
+    # Three curves, two figures of controls of one, an attribution, and a grid.
+    assert len(inline(report)) == 3 * len(FIGURES) + 4
     assert "lost" not in report and "outvoted" in report
 
 
@@ -88,10 +88,18 @@ def test_no_label_that_holds_is_said_too(own):
 
 def test_a_headline_percentage_never_stands_alone(emergence):
     text = tables.headline(emergence, emergence.curves("time")[0])
-    for column in ("contrast %", "null 95 %", "last word %", "all words %", "probe AUC", *tables.CONTROLS.values()):
-        assert f"<th>{html.escape(column)}" in text
+    headline, controls = text.split("<h4>Controls</h4>")
+    for column in ("contrast %", "null 95 %", "last word %", "all words %", "probe AUC", *tables.SHORT_NAMES.values()):
+        assert f"<th>{html.escape(column)}" in headline
+    for column in ("this curve", *tables.CONTROLS.values()):
+        assert f"<th>{html.escape(column)}" in controls
     assert "<tr class=never><td>law &amp; order\u00a0<small>never" in text
-    assert "random latents" not in tables.headline(emergence, emergence.curves("space")[0])
+    assert "Controls" not in tables.headline(emergence, emergence.curves("space")[0])
+
+
+def test_seeds_without_latents_are_counted(emergence):
+    text = tables.headline(emergence, emergence.curves("time")[0])
+    assert [row[-1] for row in rows_of(text)] == ["10", "10", "10", "10 (5 to 15) 1 of 2", "10 (5 to 15)", "10 (5 to 15)"]
 
 
 def test_home_is_the_anchors_own_point(emergence):
@@ -108,6 +116,58 @@ def test_conclusions_in_words_and_numbers(emergence):
     rows = re.findall(r"<tr[^>]*><td>([^<\u00a0]*)", text)
     assert rows == ["law &amp; order", "biology", "math", "biology"]  # by rank, what is not there last; then the dip
     assert "1\u00a0→\u00a016\u00a0→\u00a04k" in text and "<td>outvoted" in text
+
+
+def rows_of(text):
+    return [[cell.replace("\u00a0", " ") for cell in row.split("<td>")[1:]] for row in re.findall(r"<tr[^>]*>(<td>.*?)</tr>", text)]
+
+
+def test_dips_along_layers_name_who_erased_and_who_wrote_again(emergence):
+    time, space = (tables.dips(emergence, emergence.curves(anchor)[0]) for anchor in ("time", "space"))
+    assert "<th>erased by<th>written again by" in space and "correlates, until" in space
+    assert rows_of(space)[0][4:7] == ["outvoted", "mlp 2, attention 2", "mlp 3"]
+    assert "erased" not in time and "extract.components" not in time
+
+
+def test_dips_without_an_attribution_say_how_to_get_one(tmp_path):
+    own = synthetic.write(tmp_path / "emergence.h5", anchors=("space",), controls=())
+    with h5py.File(own, "r+") as changed:
+        curve = changed["anchors/space/curves/space"]
+        del curve["attribution"], curve["conclusions/dips/erased_by"], curve["conclusions/dips/written_by"]
+    with Emergence(own) as emergence:
+        curve = emergence.curves("space")[0]
+        text = tables.dips(emergence, curve)
+        assert curve.dips[0]["erased_by"] == [] and "erased by" not in text and "extract.components = yes tells" in text
+        assert tables.ablations(emergence, curve) == ""
+
+
+def test_an_eraser_is_a_cause_where_the_concept_comes_back_without_it(ablated):
+    with Emergence(ablated) as emergence:
+        curve = emergence.curves("space")[0]
+        before = 100 * curve["contrast"][0, 2, 0]
+        text = tables.ablations(emergence, curve)
+    assert "without mlp 2 and mlp 3, each by itself" in text
+    assert "in 10 of 15 cells" in text  # layers 2 to 4, and 3 to 4; the second subject does not change
+    tried, reached = (rows_of(part) for part in text.split("the figures below have every layer"))
+    assert [[row[i] for i in (0, 1, 2, -1)] for row in tried] == [["biology", "2", "mlp 2", "a cause"], ["biology", "2", "attention 2", "not tried"]]
+    assert tried[0][3] == f"{round(before)} ({round(before - 10)} to {round(before + 10)})"
+    assert tried[0][5] == "20 (10 to 30)" and tried[0][-2] == "80"  # of a depth of 0.25
+    assert [[row[i] for i in (0, 1, -1)] for row in reached] == [
+        ["biology", "mlp 2", "holds it down"], ["math", "mlp 2", "carries it"], ["biology", "mlp 3", "carries it"], ["math", "mlp 3", "carries it"]]
+
+
+@pytest.mark.parametrize("back, verdict", [(0.0, "no cause shown"), (0.05, "no cause shown"), (-0.2, "it writes for it")])
+def test_an_eraser_without_which_nothing_comes_back_is_none(ablated, back, verdict):
+    synthetic.ablation(ablated, "mlp 2", back)
+    with Emergence(ablated) as emergence:
+        text = tables.ablations(emergence, emergence.curves("space")[0])
+    assert rows_of(text)[0][-1] == verdict
+
+
+def test_the_page_shows_ablations(ablated):
+    page.write(ablated, ablated.with_name("report.html"))
+    text = ablated.with_name("report.html").read_text(encoding="utf-8")
+    assert "<h4>Without a component" in text and text.count("run again with what mlp") == 2 and len(inline(text)) == len(FIGURES) + 3  # an attribution and two ablations
 
 
 def test_a_file_from_before_conclusions_says_so(tmp_path):

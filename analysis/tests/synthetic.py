@@ -174,6 +174,9 @@ def conclusions(group, subjects, places, missing):
         dips[name] = np.full(count, 0.25)
     dips["contrast"] = np.full((count, 3), 0.125)
     dips["verdict"] = strings(["outvoted"] * count)
+    known = group.name.split("/")[2] == "space"  # where the components are
+    dips["erased_by"] = strings(["mlp 2, attention 2" if known else ""] * count)
+    dips["written_by"] = strings(["mlp 3" if known else ""] * count)
 
 
 def drift(group, n, rng, dropped):
@@ -193,6 +196,26 @@ def attribution(group, layers, s, rng):
         group[f"attribution/contribution{end}"] = value + move
 
 
+def ablation(path, component, back=0.0):
+    """attribution/space/COMPONENT.h5 beside the file `path`. Without the component the first subject's contrast is up by `back`, the last one's
+    down by 0.3, each by 0.1 in either direction, and nothing else changes."""
+    kind, layer = component.split()
+    target = path.parent / "attribution" / "space" / f"{kind}-{layer}.h5"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "r") as file, h5py.File(target, "w") as made:
+        of, rows = file["anchors/space/curves/space"], slice(int(layer), None)
+        made.attrs.update(format="incipit/ablation", component=component, model="nano-550k", step=4000)
+        made["layer"], made["subject"] = of["layer"][rows], file["subject"][...]
+        change = np.zeros_like(of["contrast"][0, rows])
+        change[:, 0], change[:, -1] = back, -0.3
+        for measure in ("contrast", "auc"):
+            before, width = of[measure][0, rows], 0.1 * (change != 0)
+            for when, value in (("before", before), ("after", before + change), ("difference", change)):
+                for end, move in (("", 0), ("_low", -width), ("_high", width)):
+                    made[f"{measure}_{when}{end}"] = np.where(np.isnan(before), np.nan, value + move)
+    return target
+
+
 def control_curves(group, name, points, s, rng, missing):
     for path in (f"curves/own_{name}", f"controls/first_step/curves/{name}", f"controls/ceiling/curves/{name}"):
         curve(group.create_group(path, track_order=True), points, s, rng, missing)
@@ -203,3 +226,7 @@ def control_curves(group, name, points, s, rng, missing):
         group[f"{path}/rung"] = strings(RUNGS)
         for end, move in zip(ends, (0, -0.05, 0.05)):
             group[f"{path}/contrast{end}"] = np.full((3, len(points), s), 0.1 + move)
+    spread = group[f"controls/seeds/spread/{name}"]
+    spread["contrast"] = np.stack([np.full((3, len(points), s), value) for value in (0.05, 0.15)])
+    spread["contrast"][1, :, :, 0] = np.nan
+    spread["matched"] = np.array([[2] * s, [0] + [1] * (s - 1)])
