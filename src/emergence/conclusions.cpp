@@ -168,7 +168,7 @@ std::vector<double> ranks_of(const std::vector<double>& values) {
   return ranks;
 }
 
-double spread(const std::vector<double>& values) {
+double onset_spread(const std::vector<double>& values) {
   const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
   double sum = 0;
   for (const double v : values) sum += (v - mean) * (v - mean);
@@ -204,12 +204,12 @@ class Order {
   /// How often deviations from the onsets spread as far as the onsets themselves.
   [[nodiscard]] double p_of_one_place() const {
     if (value_.size() < 2 || rows_.empty()) return nan;
-    const double found = spread(value_);
+    const double found = onset_spread(value_);
     std::int64_t reached = 0;
     for (const auto& row : rows_) {
       std::vector<double> deviation;
       for (std::size_t i = 0; i < row.size(); ++i) deviation.push_back(row[i] - value_[i]);
-      reached += spread(deviation) >= found ? 1 : 0;
+      reached += onset_spread(deviation) >= found ? 1 : 0;
     }
     return static_cast<double>(1 + reached) / static_cast<double>(1 + rows_.size());
   }
