@@ -110,7 +110,7 @@ python_tests() {
   done
   local marks=()
   [ "$all" = yes ] || marks=(-m "not long and not server")
-  INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_SHIM_BIN=$root/build/dev/tests/shim/incipit-shim "$PYTHON" -m pytest -q -p no:cacheprovider -n "$cores" "${marks[@]}" "${folders[@]}"
+  INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_SHIM_BIN=$root/build/dev/tests/shim/incipit-shim "$PYTHON" -m pytest -q -p no:cacheprovider -n "$cores" --dist loadfile "${marks[@]}" "${folders[@]}"
 }
 
 encoders() {
