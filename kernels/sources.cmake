@@ -38,23 +38,22 @@ set(INCIPIT_KERNEL_SOURCES
   svd.cu
   upload_numbers.cu)
 
-# incipit_bundle_kernels(NAME EXTENSION SOURCE...): sets NAME to files that include the sources, eight each: CMake's
-# UNITY_BUILD, which CMake 3.25 has not for CUDA. Most of a source's time goes to what all of them include; together
-# they take a quarter. So their names in anonymous namespaces differ.
+# incipit_bundle_kernels(NAME EXTENSION SOURCE...): sets NAME to files that include the sources, eight each, as CMake's
+# UNITY_BUILD does, which CMake 3.25 has not for CUDA. Most of a source's time goes to what all of them include:
+# together they take a third. So their names in anonymous namespaces differ.
 function(incipit_bundle_kernels name extension)
   set(each 8)
   list(LENGTH ARGN count)
+  math(EXPR last "${count} - 1")
   set(bundles)
-  foreach(first RANGE 0 ${count} ${each})
+  foreach(first RANGE 0 ${last} ${each})
     list(SUBLIST ARGN ${first} ${each} sources)
-    if(sources)
-      list(TRANSFORM sources REPLACE "(.+)" "#include \"\\1\"\n")
-      list(JOIN sources "" content)
-      math(EXPR number "${first} / ${each}")
-      set(bundle ${CMAKE_CURRENT_BINARY_DIR}/kernels_${number}.${extension})
-      file(CONFIGURE OUTPUT ${bundle} CONTENT "${content}" @ONLY)
-      list(APPEND bundles ${bundle})
-    endif()
+    list(TRANSFORM sources REPLACE "(.+)" "#include \"\\1\"\n")
+    list(JOIN sources "" content)
+    math(EXPR number "${first} / ${each}")
+    set(bundle ${CMAKE_CURRENT_BINARY_DIR}/${name}_${number}.${extension})
+    file(CONFIGURE OUTPUT ${bundle} CONTENT "${content}" @ONLY)
+    list(APPEND bundles ${bundle})
   endforeach()
   set(${name} ${bundles} PARENT_SCOPE)
 endfunction()

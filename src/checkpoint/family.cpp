@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void refuse(Exit code, const std::string& where, const std::string& what) {
+[[noreturn]] void refuse_family(Exit code, const std::string& where, const std::string& what) {
   throw Error(code, where + ": " + what);
 }
 
@@ -42,8 +42,8 @@ std::vector<ListedModel> choose_models(std::vector<ListedModel> there, const std
   if (wanted.empty()) {
     std::erase_if(there, [](const ListedModel& model) { return model.steps.empty(); });
     if (there.empty()) {
-      refuse(Exit::data, where,
-             "no model with a step in it; expected MODEL/stepN/{config.json, model.safetensors}");
+      refuse_family(Exit::data, where,
+                    "no model with a step in it; expected MODEL/stepN/{config.json, model.safetensors}");
     }
     return there;
   }
@@ -54,15 +54,16 @@ std::vector<ListedModel> choose_models(std::vector<ListedModel> there, const std
     const auto model =
         std::find_if(there.begin(), there.end(), [&](const ListedModel& m) { return m.name == name; });
     if (model == there.end()) {
-      if (names.empty()) refuse(Exit::data, where, "no models there, looked for '" + name + "'");
+      if (names.empty()) refuse_family(Exit::data, where, "no models there, looked for '" + name + "'");
       const auto nearest = std::min_element(names.begin(), names.end(), [&](const auto& a, const auto& b) {
         return edit_distance(name, a) < edit_distance(name, b);
       });
-      refuse(Exit::usage, where,
-             "family.models: no model '" + name + "'; nearest is '" + *nearest + "', there are " +
-                 joined(names));
+      refuse_family(Exit::usage, where,
+                    "family.models: no model '" + name + "'; nearest is '" + *nearest + "', there are " +
+                        joined(names));
     }
-    if (model->steps.empty()) refuse(Exit::data, model->folder.string(), "no steps; expected folders stepN");
+    if (model->steps.empty())
+      refuse_family(Exit::data, model->folder.string(), "no steps; expected folders stepN");
     chosen.push_back(*model);
   }
   return chosen;
@@ -129,17 +130,18 @@ void choose_steps(std::vector<ListedModel>& models, const StepChoice& choice, co
     if (!somewhere) nowhere.push_back(std::to_string(step));
   }
   if (!nowhere.empty()) {
-    refuse(Exit::data, where,
-           "family.steps: no model has step " + joined(nowhere) + "; take them off the list, or fetch them");
+    refuse_family(
+        Exit::data, where,
+        "family.steps: no model has step " + joined(nowhere) + "; take them off the list, or fetch them");
   }
   for (ListedModel& model : models) {
     keep_steps(model, choice.list);
     if (model.steps.empty()) without.push_back(model.name);
   }
   if (!without.empty()) {
-    refuse(Exit::data, where,
-           "family.steps: none of the listed steps is there for " + joined(without) +
-               "; leave them out by family.models, or list a step they have");
+    refuse_family(Exit::data, where,
+                  "family.steps: none of the listed steps is there for " + joined(without) +
+                      "; leave them out by family.models, or list a step they have");
   }
 }
 
@@ -153,8 +155,8 @@ fs::path find_tokenizer(const ListedModel& model, const fs::path& family) {
   for (const fs::path& place : places) {
     if (fs::exists(place / name)) return place / name;
   }
-  refuse(Exit::data, model.folder.string(),
-         "no tokenizer.json in a step's folder, here, or in " + family.string());
+  refuse_family(Exit::data, model.folder.string(),
+                "no tokenizer.json in a step's folder, here, or in " + family.string());
 }
 
 Model open_model(const ListedModel& found, const fs::path& family) {
@@ -164,8 +166,8 @@ Model open_model(const ListedModel& found, const fs::path& family) {
     check_files(step, folder);
     const Config config = read_config(folder / "config.json");
     if (!model.steps.empty() && config != model.config) {
-      refuse(Exit::data, (folder / "config.json").string(),
-             "describes another model than " + (model.steps.back().folder / "config.json").string());
+      refuse_family(Exit::data, (folder / "config.json").string(),
+                    "describes another model than " + (model.steps.back().folder / "config.json").string());
     }
     model.config = config;
     model.steps.push_back({step, folder});

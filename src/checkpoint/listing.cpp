@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view cache_prefix = "hf:";
 
-[[noreturn]] void refuse(Exit code, const fs::path& where, const std::string& what) {
+[[noreturn]] void refuse_listing(Exit code, const fs::path& where, const std::string& what) {
   throw Error(code, where.string() + ": " + what);
 }
 
@@ -37,7 +37,7 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
   std::vector<fs::path> entries;
   fs::directory_iterator it(folder, error);
   for (; !error && it != fs::directory_iterator(); it.increment(error)) entries.push_back(it->path());
-  if (error) refuse(Exit::io, folder, "cannot be listed: " + error.message());
+  if (error) refuse_listing(Exit::io, folder, "cannot be listed: " + error.message());
   std::sort(entries.begin(), entries.end());
   return entries;
 }
@@ -46,8 +46,8 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
 void add_step(ListedModel& model, int64_t step, const fs::path& folder) {
   const auto [it, is_new] = model.steps.emplace(step, folder);
   if (!is_new) {
-    refuse(Exit::data, folder,
-           "step " + std::to_string(step) + " is there twice, also as " + it->second.string());
+    refuse_listing(Exit::data, folder,
+                   "step " + std::to_string(step) + " is there twice, also as " + it->second.string());
   }
 }
 
@@ -57,7 +57,7 @@ std::vector<ListedModel> list_folder(const fs::path& family) {
     if (!fs::is_directory(folder)) continue;
     ListedModel model{folder.filename().string(), folder, {}};
     if (step_number(model.name)) {
-      refuse(
+      refuse_listing(
           Exit::data, family,
           "holds steps itself (" + model.name + "): it is one model; name the folder above as family.path");
     }
@@ -85,7 +85,8 @@ fs::path snapshot_of(const fs::path& model, const fs::path& reference) {
   std::string hash = store::read_text(reference);
   while (!hash.empty() && std::isspace(static_cast<unsigned char>(hash.back())) != 0) hash.pop_back();
   if (hash.empty() || hash.find('/') != std::string::npos || hash.starts_with('.')) {
-    refuse(Exit::data, reference, "expected the name of a snapshot, found '" + hash.substr(0, 60) + "'");
+    refuse_listing(Exit::data, reference,
+                   "expected the name of a snapshot, found '" + hash.substr(0, 60) + "'");
   }
   return model / "snapshots" / hash;
 }
@@ -103,7 +104,7 @@ std::vector<ListedModel> list_cache(const std::string& organisation, const fs::p
     }
     models.push_back(std::move(model));
   }
-  if (models.empty()) refuse(Exit::data, cache, "no " + prefix + "* in this cache");
+  if (models.empty()) refuse_listing(Exit::data, cache, "no " + prefix + "* in this cache");
   return models;
 }
 
@@ -136,20 +137,21 @@ Listing list_models(const std::string& path) {
 
 void check_files(int64_t step, const fs::path& folder) {
   if (!fs::is_directory(folder)) {
-    refuse(Exit::data, folder,
-           "the snapshot of step" + std::to_string(step) + " is not there; download it again" +
-               broken_off(folder));
+    refuse_listing(Exit::data, folder,
+                   "the snapshot of step" + std::to_string(step) + " is not there; download it again" +
+                       broken_off(folder));
   }
-  if (!fs::exists(folder / "config.json")) refuse(Exit::data, folder, "no config.json" + broken_off(folder));
+  if (!fs::exists(folder / "config.json"))
+    refuse_listing(Exit::data, folder, "no config.json" + broken_off(folder));
   bool any = false;
   for (const fs::path& entry : entries_of(folder)) {
     if (!is_weights(entry.filename().string())) continue;
     if (!fs::exists(entry))
-      refuse(Exit::data, entry, "a link to nothing; download it again" + broken_off(folder));
+      refuse_listing(Exit::data, entry, "a link to nothing; download it again" + broken_off(folder));
     any = true;
   }
   if (!any) {
-    refuse(
+    refuse_listing(
         Exit::data, folder,
         "no weights: expected model.safetensors, pytorch_model.bin, or an index of either with its shards" +
             broken_off(folder));

@@ -34,14 +34,14 @@ const char* name_of(Kind kind) {
 constexpr const char* ordered_dict = "collections.OrderedDict";
 constexpr const char* rebuild_tensor = "torch._utils._rebuild_tensor_v2";
 constexpr const char* rebuild_parameter = "torch._utils._rebuild_parameter";
-constexpr std::array storage_types{"HalfStorage", "BFloat16Storage", "FloatStorage", "DoubleStorage",
+constexpr std::array storage_names{"HalfStorage", "BFloat16Storage", "FloatStorage", "DoubleStorage",
                                    "LongStorage", "IntStorage",      "ShortStorage", "CharStorage",
                                    "ByteStorage", "BoolStorage"};
 
 bool is_storage_type(std::string_view name) {
   constexpr std::string_view prefix = "torch.";
-  return name.starts_with(prefix) && std::find(storage_types.begin(), storage_types.end(),
-                                               name.substr(prefix.size())) != storage_types.end();
+  return name.starts_with(prefix) && std::find(storage_names.begin(), storage_names.end(),
+                                               name.substr(prefix.size())) != storage_names.end();
 }
 
 class Machine {

@@ -12,7 +12,7 @@
 namespace incipit::command {
 namespace {
 
-constexpr const char* usage =
+constexpr const char* models_usage =
     "usage: incipit models FAMILY\n"
     "FAMILY is a folder of MODEL/stepN/ or hf:ORG for the Hugging Face cache. Lists its models, and what is\n"
     "missing or cannot be read. Only headers of weights are read; `incipit audit` reads everything.\n";
@@ -88,14 +88,15 @@ void models(const parallel::Communicator& world, const std::vector<std::string>&
   std::vector<std::string> families;
   for (const auto& word : words) {
     if (word == "--help" || word == "-h") {
-      fmt::print("{}", usage);
+      fmt::print("{}", models_usage);
       return;
     }
     if (word.starts_with("-"))
-      throw Error(Exit::usage, fmt::format("models: no option '{}'\n{}", word, usage));
+      throw Error(Exit::usage, fmt::format("models: no option '{}'\n{}", word, models_usage));
     families.push_back(word);
   }
-  if (families.size() != 1) throw Error(Exit::usage, fmt::format("models: name one family\n{}", usage));
+  if (families.size() != 1)
+    throw Error(Exit::usage, fmt::format("models: name one family\n{}", models_usage));
   const auto found = checkpoint::survey_family(families.front());
   if (found.empty()) {
     throw Error(Exit::data, families.front() +

@@ -20,6 +20,22 @@ static_assert(std::endian::native == std::endian::little,
 /// HDF5's type of the elements of T, which must be one of those Writer and Reader name.
 template <class T>
 [[nodiscard]] Handle type_of();
+template <>
+Handle type_of<float>();
+template <>
+Handle type_of<double>();
+template <>
+Handle type_of<std::int8_t>();
+template <>
+Handle type_of<std::uint8_t>();
+template <>
+Handle type_of<std::int32_t>();
+template <>
+Handle type_of<std::int64_t>();
+template <>
+Handle type_of<std::uint64_t>();
+template <>
+Handle type_of<Half>();
 
 /// Fixed-length UTF-8 of `bytes` bytes (≥ 1), padded with NUL.
 [[nodiscard]] Handle string_type(std::size_t bytes);
