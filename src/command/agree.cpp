@@ -62,7 +62,7 @@ std::string number(double value) {
   return std::isnan(value) ? "-" : fmt::format("{:.2f}", value);
 }
 
-std::string interval(const interpret::AgreementRow& row) {
+std::string row_interval(const interpret::AgreementRow& row) {
   return std::isnan(row.low) ? "-" : fmt::format("{:.2f} to {:.2f}", row.low, row.high);
 }
 
@@ -83,7 +83,7 @@ std::string agreement_table(const std::vector<interpret::AgreementRow>& rows) {
                         {"note", left}});
   for (const auto& row : rows)
     if (shown(row))
-      table.row({row.subject, row.measure, row.raters, number(row.value), interval(row),
+      table.row({row.subject, row.measure, row.raters, number(row.value), row_interval(row),
                  fmt::format("{}", row.items), fmt::format("{}", row.latents), row.why});
   return table.text();
 }

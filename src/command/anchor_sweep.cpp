@@ -81,7 +81,7 @@ AnchorSweep carried(Session& session, const Bench& bench) {
 }
 
 /// A place on the axis as the log's tables spell it.
-std::string place(double value) {
+std::string onset_place(double value) {
   return std::isnan(value) ? "-" : fmt::format("{:.0f}", value);
 }
 
@@ -98,9 +98,9 @@ std::string by_subject_table(const AnchorSweep& sweep, std::optional<std::size_t
   for (std::size_t c = 0; c < sweep.subjects.size(); ++c) {
     const auto said = emergence::agreement(sweep, c);
     std::string anchors = "-";
-    if (own && sweep.present(*own, c)) anchors = place(sweep.concluded(*own, "onset_high", c));
+    if (own && sweep.present(*own, c)) anchors = onset_place(sweep.concluded(*own, "onset_high", c));
     table.row({sweep.subjects[c], fmt::format("{}", said.matched), fmt::format("{}", said.present),
-               place(said.first), place(said.middle), place(said.last), anchors});
+               onset_place(said.first), onset_place(said.middle), onset_place(said.last), anchors});
   }
   return table.text();
 }
@@ -118,7 +118,8 @@ std::string by_dictionary_table(const AnchorSweep& sweep) {
     std::vector<std::string> called;
     for (std::size_t c = 0; c < sweep.subjects.size(); ++c)
       if (sweep.present(d, c))
-        called.push_back(fmt::format("{} {}", sweep.subjects[c], place(sweep.concluded(d, "onset_high", c))));
+        called.push_back(
+            fmt::format("{} {}", sweep.subjects[c], onset_place(sweep.concluded(d, "onset_high", c))));
     table.row({point_name(sweep.curve, home.model, home.step, home.layer),
                fmt::format("{}", of.interpretable),
                fmt::format("{}", std::ranges::count_if(of.matched, [](auto n) { return n > 0; })),

@@ -19,6 +19,7 @@
 #include "emergence/attribution.hpp"
 #include "error.hpp"
 #include "parallel/agree.hpp"
+#include "store/reader.hpp"
 #include "store/writer.hpp"
 
 namespace incipit::command {
@@ -40,7 +41,9 @@ const std::string attribute_about =
     "--ablate runs the anchor's checkpoint again, once for each component named, with what that one adds at "
     "the\n"
     "last token replaced by its mean over probes, and says what becomes of the concepts:\n"
-    "attribution/ANCHOR/mlp-5.h5. erasers: those that the attribution names.\n\n";
+    "attribution/ANCHOR/mlp-5.h5. erasers: those that the attribution names where a subject falls most, and "
+    "those\n"
+    "of every dip along the layers that emergence.h5 calls, where it is there.\n\n";
 
 /// What the command line asks for beside the deck.
 struct Asked {
@@ -310,12 +313,30 @@ std::string ablation_text(const std::string& anchor, const emergence::Ablation& 
       brought_back(found, found.auc));
 }
 
+/// Those who erased in the dips that the run calls along the layers, where emergence.h5 is there to tell.
+std::vector<std::int64_t> erasers_of_dips(const Session& session, const Anchor& anchor,
+                                          const emergence::Attribution& found) {
+  std::vector<std::int64_t> components;
+  const auto& unit = session.ledger->emergence();
+  if (state_of(unit) != State::done) return components;
+  const store::Reader file(unit.path, unit.kind);
+  const auto dips = fmt::format("anchors/{}/curves/space/conclusions/dips/", anchor.name);
+  const auto subject = file.read<std::int64_t>(dips + "subject_number"),
+             from = file.read<std::int64_t>(dips + "from"), bottom = file.read<std::int64_t>(dips + "at");
+  for (std::size_t d = 0; d < subject.size(); ++d)
+    for (const auto component : emergence::writers_between(found, from[d], bottom[d], subject[d], true))
+      components.push_back(component);
+  return components;
+}
+
 /// The components asked for, each once, ascending.
-std::vector<std::int64_t> to_ablate(const std::vector<std::string>& words, const Anchor& anchor,
-                                    const emergence::Attribution& found) {
+std::vector<std::int64_t> to_ablate(const Session& session, const std::vector<std::string>& words,
+                                    const Anchor& anchor, const emergence::Attribution& found) {
   std::vector<std::int64_t> components;
   for (const auto& word : words) {
     if (word == "erasers") {
+      const auto of_dips = erasers_of_dips(session, anchor, found);
+      components.insert(components.end(), of_dips.begin(), of_dips.end());
       for (const auto& fall : emergence::deepest_falls(found))
         components.insert(components.end(), fall.erasers.begin(), fall.erasers.end());
     } else {
@@ -357,7 +378,9 @@ void attribute_and_ablate(const parallel::Communicator& world, const std::vector
                        [&] { found = emergence::read_attribution(session->ledger->attribution(a).path); });
     session->console.block(attribution_text(*session, a, found));
     const auto& anchor = session->study.anchors[a];
-    const auto components = to_ablate(asked.ablate, anchor, found);
+    std::vector<std::int64_t> components;
+    parallel::together(world, "reading the dips",
+                       [&] { components = to_ablate(*session, asked.ablate, anchor, found); });
     if (!asked.ablate.empty() && components.empty())
       session->console.line("anchor {}: the attribution names no eraser, so none is removed", anchor.name);
     for (const auto component : components) {

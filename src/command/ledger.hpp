@@ -37,7 +37,9 @@ class Ledger {
 
   [[nodiscard]] const Unit& activations(std::size_t checkpoint) const { return activations_[checkpoint]; }
   /// The activations of the checkpoint a site lies in.
-  [[nodiscard]] const Unit& activations(const Site& site) const { return activations_[study_->checkpoint_of(site)]; }
+  [[nodiscard]] const Unit& activations(const Site& site) const {
+    return activations_[study_->checkpoint_of(site)];
+  }
   /// Of a checkpoint that training made.
   [[nodiscard]] const Unit& loss(std::size_t checkpoint) const { return loss_[checkpoint]; }
   [[nodiscard]] const Unit& loss(const Site& site) const { return loss_[study_->checkpoint_of(site)]; }

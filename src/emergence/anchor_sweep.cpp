@@ -21,13 +21,13 @@ std::vector<T> of_each(const AnchorSweep& sweep, const Of& of) {
 }
 
 template <class T>
-std::vector<T> numbers(const AnchorSweep& sweep, T PlacedDictionary::*number) {
+std::vector<T> number_of_each(const AnchorSweep& sweep, T PlacedDictionary::*number) {
   return of_each<T>(sweep,
                     [number](const PlacedDictionary& d, std::vector<T>& out) { out.push_back(d.*number); });
 }
 
 template <class T>
-std::vector<T> rows(const AnchorSweep& sweep, std::vector<T> PlacedDictionary::*row) {
+std::vector<T> rows_of_each(const AnchorSweep& sweep, std::vector<T> PlacedDictionary::*row) {
   return of_each<T>(sweep, [row](const PlacedDictionary& d, std::vector<T>& out) {
     out.insert(out.end(), (d.*row).begin(), (d.*row).end());
   });
@@ -49,7 +49,7 @@ void write_axes(store::Writer& writer, const AnchorSweep& sweep) {
   writer.write("step", {points}, step, {"step", "training step"}, {"point"});
   writer.write("layer", {points}, layer, {"1", "layer; 0 is the embedding output"}, {"point"});
   write_subject_axis(writer, "", sweep.subjects);
-  writer.write("dictionary", {std::ssize(sweep.of)}, numbers(sweep, &PlacedDictionary::home),
+  writer.write("dictionary", {std::ssize(sweep.of)}, number_of_each(sweep, &PlacedDictionary::home),
                {"1", "the point at which the dictionary was made"}, {"dictionary"});
 }
 
@@ -127,14 +127,14 @@ void write_anchor_sweep(store::Writer& writer, const AnchorSweep& sweep) {
   write_axes(writer, sweep);
   const auto dictionaries = std::ssize(sweep.of), points = std::ssize(sweep.points),
              subjects = std::ssize(sweep.subjects);
-  writer.write("interpretable", {dictionaries}, numbers(sweep, &PlacedDictionary::interpretable),
+  writer.write("interpretable", {dictionaries}, number_of_each(sweep, &PlacedDictionary::interpretable),
                {"1", "latents whose label holds"}, {"dictionary"});
-  writer.write("matched", {dictionaries, subjects}, rows(sweep, &PlacedDictionary::matched),
+  writer.write("matched", {dictionaries, subjects}, rows_of_each(sweep, &PlacedDictionary::matched),
                {"1", "number of matched latents"}, {"dictionary", "subject"});
   for (const PlacedColumn& column : placed_columns)
-    writer.write(column.name, {dictionaries, points, subjects}, rows(sweep, column.values),
+    writer.write(column.name, {dictionaries, points, subjects}, rows_of_each(sweep, column.values),
                  {"1", column.meaning}, {"dictionary", "point", "subject"});
-  writer.write("status", {dictionaries, points, subjects}, rows(sweep, &PlacedDictionary::status),
+  writer.write("status", {dictionaries, points, subjects}, rows_of_each(sweep, &PlacedDictionary::status),
                {"1", status_meaning}, {"dictionary", "point", "subject"});
   for (std::size_t k = 0; k <= conclusion_columns.size(); ++k) {
     const auto values = of_each<double>(sweep, [&](const PlacedDictionary& d, std::vector<double>& out) {

@@ -6,6 +6,7 @@ import pytest
 from conftest import incipit
 from phantom import Curve, Truth
 
+QUICK = ("--track.bootstrap=200", "--track.permutations=99", "--extract.components=yes")
 SMALL = ("--models=2", "--width=48", "--subjects=8", "--never=4", "--terms=32", "--layers=6", "--nuisances=3")
 
 
@@ -20,8 +21,7 @@ def phantom(tmp_path_factory):
 @pytest.fixture(scope="module")
 def emergence(phantom):
     # From another folder, as the deck's paths are its own.
-    result = incipit("run", phantom / "planted" / "phantom.ini", "--track.bootstrap=200", "--track.permutations=99",
-                     ranks=2, cwd=phantom)
+    result = incipit("run", phantom / "planted" / "phantom.ini", *QUICK, ranks=2, cwd=phantom)
     assert result.code == 0, result.text
     assert "left out" not in result.text  # the audit finds nothing wrong
     return phantom / "results" / "phantom" / "emergence.h5"
@@ -70,8 +70,7 @@ def test_each_kind_of_dip_is_one_on_the_rungs(phantom, emergence):
 
 def test_births_do_not_hang_on_where_the_dictionary_is_made(phantom, emergence):
     """Each dictionary made once a subject is known tells its onset within one checkpoint."""
-    result = incipit("sweep", phantom / "planted" / "phantom.ini", "--over=time", "--track.bootstrap=200",
-                     "--track.permutations=99", ranks=2, cwd=phantom)
+    result = incipit("sweep", phantom / "planted" / "phantom.ini", "--over=time", *QUICK, ranks=2, cwd=phantom)
     assert result.code == 0, result.text
     truth = Truth(phantom / "planted" / "truth.h5")
     with h5py.File(phantom / "results" / "phantom" / "sweep" / "time.over_time.h5") as file:
@@ -88,6 +87,19 @@ def test_births_do_not_hang_on_where_the_dictionary_is_made(phantom, emergence):
         assert len(told) >= 3  # several dictionaries know it
         right += [abs(step - born) <= 1 for step in told]
     assert np.mean(right) >= 0.95, np.mean(right)
+
+
+def test_all_who_erased_in_a_dip_are_put_to_the_test(phantom, emergence):
+    result = incipit("attribute", phantom / "planted" / "phantom.ini", *QUICK, "--anchor=space", "--ablate=erasers",
+                     ranks=2, cwd=phantom)
+    assert result.code == 0, result.text
+    with h5py.File(emergence) as file:
+        dips = file["anchors/space/curves/space/conclusions/dips"]
+        verdicts = [verdict.decode() for verdict in dips["verdict"]]
+        named = [{name.replace(" ", "-") + ".h5" for name in erased.decode().split(", ") if name} for erased in dips["erased_by"]]
+    assert any(erased for verdict, erased in zip(verdicts, named) if verdict == "lost"), (verdicts, named)
+    there = {path.name for path in (phantom / "results" / "phantom" / "attribution" / "space").iterdir()}
+    assert set.union(*named) <= there, (named, there)
 
 
 def test_sizes_come_from_a_file_too(tmp_path):
