@@ -238,18 +238,19 @@ def sizes(found):
 
 
 def places(emergence, found):
-    """What dictionaries made at different points say of each subject, and how far each of them can be trusted."""
+    """What dictionaries made at different points say of each subject together, and how much each of them has."""
     curve, subjects = found.curve, range(len(emergence.subjects))
     matched_by, called_by = (which.sum(axis=0) for which in (found.matched, found.present))
     own = found.onset[found.own] if found.own is not None else np.full(len(subjects), np.nan)
-    rows = [[emergence.subjects[s], str(matched_by[s]), str(called_by[s]), *(place(of[s]) for of in (found.first, found.median, found.last, own))] for s in subjects]
+    onsets = found.first, found.median, found.last, own
+    rows = [[emergence.subjects[s], str(matched_by[s]), str(called_by[s]), *(place(of[s]) for of in onsets)] for s in subjects]
     by_subject = table(["subject", "matched by", "called by", "onset: earliest", "median", "latest", "the anchor's"], rows, emergence)
     labels = curve.models if curve.name == "scale" else style.Axis(curve).labels
-    rows = [[labels[p] + (" (the anchor's)" if d == found.own else ""), str(found.interpretable[d]), str(found.matched[d].sum()), str(found.present[d].sum())]
+    rows = [[labels[p] + (" (the anchor's)" if d == found.own else ""), *(str(n.sum()) for n in (found.interpretable[d], found.matched[d], found.present[d]))]
             for d, p in enumerate(found.home)]
-    return (f"<h4>Births along {html.escape(curve.name)} as {len(found.home)} dictionaries tell them</h4><p>One was made at each point, and carried along the whole curve. "
-            "Matched by: dictionaries with a latent for the subject; called by: those by which it rises for good; onset: the first point of the rise, over these. "
-            f"The dictionaries share their probes, so that several which agree are not several witnesses.</p>{by_subject}"
+    return (f"<h4>Births along {html.escape(curve.name)} as {len(found.home)} dictionaries tell them</h4><p>One was made at each point, and carried along "
+            "the whole curve. Matched by: dictionaries with a latent for the subject; called by: those by which it rises for good; onset: the first point of "
+            f"the rise, over these. The dictionaries share their probes, so that several which agree are not several witnesses.</p>{by_subject}"
             + table(["made at", "labels hold", "subjects matched", "called"], rows))
 
 

@@ -50,12 +50,12 @@ WITHOUT = ("Contrast of the model as it is, and run again with what {name} adds 
            "that this reaches; stars: the 95 % interval of the difference leaves out zero. Where a concept comes back without {name}, that is a cause of its "
            "fall; where nothing changes, {name} may write against it and is a correlate.")
 
-SIZES = ("Dictionaries of other sizes at the {anchor} anchor, at the site itself: against k, the number of latents that a probe keeps, for each number of latents. "
-         "Mean F1 over the latents judged; contrast and fires: means over the subjects with a matched latent. {seeds}")
-PLACES = ("When each subject is born ({where}), as dictionaries tell that were made at different points of the curve: the colour is the first point of the rise for "
-          "good. White: the dictionary does not call the subject; hatched: it has no latent for it; framed: the anchor's own. Beside it for each "
-          "subject the earliest, median and latest of these, and how many dictionaries call it, of those with a latent for it. The dictionaries share "
-          "their probes, so that several which agree are not several witnesses.")
+SIZES = ("Dictionaries of other sizes at the {anchor} anchor, at the site itself: against k, the number of latents that a probe keeps, for each number "
+         "of latents. Mean F1 over the latents judged; contrast and fires: means over the subjects with a matched latent. {seeds}")
+PLACES = ("When each subject is born ({where}), as dictionaries tell that were made at different points of the curve: the colour is the first point of "
+          "the rise for good. White: the dictionary does not call the subject; hatched: it has no latent for it{own}. Beside it for each subject the "
+          "earliest, median and latest of these, and how many dictionaries call it, of those with a latent for it. The dictionaries share their probes, so "
+          "that several which agree are not several witnesses.")
 
 
 def of_curve(emergence, curve):
@@ -81,7 +81,8 @@ def of_sizes(anchor, found):
 def of_places(emergence, found):
     """The figure of the places of an anchor's dictionary along a curve (sweeps.Places)."""
     where = f"{found.curve.anchor} anchor, {found.curve.name} curve"
-    return Drawing(f"{found.curve.name}-places", PLACES.format(where=where), functools.partial(places.places, emergence, found))
+    own = "" if found.own is None else "; framed, or below a triangle: the anchor's own"
+    return Drawing(f"{found.curve.name}-places", PLACES.format(where=where, own=own), functools.partial(places.places, emergence, found))
 
 
 def of_anchor(emergence, anchor):

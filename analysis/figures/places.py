@@ -9,6 +9,7 @@ from ..style import BLUE, GREY
 EARLY_TO_LATE = matplotlib.colormaps["viridis"]  # for any colour vision, and in grey; no end of it is white
 NO_ONSET = (0.75, 0.75, 0.75, 1.0)
 ROW, TOP, BOTTOM, RIGHT = 0.19, 0.34, 0.5, 0.72
+NARROW = 0.1  # inches of a dictionary's column, below which lines about it would hide it
 
 
 def places(emergence, found, width):
@@ -55,19 +56,15 @@ def onset_map(ax, found, axis, inner, height):
     ax.spines[:].set_visible(False)
     subjects, dictionaries = at.shape
     ax.hlines(np.arange(subjects + 1) - 0.5, -0.5, dictionaries - 0.5, color="#dddddd", lw=0.5)
-    ax.vlines(np.arange(dictionaries + 1) - 0.5, -0.5, subjects - 0.5, color="#dddddd", lw=0.5)
+    if inner / dictionaries > NARROW:
+        ax.vlines(np.arange(dictionaries + 1) - 0.5, -0.5, subjects - 0.5, color="#dddddd", lw=0.5)
     spelt = {(s, d): axis.label(found.onset[d, s]) for s, d in np.argwhere(np.isfinite(at))}
     if spelt and inner / dictionaries > 0.05 * max(map(len, spelt.values())) + 0.04:
         for (s, d), text in spelt.items():
             ax.text(d, s, text, ha="center", va="center", fontsize=6, color="white" if at[s, d] < 0.5 else "black")
     over = 1 + 0.03 / height
     if found.own is not None:
-        ax.plot(found.own + np.array([-0.5, 0.5, 0.5, -0.5, -0.5]), [-0.5, -0.5, subjects - 0.5, subjects - 0.5, -0.5], color="black", lw=1.3,
-                clip_on=False, label="the anchor's")
-        middle = (found.own + 0.5) / dictionaries
-        side = "left" if middle < 0.25 else "right" if middle > 0.75 else "center"
-        x = found.own + {"left": -0.5, "center": 0, "right": 0.5}[side]
-        ax.text(x, over, "the anchor's own", transform=ax.get_xaxis_transform(), ha=side, va="bottom", fontsize=6.5)
+        mark_own(ax, found.own, dictionaries, subjects, inner, height)
     ax.text(0, over + 0.13 / height, "white: not called; hatched: no matched latent", transform=ax.transAxes, va="bottom", fontsize=6.5, color=GREY)
     labels = [axis.labels[p] for p in found.home]
     if found.curve.name == "scale":
@@ -76,6 +73,18 @@ def onset_map(ax, found, axis, inner, height):
     ax.set_xticks(kept, [labels[i] for i in kept])
     ax.tick_params(axis="x", length=0)
     ax.set_xlabel("dictionary made at" + {"time": " step", "space": " layer", "scale": ""}.get(found.curve.name, ""), labelpad=2)
+
+
+def mark_own(ax, own, dictionaries, subjects, inner, height):
+    """A frame about the anchor's own dictionary, or, where a frame would hide it, a triangle above it; and its words, which have room inwards."""
+    side, inwards = ("left", 1) if 2 * own < dictionaries else ("right", -1)
+    if inner / dictionaries > NARROW:
+        x, (left, right) = own - 0.5 * inwards, (own - 0.5, own + 0.5)
+        ax.plot([left, right, right, left, left], np.array([0, 0, 1, 1, 0]) * subjects - 0.5, color="black", lw=1.3, clip_on=False, label="the anchor's")
+    else:
+        x = own + inwards * 0.05 * dictionaries / inner
+        ax.plot(own, 1 + 0.08 / height, "v", transform=ax.get_xaxis_transform(), color="black", ms=3.5, mew=0, clip_on=False, label="the anchor's")
+    ax.text(x, 1 + 0.03 / height, "the anchor's own", transform=ax.get_xaxis_transform(), ha=side, va="bottom", fontsize=6.5)
 
 
 def onset_range(ax, found, axis, inner, height):
@@ -100,4 +109,5 @@ def onset_range(ax, found, axis, inner, height):
     key.set_yticks([])
     key.spines[:].set_visible(False)
     axis.dress(key, inner)
-    key.set_xlabel("onset: " + axis.name, labelpad=2)
+    name = "onset: " + axis.name
+    key.set_xlabel(name if style.CHARACTER * len(name) < inner + 0.6 else name.split(" (")[0], labelpad=2)
