@@ -2,6 +2,7 @@
 
 import h5py
 import matplotlib.pyplot as plt
+import matplotlib.text
 import numpy as np
 import pytest
 
@@ -91,6 +92,21 @@ def test_the_map_tells_onset_no_call_and_no_latent_apart(emergence):
     ranges = [line.get_xdata() for line in marked(figure.axes[1], "range")]
     np.testing.assert_allclose(ranges[0], np.log2([2, 17]))
     np.testing.assert_allclose(marked(figure.axes[1], "median")[0].get_xdata(), np.log2([9.5]))
+
+
+def test_of_many_dictionaries_a_triangle_points_at_the_anchors(tmp_path):
+    made = synthetic.write(tmp_path / "emergence.h5", anchors=("time",), steps=tuple(range(0, 100000, 1000)), controls=())
+    synthetic.place_sweep(made)
+    with Emergence(made) as emergence:
+        figure = figures.of_places(emergence, sweeps.places(emergence, "time")[0]).draw(width=style.DOUBLE)
+    (mark,) = marked(figure, "the anchor's")
+    assert list(mark.get_xdata()) == [98] and mark.get_marker() == "v"
+    figure.draw_without_rendering()
+    inside = figure.bbox
+    for text in figure.findobj(matplotlib.text.Text):  # nothing is cut
+        if text.get_text() and text.get_visible():
+            box = text.get_window_extent()
+            assert inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1, text.get_text()
 
 
 def test_called_without_an_onset_is_grey(swept):  # noqa: F811
