@@ -8,13 +8,14 @@ from ..style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
 PANELS = (("f1", "mean F1", 1, (0.5, 1)), ("interpretable", "labels that hold", 1, (0, 5)), ("dead_share", "dead latents, %", 100, (0, 10)),
           ("fvu", "FVU", 1, (0, 1)), ("contrast", "contrast, %", 100, (0, 10)), ("probe_activation", "fires, %", 100, (0, 10)))
 COLOURS, MARKERS, DASHES = (BLUE, ORANGE, GREEN, RED, PURPLE, GREY), "os^Dv*", ("-", "--", ":")
-LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 0.46, 0.72, 0.1, 0.4, 1.15
+LEFT, TOP, BOTTOM, HEIGHT = 0.46, 0.1, 0.4, 1.15
 
 
 def sizes(found, width):
     """Panels against k, with a line for each number of latents and a band over seeds; labels behind each row."""
     across = 3 if width > 5 else 2
-    rows, inner = -(-len(PANELS) // across), (width - RIGHT) / across - LEFT
+    right = 0.25 + 0.048 * len(f"{found.latents.max()} latents")
+    rows, inner = -(-len(PANELS) // across), (width - right) / across - LEFT
     whole = rows * (TOP + HEIGHT + BOTTOM)
     boxes = [(i % across * (LEFT + inner) + LEFT, whole - (i // across + 1) * (TOP + HEIGHT + BOTTOM) + BOTTOM, inner, HEIGHT) for i in range(len(PANELS))]
     figure, axes = style.frame(width, whole, *boxes)
