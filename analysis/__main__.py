@@ -16,7 +16,7 @@ def main(words=None):
     paper.add_argument("-o", "--output", type=pathlib.Path, help="a folder (default: figures beside the file)")
     paper.add_argument("--width", choices=files.WIDTHS, help="of one column or of two (default: both)")
     paper.add_argument("--format", choices=files.ENDINGS, help="one of them (default: all)")
-    paper.add_argument("--only", default="*", metavar="PATTERN", help="such as 'time-*-contrast': ANCHOR-CURVE-FIGURE")
+    paper.add_argument("--only", default="*", metavar="PATTERN", help="such as 'time-*-contrast': ANCHOR-CURVE-FIGURE, or 'time-sizes'")
     for command in (report, paper):
         command.add_argument("file", type=pathlib.Path, help="emergence.h5")
     options = parser.parse_args(words)

@@ -12,13 +12,12 @@ ENDINGS = ("pdf", "svg", "png")
 
 
 def write(path, folder, widths=tuple(WIDTHS), endings=ENDINGS, only="*"):
-    """ANCHOR-CURVE-FIGURE-WIDTH.ENDING in `folder`, for those whose ANCHOR-CURVE-FIGURE fits the pattern `only`; the files written."""
+    """NAME-WIDTH.ENDING in `folder`, for those whose NAME, as figures.of_anchor gives it, fits the pattern `only`; the files written."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with Emergence(path) as emergence:
-        for curve in (curve for anchor in emergence.anchors for curve in emergence.curves(anchor)):
-            for drawing in figures.of_curve(emergence, curve):
-                name = f"{curve.anchor}-{curve.name}-{drawing.name}"
+        for anchor in emergence.anchors:
+            for name, drawing in figures.of_anchor(emergence, anchor).items():
                 if fnmatch.fnmatch(name, only):
                     for width in widths:
                         written += save(drawing.draw(width=WIDTHS[width]), folder, f"{name}-{width}", endings)

@@ -6,7 +6,7 @@ import re
 
 import matplotlib.pyplot as plt
 
-from . import cards, figures, style, tables
+from . import cards, figures, style, sweeps, tables
 from .read import Emergence
 
 STYLE = """
@@ -60,12 +60,29 @@ def anchor_part(emergence, anchor):
         if curve.name != "grid":  # a grid is no line: nothing is born along it
             parts += [tables.headline(emergence, curve), "<h4>What the curve says</h4>", tables.conclusions(emergence, curve),
                       tables.ablations(emergence, curve)]
-        for drawing in figures.of_curve(emergence, curve):
-            figure = drawing.draw(width=style.DOUBLE)
-            if figure is not None:
-                parts.append(f"<figure>{svg(figure, f'{anchor}-{curve.name}-{drawing.name}')}<figcaption>{html.escape(drawing.caption)}</figcaption></figure>")
-                plt.close(figure)
-    return "".join([*parts, tables.latents(emergence, anchor), cards.section(emergence, anchor)])
+        parts += [drawn(drawing, f"{anchor}-{curve.name}-{drawing.name}") for drawing in figures.of_curve(emergence, curve)]
+    return "".join([*parts, swept(emergence, anchor), tables.latents(emergence, anchor), cards.section(emergence, anchor)])
+
+
+def swept(emergence, anchor):
+    """What hangs on the dictionary's size and on its place; nothing where no sweep lies beside the file."""
+    parts = []
+    if (found := sweeps.sizes(emergence, anchor)) is not None:
+        parts += ["<h3>The dictionary's size</h3>", tables.sizes(found), drawn(figures.of_sizes(anchor, found), f"{anchor}-sizes")]
+    for i, found in enumerate(sweeps.places(emergence, anchor)):
+        drawing = figures.of_places(emergence, found)
+        parts += ["" if i else "<h3>The dictionary's place</h3>", tables.places(emergence, found), drawn(drawing, f"{anchor}-{drawing.name}")]
+    return "".join(parts)
+
+
+def drawn(drawing, name):
+    """The figure with its caption; nothing where the file has nothing for it."""
+    figure = drawing.draw(width=style.DOUBLE)
+    if figure is None:
+        return ""
+    text = f"<figure>{svg(figure, name)}<figcaption>{html.escape(drawing.caption)}</figcaption></figure>"
+    plt.close(figure)
+    return text
 
 
 def tail(emergence):

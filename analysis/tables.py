@@ -223,6 +223,37 @@ def erasers_tried(emergence, curve, found):
             + table(["subject", "layer", "without", *CHANGES, "back, % of depth", "it is"], rows, emergence))
 
 
+SIZED = (("FVU", "fvu", number), ("F1", "f1", number), *((name, measure, "{:.0f}".format) for name, measure in (
+    ("hold", "interpretable"), ("not", "uninterpretable"), ("unsupported", "unsupported"), ("dead", "dead"), ("subjects", "subjects"))),
+    ("fires %", "probe_activation", percent), ("contrast %", "contrast", percent))
+
+
+def sizes(found):
+    """A row for each size of the dictionary; of several seeds the mean and the range."""
+    columns = [[with_interval(*at, show) if found.seeds > 1 else show(at[0]) for at in zip(*found.spread(measure))] for _, measure, show in SIZED]
+    rows = [[str(k), str(latents), *row] for k, latents, *row in zip(found.k, found.latents, *columns)]
+    said = ("Hold: labels whose F1 reaches the deck's bar; F1: mean over those judged; unsupported: too seldom seen to judge. Subjects: with a matched latent; "
+            "fires, contrast: mean over these, on the judge part at the site itself." + (" In brackets the range over seeds." if found.seeds > 1 else ""))
+    return f"<p>{said}</p>" + table(["k", "latents", *(name for name, *_ in SIZED)], rows)
+
+
+def places(emergence, found):
+    """What dictionaries made at different points say of each subject together, and how much each of them has."""
+    curve, subjects = found.curve, range(len(emergence.subjects))
+    matched_by, called_by = (which.sum(axis=0) for which in (found.matched, found.present))
+    own = found.onset[found.own] if found.own is not None else np.full(len(subjects), np.nan)
+    onsets = found.first, found.median, found.last, own
+    rows = [[emergence.subjects[s], str(matched_by[s]), str(called_by[s]), *(place(of[s]) for of in onsets)] for s in subjects]
+    by_subject = table(["subject", "matched by", "called by", "onset: earliest", "median", "latest", "the anchor's"], rows, emergence)
+    labels = curve.models if curve.name == "scale" else style.Axis(curve).labels
+    rows = [[labels[p] + (" (the anchor's)" if d == found.own else ""), *(str(n.sum()) for n in (found.interpretable[d], found.matched[d], found.present[d]))]
+            for d, p in enumerate(found.home)]
+    return (f"<h4>Births along {html.escape(curve.name)} as {len(found.home)} dictionaries tell them</h4><p>One was made at each point, and carried along "
+            "the whole curve. Matched by: dictionaries with a latent for the subject; called by: those by which it rises for good; onset: the first point of "
+            f"the rise, over these. The dictionaries share their probes, so that several which agree are not several witnesses.</p>{by_subject}"
+            + table(["made at", "labels hold", "subjects matched", "called"], rows))
+
+
 def judged(counts):
     """"35 latents, 67 % of those judged," """
     share = counts[0] / counts[:2].sum() if counts[:2].sum() else np.nan

@@ -1,10 +1,11 @@
-"""Every figure of a curve, by name. A figure is drawn when it is asked for, at the width it is asked for."""
+"""Every figure of a curve and of an anchor, by name. A figure is drawn when it is asked for, at the width it is asked for."""
 
 import dataclasses
 import functools
 import typing
 
-from . import lines, maps, order, sites, waterfall, without
+from .. import sweeps
+from . import lines, maps, order, places, sites, sizes, waterfall, without
 
 
 @dataclasses.dataclass
@@ -49,6 +50,13 @@ WITHOUT = ("Contrast of the model as it is, and run again with what {name} adds 
            "that this reaches; stars: the 95 % interval of the difference leaves out zero. Where a concept comes back without {name}, that is a cause of its "
            "fall; where nothing changes, {name} may write against it and is a correlate.")
 
+SIZES = ("Dictionaries of other sizes at the {anchor} anchor, at the site itself: against k, the number of latents that a probe keeps, for each number "
+         "of latents. Mean F1 over the latents judged; contrast and fires: means over the subjects with a matched latent. {seeds}")
+PLACES = ("When each subject is born ({where}), as dictionaries tell that were made at different points of the curve: the colour is the first point of "
+          "the rise for good. White: the dictionary does not call the subject; hatched: it has no latent for it{own}. Beside it for each subject the "
+          "earliest, median and latest of these, and how many dictionaries call it, of those with a latent for it. The dictionaries share their probes, so "
+          "that several which agree are not several witnesses.")
+
 
 def of_curve(emergence, curve):
     """The figures that a curve may have, undrawn."""
@@ -62,3 +70,24 @@ def of_curve(emergence, curve):
         drawings.append(Drawing(f"without-{name.replace(' ', '-')}", WITHOUT.format(where=where, name=name),
                                 functools.partial(without.without, emergence, curve, found=found)))
     return drawings
+
+
+def of_sizes(anchor, found):
+    """The figure of the sizes of an anchor's dictionary (sweeps.Sizes)."""
+    seeds = f"Line: the mean over {found.seeds} seeds; band: their range." if found.seeds > 1 else "One seed, so no interval is known."
+    return Drawing("sizes", SIZES.format(anchor=anchor, seeds=seeds), functools.partial(sizes.sizes, found))
+
+
+def of_places(emergence, found):
+    """The figure of the places of an anchor's dictionary along a curve (sweeps.Places)."""
+    where = f"{found.curve.anchor} anchor, {found.curve.name} curve"
+    own = "" if found.own is None else "; framed, or below a triangle: the anchor's own"
+    return Drawing(f"{found.curve.name}-places", PLACES.format(where=where, own=own), functools.partial(places.places, emergence, found))
+
+
+def of_anchor(emergence, anchor):
+    """Every figure of an anchor, undrawn, by ANCHOR-CURVE-FIGURE or ANCHOR-FIGURE."""
+    drawings = {f"{anchor}-{curve.name}-{drawing.name}": drawing for curve in emergence.curves(anchor) for drawing in of_curve(emergence, curve)}
+    swept = sweeps.sizes(emergence, anchor)
+    more = ([of_sizes(anchor, swept)] if swept else []) + [of_places(emergence, found) for found in sweeps.places(emergence, anchor)]
+    return drawings | {f"{anchor}-{drawing.name}": drawing for drawing in more}

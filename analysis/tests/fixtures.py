@@ -57,3 +57,12 @@ def ablated(tmp_path):
     synthetic.ablation(made, "mlp 3", back=-0.2)
     synthetic.ablation(made, "mlp 2", back=0.2)
     return made
+
+
+@pytest.fixture
+def swept(tmp_path):
+    """A file beside which lie sweeps over sizes, and over places along time."""
+    made = synthetic.write(tmp_path / "emergence.h5", anchors=("time",), controls=())
+    synthetic.size_sweep(made)
+    synthetic.place_sweep(made)
+    return made

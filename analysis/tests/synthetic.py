@@ -216,6 +216,58 @@ def ablation(path, component, back=0.0):
     return target
 
 
+def size_sweep(path, anchor="time", seeds=2):
+    """sweep/ANCHOR.h5 beside the file `path`: k of 1, 4 and 16 with 8 and 32 latents; 16 of 8 is left out. The last subject has no latents at k = 16."""
+    target = path.parent / "sweep" / f"{anchor}.h5"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sizes = np.array([(1, 8), (1, 32), (4, 8), (4, 32), (16, 32)])
+    k, h = sizes.T
+    with h5py.File(path, "r") as file, h5py.File(target, "w") as made:
+        made.attrs.update(format="incipit/sweep", **file[f"anchors/{anchor}"].attrs)
+        made["k"], made["latents"], made["seed"], made["subject"] = k, h, 1 + np.arange(seeds), file["subject"][...]
+        turn, shape = np.arange(seeds), (len(sizes), seeds, len(file["subject"]))
+        made["f1"] = (0.9 - 0.02 * k)[:, None] + 0.04 * turn
+        made["fvu"] = (0.8 - 0.03 * k)[:, None] + 0.02 * turn
+        made["dead"] = np.repeat((h // 8)[:, None], seeds, axis=1)
+        made["unsupported"] = np.ones(shape[:2], dtype="i8")
+        made["interpretable"] = (h // 2)[:, None] + turn
+        made["uninterpretable"] = h[:, None] - made["interpretable"][...] - made["dead"][...] - 1
+        matched, value = np.full(shape, 2), np.full(shape, 0.5) + 0.1 * turn[:, None]
+        matched[-1, :, -1], value[-1, :, -1] = 0, np.nan
+        made["matched"], made["probe_activation"], made["contrast"] = matched, value, value - 0.25
+    return target
+
+
+def place_sweep(path, anchor="time"):
+    """sweep/ANCHOR.over_ANCHOR.h5 beside the file `path`: a dictionary at each of the curve's points from the second on. The first subject is called
+    by the last two, from the second point on by the one and the third on by the other; the second by the anchor's; the last is matched by none."""
+    target = path.parent / "sweep" / f"{anchor}.over_{anchor}.h5"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "r") as file, h5py.File(target, "w") as made:
+        of = file[f"anchors/{anchor}/curves/{anchor}"]
+        points, subjects = len(of["step"]), len(file["subject"])
+        made.attrs.update(format="incipit/anchor_sweep", curve=anchor)
+        for name in ("model", "params", "step", "layer"):
+            made[name] = of[name][...]
+        made["subject"], made["dictionary"] = file["subject"][...], np.arange(1, points)
+        places, shape = of[{"time": "step", "scale": "params", "space": "layer"}[anchor]][...].astype(float), (points - 1, subjects)
+        matched, present, onset = np.ones(shape, dtype="i8"), np.zeros(shape, dtype="i1"), np.full(shape, np.nan)
+        matched[:, -1], matched[0, 0] = 0, 0
+        home = {"time": points - 1, "scale": 2, "space": 0}[anchor]  # the anchor's own point
+        present[-2:, 0], onset[-2, 0], onset[-1, 0] = 1, places[1], places[2]
+        if home > 0:
+            present[home - 1, 1], onset[home - 1, 1] = 1, places[-1]
+        made["matched"], made["conclusions/present"], made["conclusions/onset_high"] = matched, present, onset
+        made["interpretable"] = 10 + np.arange(points - 1)
+        contrast = np.zeros((points - 1, points, subjects))
+        if home > 0:
+            contrast[home - 1] = of["contrast"][2 if anchor == "scale" else 0]
+        made["contrast"] = contrast
+        for name, q in (("first", 0), ("median", 0.5), ("last", 1)):
+            made[f"onset_{name}"] = [np.quantile(column[np.isfinite(column)], q) if np.isfinite(column).any() else np.nan for column in onset.T]
+    return target
+
+
 def control_curves(group, name, points, s, rng, missing):
     for path in (f"curves/own_{name}", f"controls/first_step/curves/{name}", f"controls/ceiling/curves/{name}"):
         curve(group.create_group(path, track_order=True), points, s, rng, missing)
