@@ -81,4 +81,5 @@ def drift(emergence, curve, width):
 
     panels = [(label, limits, bars(name)) for name, label, limits in DRIFT
               if name in found and (name, curve.name) != ("loss", "space")]  # layers share their checkpoint's
-    return strip(curve, width, panels, 4 if width > 5 else 2, 0.08)
+    wide = 4 if len(panels) <= 4 else 3  # two rows that are nearly even, where one would be cramped
+    return strip(curve, width, panels, wide if width > 5 else 2, 0.08)
