@@ -5,7 +5,8 @@
 include_guard()
 
 add_library(incipit_flags INTERFACE)
-target_compile_options(incipit_flags INTERFACE
+# For C++ alone: nvcc reads -Werror in a way of its own.
+set(flags
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
   # errno and traps stand in the way of vectorised square roots and selects; no value changes.
   -fno-math-errno -fno-trapping-math
@@ -13,6 +14,7 @@ target_compile_options(incipit_flags INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>
   $<$<BOOL:${INCIPIT_WERROR}>:-Werror>
   $<$<BOOL:${INCIPIT_ARCH}>:-march=${INCIPIT_ARCH}>)
+target_compile_options(incipit_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${flags}>")
 target_include_directories(incipit_flags INTERFACE ${CMAKE_CURRENT_LIST_DIR}/../src)
 if(INCIPIT_SANITIZE)
   target_compile_options(incipit_flags INTERFACE -fsanitize=${INCIPIT_SANITIZE} -fno-omit-frame-pointer
@@ -39,7 +41,7 @@ function(incipit_test name)
   target_link_libraries(${name} PRIVATE incipit_flags ${ARG_DEPENDS} GTest::gtest ${main})
   set_target_properties(${name} PROPERTIES UNITY_BUILD ON)
   # Tests are compiled more often than run.
-  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
+  target_compile_options(${name} PRIVATE $<$<AND:$<CONFIG:RelWithDebInfo>,$<COMPILE_LANGUAGE:CXX>>:-O1>)
   target_compile_definitions(${name} PRIVATE
     INCIPIT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" INCIPIT_BINARY_DIR="${PROJECT_BINARY_DIR}")
   if(NOT ARG_RANKS)
