@@ -8,13 +8,9 @@
 #include <optional>
 
 #include "command/curve_view.hpp"
-#include "command/stages.hpp"
 #include "command/walk.hpp"
 #include "console/table.hpp"
-#include "emergence/anchor_sweep.hpp"
 #include "parallel/agree.hpp"
-#include "store/files.hpp"
-#include "store/writer.hpp"
 
 namespace incipit::command {
 namespace {
@@ -39,45 +35,6 @@ PlacedDictionary placed(Session& session, Walk& walk, const Trail& trail) {
     for (const auto& latents : tracker.dictionary().matched) out.matched.push_back(std::ssize(latents));
   });
   return out;
-}
-
-/// All dictionaries along the curve. A round has as many as there are ranks, and each rank concludes from one
-/// of them. Collective.
-AnchorSweep carried(Session& session, const Bench& bench) {
-  const auto& trails = session.study.trails;
-  AnchorSweep sweep{trails.front().curve.name,
-                    described(session.study, trails.front().curve),
-                    session.study.probes.subjects,
-                    {}};
-  std::int64_t points = 0;
-  for (const auto& trail : trails) points += visits(session, trail);
-  console::Progress progress(session.console, "sweep", points, "sites of rank 0");
-  Walk walk(session, bench);
-  const auto ranks = static_cast<std::size_t>(session.world.size());
-  for (std::size_t begin = 0; begin < trails.size(); begin += ranks) {
-    const std::size_t end = std::min(begin + ranks, trails.size());
-    std::optional<emergence::Curve> mine;
-    for (std::size_t i = begin; i < end; ++i) {
-      sweep.of.push_back(placed(session, walk, trails[i]));
-      auto followed = walk.follow(trails[i], progress);
-      emergence::read_along(followed.curve, sweep.of.back());
-      if (i - begin == static_cast<std::size_t>(session.world.rank())) mine = std::move(followed.curve);
-    }
-    std::vector<double> concluded;
-    parallel::together(session.world, "conclusions", [&] {
-      const auto timer = session.timing.phase("conclude");
-      const auto own = begin + static_cast<std::size_t>(session.world.rank());
-      if (mine) concluded = emergence::packed(emergence::conclude(*mine, sweep.of[own].home));
-    });
-    const auto all = session.world.all_gather(concluded);
-    const auto length = static_cast<std::ptrdiff_t>(all.size() / (end - begin));
-    for (std::size_t i = begin; i < end; ++i) {
-      const auto from = all.begin() + static_cast<std::ptrdiff_t>(i - begin) * length;
-      sweep.of[i].concluded.assign(from, from + length);
-    }
-  }
-  progress.finish();
-  return sweep;
 }
 
 /// A place on the axis as the log's tables spell it.
@@ -128,7 +85,49 @@ std::string by_dictionary_table(const AnchorSweep& sweep) {
   return table.text();
 }
 
-std::string tables(const AnchorSweep& sweep, const Anchor& anchor) {
+}  // namespace
+
+/// A round has as many dictionaries as there are ranks, and each rank concludes from one of them.
+AnchorSweep sweep_anchor(Session& session) {
+  std::optional<Bench> bench;
+  parallel::together(session.world, "drawing resamples", [&] { bench.emplace(session); });
+  const auto& trails = session.study.trails;
+  AnchorSweep sweep{trails.front().curve.name,
+                    described(session.study, trails.front().curve),
+                    session.study.probes.subjects,
+                    {}};
+  std::int64_t points = 0;
+  for (const auto& trail : trails) points += visits(session, trail);
+  console::Progress progress(session.console, "sweep", points, "sites of rank 0");
+  Walk walk(session, *bench);
+  const auto ranks = static_cast<std::size_t>(session.world.size());
+  for (std::size_t begin = 0; begin < trails.size(); begin += ranks) {
+    const std::size_t end = std::min(begin + ranks, trails.size());
+    std::optional<emergence::Curve> mine;
+    for (std::size_t i = begin; i < end; ++i) {
+      sweep.of.push_back(placed(session, walk, trails[i]));
+      auto followed = walk.follow(trails[i], progress);
+      emergence::read_along(followed.curve, sweep.of.back());
+      if (i - begin == static_cast<std::size_t>(session.world.rank())) mine = std::move(followed.curve);
+    }
+    std::vector<double> concluded;
+    parallel::together(session.world, "conclusions", [&] {
+      const auto timer = session.timing.phase("conclude");
+      const auto own = begin + static_cast<std::size_t>(session.world.rank());
+      if (mine) concluded = emergence::packed(emergence::conclude(*mine, sweep.of[own].home));
+    });
+    const auto all = session.world.all_gather(concluded);
+    const auto length = static_cast<std::ptrdiff_t>(all.size() / (end - begin));
+    for (std::size_t i = begin; i < end; ++i) {
+      const auto from = all.begin() + static_cast<std::ptrdiff_t>(i - begin) * length;
+      sweep.of[i].concluded.assign(from, from + length);
+    }
+  }
+  progress.finish();
+  return sweep;
+}
+
+std::string anchor_sweep_tables(const AnchorSweep& sweep, const Anchor& anchor) {
   std::optional<std::size_t> own;
   for (std::size_t d = 0; d < sweep.of.size(); ++d)
     if (anchor.curves.front().points[static_cast<std::size_t>(sweep.of[d].home)] == anchor.site) own = d;
@@ -140,35 +139,6 @@ std::string tables(const AnchorSweep& sweep, const Anchor& anchor) {
       "that "
       "several which agree are not several witnesses.",
       sweep.curve, sweep.of.size(), by_subject_table(sweep, own), by_dictionary_table(sweep));
-}
-
-}  // namespace
-
-void sweep_anchors(const parallel::Communicator& world, const deck::Deck& deck, std::size_t anchor,
-                   const std::string& curve) {
-  const auto session =
-      open_session(world, deck, "sweep", Scope::curves,
-                   [&](Study& study, const deck::Deck& of) { plan_anchor_sweep(study, of, anchor, curve); });
-  const bool again = deck.run.redo;
-  extract(*session, again);
-  train(*session, again);
-  interpret(*session, again);
-  match(*session, again);
-  align(*session, again);
-  std::optional<Bench> bench;
-  parallel::together(world, "drawing resamples", [&] { bench.emplace(*session); });
-  const AnchorSweep found = carried(*session, *bench);
-  const auto& unit = session->ledger->sweep();
-  parallel::together(world, "writing the sweep", [&] {
-    const auto timer = session->timing.phase("write");
-    if (world.root()) store::ensure_folder(unit.path.parent_path());
-    store::Writer file(world, unit.path, session->header(unit));
-    emergence::write_anchor_sweep(file, found);
-    file.commit();
-  });
-  if (world.root()) session->console.block(tables(found, session->study.anchors.front()));
-  close_session(*session);
-  session->console.line("\nsweep   {}", unit.path.string());
 }
 
 }  // namespace incipit::command

@@ -2,14 +2,15 @@
 
 #include <string>
 
-#include "deck/deck.hpp"
-#include "parallel/communicator.hpp"
+#include "command/session.hpp"
+#include "emergence/anchor_sweep.hpp"
 
 namespace incipit::command {
 
-/// `incipit sweep --over=CURVE`: a dictionary at each point of a curve of the anchor (an index), each carried
-/// along all of it; leaves sweep/ANCHOR.over_CURVE.h5 and prints what they say. Collective.
-void sweep_anchors(const parallel::Communicator& world, const deck::Deck& deck, std::size_t anchor,
-                   const std::string& curve);
+/// Carries the dictionaries of plan_anchor_sweep along their curve. Collective.
+emergence::AnchorSweep sweep_anchor(Session& session);
+
+/// What they say, as the log shows it. `anchor`: the study's only one.
+std::string anchor_sweep_tables(const emergence::AnchorSweep& sweep, const Anchor& anchor);
 
 }  // namespace incipit::command

@@ -265,28 +265,21 @@ std::string sweep_table(const emergence::SizeSweep& sweep) {
       table.text(), sweep.seed.size() > 1 ? " In brackets the range over seeds." : "");
 }
 
-void sweep_sizes(const parallel::Communicator& world, const deck::Deck& deck, std::size_t anchor,
-                 const std::vector<SaeSize>& sizes) {
-  const auto session =
-      open_session(world, deck, "sweep", Scope::curves,
-                   [&](Study& study, const deck::Deck& of) { plan_size_sweep(study, of, anchor, sizes); });
-  const bool again = deck.run.redo;
-  extract(*session, again);
-  train(*session, again);
-  interpret(*session, again);
-  match(*session, again);
-  const auto found = measured_sweep(*session, sizes);
-  const auto& unit = session->ledger->sweep();
-  parallel::together(world, "writing the sweep", [&] {
-    const auto timer = session->timing.phase("write");
-    if (world.root()) store::ensure_folder(unit.path.parent_path());
-    store::Writer file(world, unit.path, session->header(unit));
-    emergence::write_size_sweep(file, found);
+/// Writes what was found and shows it. Collective.
+template <class Found>
+void leave(Session& session, const Found& found, void (*write)(store::Writer&, const Found&),
+           const std::string& tables) {
+  const auto& unit = session.ledger->sweep();
+  parallel::together(session.world, "writing the sweep", [&] {
+    const auto timer = session.timing.phase("write");
+    if (session.world.root()) store::ensure_folder(unit.path.parent_path());
+    store::Writer file(session.world, unit.path, session.header(unit));
+    write(file, found);
     file.commit();
   });
-  if (world.root()) session->console.block(sweep_table(found));
-  close_session(*session);
-  session->console.line("\nsweep   {}", unit.path.string());
+  if (session.world.root()) session.console.block(tables);
+  close_session(session);
+  session.console.line("\nsweep   {}", unit.path.string());
 }
 
 }  // namespace
@@ -301,10 +294,23 @@ void sweep(const parallel::Communicator& world, const std::vector<std::string>& 
     anchor = swept_anchor(*deck, asked);
     if (!asked.over) sizes = sizes_of(asked);
   });
-  if (asked.over)
-    sweep_anchors(world, *deck, anchor, *asked.over);
-  else
-    sweep_sizes(world, *deck, anchor, sizes);
+  const auto session =
+      open_session(world, *deck, "sweep", Scope::curves, [&](Study& study, const deck::Deck& of) {
+        if (asked.over)
+          plan_anchor_sweep(study, of, anchor, *asked.over);
+        else
+          plan_size_sweep(study, of, anchor, sizes);
+      });
+  const bool again = deck->run.redo;
+  for (const auto stage : {extract, train, interpret, match, align}) stage(*session, again);
+  if (asked.over) {
+    const auto found = sweep_anchor(*session);
+    leave(*session, found, emergence::write_anchor_sweep,
+          anchor_sweep_tables(found, session->study.anchors.front()));
+  } else {
+    const auto found = measured_sweep(*session, sizes);
+    leave(*session, found, emergence::write_size_sweep, sweep_table(found));
+  }
 }
 
 }  // namespace incipit::command

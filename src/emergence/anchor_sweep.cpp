@@ -6,31 +6,17 @@
 
 #include "emergence/axes.hpp"
 #include "emergence/conclusion_columns.hpp"
+#include "emergence/joined_rows.hpp"
 #include "error.hpp"
 #include "index.hpp"
 
 namespace incipit::emergence {
 namespace {
 
-/// One number or row of each dictionary, one behind the other.
-template <class T, class Of>
-std::vector<T> of_each(const AnchorSweep& sweep, const Of& of) {
-  std::vector<T> values;
-  for (const PlacedDictionary& dictionary : sweep.of) of(dictionary, values);
-  return values;
-}
-
 template <class T>
 std::vector<T> number_of_each(const AnchorSweep& sweep, T PlacedDictionary::*number) {
-  return of_each<T>(sweep,
+  return of_each<T>(sweep.of,
                     [number](const PlacedDictionary& d, std::vector<T>& out) { out.push_back(d.*number); });
-}
-
-template <class T>
-std::vector<T> rows_of_each(const AnchorSweep& sweep, std::vector<T> PlacedDictionary::*row) {
-  return of_each<T>(sweep, [row](const PlacedDictionary& d, std::vector<T>& out) {
-    out.insert(out.end(), (d.*row).begin(), (d.*row).end());
-  });
 }
 
 void write_axes(store::Writer& writer, const AnchorSweep& sweep) {
@@ -129,15 +115,15 @@ void write_anchor_sweep(store::Writer& writer, const AnchorSweep& sweep) {
              subjects = std::ssize(sweep.subjects);
   writer.write("interpretable", {dictionaries}, number_of_each(sweep, &PlacedDictionary::interpretable),
                {"1", "latents whose label holds"}, {"dictionary"});
-  writer.write("matched", {dictionaries, subjects}, rows_of_each(sweep, &PlacedDictionary::matched),
+  writer.write("matched", {dictionaries, subjects}, joined_rows(sweep.of, &PlacedDictionary::matched),
                {"1", "number of matched latents"}, {"dictionary", "subject"});
   for (const PlacedColumn& column : placed_columns)
-    writer.write(column.name, {dictionaries, points, subjects}, rows_of_each(sweep, column.values),
+    writer.write(column.name, {dictionaries, points, subjects}, joined_rows(sweep.of, column.values),
                  {"1", column.meaning}, {"dictionary", "point", "subject"});
-  writer.write("status", {dictionaries, points, subjects}, rows_of_each(sweep, &PlacedDictionary::status),
+  writer.write("status", {dictionaries, points, subjects}, joined_rows(sweep.of, &PlacedDictionary::status),
                {"1", status_meaning}, {"dictionary", "point", "subject"});
   for (std::size_t k = 0; k <= conclusion_columns.size(); ++k) {
-    const auto values = of_each<double>(sweep, [&](const PlacedDictionary& d, std::vector<double>& out) {
+    const auto values = of_each<double>(sweep.of, [&](const PlacedDictionary& d, std::vector<double>& out) {
       const auto begin = d.concluded.begin() + static_cast<std::ptrdiff_t>(k) * subjects;
       out.insert(out.end(), begin, begin + subjects);
     });
