@@ -179,7 +179,8 @@ Ledger::Ledger(const deck::Deck& deck, const Study& study, const std::map<std::s
   }
   for (const auto& trail : study.trails) points += describe_readings(study, trail);
   for (std::size_t a = 0; a < study.anchors.size(); ++a)
-    if (deck.extract.components && !study.sweep && space_curve(study.anchors[a]) != nullptr)
+    if (deck.extract.components && !study.sweep && !study.dictionaries.empty() &&
+        space_curve(study.anchors[a]) != nullptr)
       attribution_.emplace(
           a, maker.attribution(study.anchors[a], activations(study.anchors[a].site), {&sae(a), &match_[a]}));
   for (const auto* units : {&sae_, &labels_, &match_, &align_})

@@ -41,6 +41,25 @@ void enter_output(Session& session) {
   store::write_text_atomic(path, deck::resolved(session.deck));
 }
 
+/// Of a job that does some models only (run.only): other models' checkpoints are not even audited.
+void begin_part(Study& study, const std::vector<std::string>& models, const std::string& subcommand) {
+  if (subcommand != "extract" && subcommand != "loss")
+    throw Error(
+        Exit::usage,
+        fmt::format("run.only = {}: `incipit {}` needs all models; only `extract` and `loss` can be done "
+                    "model by model",
+                    fmt::join(models, ","), subcommand));
+  keep_models(study, models);
+}
+
+/// What needs all models is not this job's, and controls may have added checkpoints of others.
+void end_part(Study& study, const std::vector<std::string>& models) {
+  keep_models(study, models);
+  study.dictionaries.clear();
+  study.maps.clear();
+  study.trails.clear();
+}
+
 std::string sites_text(const Study& study) {
   if (study.scope == Scope::ladder) return {};
   std::size_t sites = 0;
@@ -208,9 +227,11 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
     if (world.root()) session->console.attach(output / "run.log");
     const auto timer = session->timing.phase("set up");
     session->study = resolve(deck, scope);
+    if (!deck.run.only.empty()) begin_part(session->study, deck.run.only, subcommand);
   });
   audit_study(*session);
   if (scope == Scope::curves) plan(session->study, deck);
+  if (!deck.run.only.empty()) end_part(session->study, deck.run.only);
   const auto timer = session->timing.phase("set up");
   std::vector<std::filesystem::path> files;
   parallel::together(world, "listing the inputs", [&] { files = input_files(deck, session->study); });

@@ -31,8 +31,8 @@ int find_model(const checkpoint::Family& family, const std::string& name, const 
     if (family.models[m].name == name) return static_cast<int>(m);
     names.push_back(family.models[m].name);
   }
-  throw Error(Exit::usage, fmt::format("{}.model = {}: no such model in the family; there are {}", where,
-                                       name, fmt::join(names, ", ")));
+  throw Error(Exit::usage, fmt::format("{} = {}: no such model in the family; there are {}", where, name,
+                                       fmt::join(names, ", ")));
 }
 
 std::int64_t resolve_step(const checkpoint::Model& model, const std::string& text, const std::string& where) {
@@ -108,7 +108,7 @@ std::vector<Anchor> resolve_anchors(const deck::Deck& deck, const checkpoint::Fa
   for (const auto& spec : deck.anchors) {
     const std::string where = "anchor." + spec.name;
     Site site{};
-    site.model = find_model(family, spec.model, where);
+    site.model = find_model(family, spec.model, where + ".model");
     const auto& model = family.models[static_cast<std::size_t>(site.model)];
     site.step = resolve_step(model, spec.step, where);
     site.layer = resolve_layer(spec.layer, model.config.layers, where);
@@ -302,6 +302,17 @@ void leave_out(Study& study, const std::vector<Study::Key>& checkpoints) {
     for (const auto& curve : anchor.curves)
       for (const auto& point : curve.points)
         if (is_out(point.model, point.step)) anchor.left_out.push_back(point);
+}
+
+void keep_models(Study& study, const std::vector<std::string>& models) {
+  std::set<int> kept;
+  for (const auto& name : models) kept.insert(find_model(study.family, name, "run.only"));
+  for (const int model : kept)
+    if (std::ranges::find(study.checkpoints, model, &Checkpoint::model) == study.checkpoints.end())
+      throw Error(Exit::usage, fmt::format("run.only = {}: no curve of this deck needs a checkpoint of it",
+                                           study.family.models[static_cast<std::size_t>(model)].name));
+  std::erase_if(study.checkpoints,
+                [&](const Checkpoint& checkpoint) { return !kept.contains(checkpoint.model); });
 }
 
 Study resolve(const deck::Deck& deck, Scope scope) {

@@ -159,6 +159,10 @@ struct Study {
 /// Takes checkpoints away. Their sites stay on the curves, as gaps.
 void leave_out(Study& study, const std::vector<Study::Key>& checkpoints);
 
+/// Of the checkpoints keeps those of these models: what a job of an array does. Error usage for a model that
+/// the deck does not select, or no checkpoint of which is needed.
+void keep_models(Study& study, const std::vector<std::string>& models);
+
 /// The curve over space of an anchor; null where it has none.
 const Curve* space_curve(const Anchor& anchor);
 

@@ -43,6 +43,7 @@ struct RunOptions {
   double part_after = 60;      ///< seconds a checkpoint may be expected to take without leaving part files
   bool redo = false;
   bool keep_activations = true;
+  std::vector<std::string> only;  ///< models whose checkpoints this job extracts; empty: all that are needed
   std::string mpi_hints;  ///< `name=value` pairs for MPI-IO, separated by commas; empty: none
 };
 
@@ -91,7 +92,7 @@ std::string resolved(const Deck& deck);
 std::string resolved_science(const Deck& deck);
 
 /// The keys that change no result (how a teacher is reached; output, memory, threads, max_time, part_after,
-/// redo, keep_activations, mpi_hints), as INI; for the `timing` group.
+/// redo, keep_activations, only, mpi_hints), as INI; for the `timing` group.
 std::string resolved_operational(const Deck& deck);
 
 enum class Stage { extract, train, interpret, match, align, attribute, track, loss };

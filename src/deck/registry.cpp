@@ -391,6 +391,12 @@ void add_running(std::vector<Key<Deck>>& keys) {
   run.add("redo", "yes/no", "Make stale stages again instead of refusing.", &RunOptions::redo, yes_or_no);
   run.add("keep_activations", "yes/no", "Keep the activation files once the curves are drawn.",
           &RunOptions::keep_activations, yes_or_no);
+  run.add("only", "",
+          "Models whose checkpoints this job does, between commas: extract and loss alone, so that each job "
+          "of "
+          "an array takes its own.",
+          &RunOptions::only, words)
+      .shown_default = "all that are needed";
   run.add("mpi_hints", "", "Hints for MPI-IO as name=value, between commas.", &RunOptions::mpi_hints,
           free_text)
       .shown_default = "none";
