@@ -16,6 +16,7 @@
 #include "checkpoint/safetensors.hpp"
 #include "checkpoint/torch_file.hpp"
 #include "error.hpp"
+#include "meters.hpp"
 #include "refuse.hpp"
 #include "store/files.hpp"
 #include "store/json.hpp"
@@ -75,6 +76,7 @@ class Weights::File {
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) fail(offset, what, std::strerror(errno));
       if (got == 0) fail(offset, what, "the file ends there; it has become shorter since it was opened");
+      meters.bytes_read += static_cast<uint64_t>(got);
       offset += static_cast<uint64_t>(got);
       out = out.subspan(static_cast<std::size_t>(got));
     }

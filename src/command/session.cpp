@@ -249,9 +249,9 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
 
 void close_session(Session& session) {
   log_choices(session);
-  const auto rows = session.timing.summary(session.world);
+  const auto summary = session.timing.summary(session.world);
   session.console.line("\nWhere the time went (seconds per rank)");
-  session.console.block(console::Timing::table(rows));
+  session.console.block(console::Timing::table(summary));
 }
 
 }  // namespace incipit::command

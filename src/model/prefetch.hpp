@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "device/device.hpp"
+#include "meters.hpp"
 
 namespace incipit::model {
 
@@ -29,7 +30,10 @@ class Prefetch {
 
   /// Piece `piece`, in order from 0, valid until the next call. Errors of `fill` are thrown here.
   const Slot& next(std::int64_t piece) {
-    reading_.get();
+    {
+      const Stopwatch watch(meters.stalled);
+      reading_.get();
+    }
     // What is read next goes where piece − 1 was: the device must be through with it.
     device_.synchronize();
     if (piece + 1 < pieces_) start(piece + 1);

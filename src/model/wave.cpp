@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "meters.hpp"
+
 namespace incipit::model {
 namespace {
 
@@ -32,6 +34,7 @@ Wave<T>::Wave(device::Device& device, const checkpoint::Weights& weights, const 
 
 template <device::Number T>
 void Wave<T>::embed(PackRun<T>& run) {
+  const Stopwatch watch(meters.stalled);  // its rows are read as they are needed
   run.embed(embedding_stream_, weights_.at("gpt_neox.embed_in.weight"), workspace_);
 }
 

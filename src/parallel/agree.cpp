@@ -7,6 +7,8 @@
 #include <new>
 #include <thread>
 
+#include "meters.hpp"
+
 namespace incipit::parallel {
 
 namespace {
@@ -83,6 +85,7 @@ Votes vote(const Communicator& comm, const Failure* mine, std::int64_t mark, std
   check_mpi(
       MPI_Iallreduce(&brought, &result, numbers, MPI_INT64_T, MPI_MIN, comm.agreement_handle(), &request),
       "MPI_Iallreduce");
+  const Stopwatch watch(meters.waited);
   if (mine == nullptr) {
     wait_for(request);
   } else if (!done_in_time(request)) {

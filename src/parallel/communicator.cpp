@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "error.hpp"
+#include "meters.hpp"
 
 namespace incipit::parallel {
 
@@ -23,6 +24,7 @@ MPI_Comm duplicate(MPI_Comm comm) {
 template <class T>
 T reduce(T value, MPI_Datatype type, MPI_Op operation, MPI_Comm comm) {
   T result{};
+  const Stopwatch watch(meters.waited);
   check_mpi(MPI_Allreduce(&value, &result, 1, type, operation, comm), "MPI_Allreduce");
   return result;
 }
@@ -92,6 +94,7 @@ Communicator Communicator::split(int color, int key) const {
 }
 
 void Communicator::barrier() const {
+  const Stopwatch watch(meters.waited);
   check_mpi(MPI_Barrier(data_), "MPI_Barrier");
 }
 
@@ -137,6 +140,7 @@ std::int64_t Communicator::total(const std::vector<std::int64_t>& counts) {
 }
 
 void Communicator::broadcast_bytes(std::span<std::byte> bytes, int root) const {
+  const Stopwatch watch(meters.waited);
   while (!bytes.empty()) {
     const std::size_t now = std::min(bytes.size(), static_cast<std::size_t>(message_limit_));
     check_mpi(MPI_Bcast(bytes.data(), static_cast<int>(now), MPI_BYTE, root, data_), "MPI_Bcast");
@@ -146,6 +150,7 @@ void Communicator::broadcast_bytes(std::span<std::byte> bytes, int root) const {
 
 std::vector<std::int64_t> Communicator::gather_counts(std::int64_t mine) const {
   std::vector<std::int64_t> all(static_cast<std::size_t>(size_));
+  const Stopwatch watch(meters.waited);
   check_mpi(MPI_Allgather(&mine, 1, MPI_INT64_T, all.data(), 1, MPI_INT64_T, data_), "MPI_Allgather");
   return all;
 }
@@ -153,6 +158,7 @@ std::vector<std::int64_t> Communicator::gather_counts(std::int64_t mine) const {
 void Communicator::all_gather_bytes(std::span<const std::byte> mine, const std::vector<std::int64_t>& bytes,
                                     std::span<std::byte> all) const {
   if (static_cast<std::int64_t>(all.size()) <= message_limit_) {
+    const Stopwatch watch(meters.waited);
     const std::vector<int> counts(bytes.begin(), bytes.end());
     std::vector<int> starts(counts.size());
     std::exclusive_scan(counts.begin(), counts.end(), starts.begin(), 0);

@@ -5,6 +5,8 @@
 #include <functional>
 #include <numeric>
 
+#include "meters.hpp"
+
 namespace incipit::store {
 
 namespace {
@@ -43,6 +45,8 @@ Verdict write_and_ask(hid_t dataset, hid_t memory_type, hid_t memory_space, hid_
                       const void* data, const std::string& what) {
   check_hdf5(H5Dwrite(dataset, memory_type, memory_space, file_space, transfer, data), Exit::io,
              "cannot write " + what);
+  meters.bytes_written +=
+      static_cast<std::uint64_t>(H5Sget_select_npoints(memory_space)) * H5Tget_size(memory_type);
   H5D_mpio_actual_io_mode_t mode = H5D_MPIO_NO_COLLECTIVE;
   check_hdf5(H5Pget_mpio_actual_io_mode(transfer, &mode), Exit::defect, "HDF5's account of " + what);
   if (mode == H5D_MPIO_CONTIGUOUS_COLLECTIVE) return {};

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "error.hpp"
+#include "meters.hpp"
 #include "store/collective.hpp"
 #include "store/handle.hpp"
 #include "store/types.hpp"
@@ -132,6 +133,9 @@ struct Reader::Impl {
             void* values) const {
     check_hdf5(H5Dread(opened, type, memory, selection, H5P_DEFAULT, values), Exit::data,
                "cannot read " + at(name) + "; the file may be cut short");
+    const Handle whole(H5Dget_space(opened), H5Sclose, Exit::data, at(name));
+    const auto elements = H5Sget_select_npoints(selection == H5S_ALL ? whole.get() : selection);
+    meters.bytes_read += static_cast<std::uint64_t>(elements) * H5Tget_size(type);
   }
 
   [[nodiscard]] Handle attribute(hid_t opened, const std::string& object_name,
