@@ -240,6 +240,7 @@ emergence::Ablation ablate(Session& session, std::size_t anchor, const Judged& j
   if (claimed) {
     const auto found = compute(session, anchor, judged, component);
     parallel::together(session.world, "writing the ablation", [&] {
+      const auto writing = session.timing.phase("write");
       store::Writer file(session.world, unit.path, session.header(unit));
       const auto& site = session.study.anchors[anchor].site;
       file.attribute("", "model", session.study.model(site).name);

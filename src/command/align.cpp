@@ -73,6 +73,7 @@ void align(Session& session, bool again) {
     for (const auto& site : maps.sites)
       names.push_back({session.study.model(site).name, site.step, site.layer});
     parallel::together(session.world, "writing the alignments", [&] {
+      const auto writing = session.timing.phase("write");
       store::Writer file(session.world, unit.path, session.header(unit));
       align::write_alignments(session.world, file, names, mine);
       file.commit();

@@ -148,6 +148,7 @@ void write(Session& session, std::size_t index, const emergence::Attribution& at
   const auto& unit = session.ledger->attribution(index);
   const auto& site = session.study.anchors[index].site;
   parallel::together(session.world, "writing the attribution", [&] {
+    const auto writing = session.timing.phase("write");
     store::Writer file(session.world, unit.path, session.header(unit));
     file.attribute("", "model", session.study.model(site).name);
     file.attribute("", "step", site.step);

@@ -22,6 +22,12 @@ void attribute_and_ablate(const parallel::Communicator& world, const std::vector
 /// table of their means.
 void loss(const parallel::Communicator& world, const std::vector<std::string>& words);
 
+/// `incipit calibrate`: what a rank of this machine does in a second, into a file for `plan` and run.machine.
+void calibrate(const parallel::Communicator& world, const std::vector<std::string>& words);
+
+/// `incipit plan DECK --ranks=64`: what `run` would do there, and how long.
+void plan_run(const parallel::Communicator& world, const std::vector<std::string>& words);
+
 /// `incipit models FAMILY`: what a family holds, and what is missing there.
 void models(const parallel::Communicator& world, const std::vector<std::string>& words);
 

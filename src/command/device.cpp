@@ -80,6 +80,12 @@ Computer choose_device(const parallel::Communicator& world, const deck::RunOptio
   return chosen;
 }
 
+plan::Rates rates_of(const deck::RunOptions& options, const device::Device& device, int threads) {
+  if (!options.machine.empty()) return plan::read_rates(options.machine, threads);
+  const bool cuda = device.kind() == device::Kind::cuda;
+  return plan::assumed_rates(cuda ? plan::Kind::cuda : plan::Kind::host, threads);
+}
+
 std::string kind_of(const device::Device& device) {
   return device.kind() == device::Kind::host ? "host" : "cuda";
 }

@@ -8,6 +8,7 @@
 #include "deck/deck.hpp"
 #include "device/device.hpp"
 #include "parallel/communicator.hpp"
+#include "plan/rates.hpp"
 
 namespace incipit::command {
 
@@ -24,6 +25,11 @@ struct Computer {
 /// though the deck refuses that (run.share_device = no).
 [[nodiscard]] Computer choose_device(const parallel::Communicator& world, const deck::RunOptions& options,
                                      int threads);
+
+/// What a rank with this device and so many threads is taken to do: as run.machine says, or assumed. Errors
+/// as plan::read_rates.
+[[nodiscard]] plan::Rates rates_of(const deck::RunOptions& options, const device::Device& device,
+                                   int threads);
 
 /// As files and fingerprints name it.
 [[nodiscard]] std::string kind_of(const device::Device& device);

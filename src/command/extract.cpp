@@ -28,28 +28,11 @@ constexpr Kept components_of_blocks[] = {
     {"attention_out", "what the block's attention added at the last token; row 0 is zero"},
     {"mlp_out", "what the block's MLP added at the last token; row 0 is zero"}};
 
-bool keeps_components(const deck::Deck& deck, const Checkpoint& checkpoint) {
-  return deck.extract.components && checkpoint.space;
-}
-
 std::vector<Kept> kept_of(const deck::Deck& deck, const Checkpoint& checkpoint) {
   std::vector<Kept> kept{residual_stream};
   if (keeps_components(deck, checkpoint))
     kept.insert(kept.end(), std::begin(components_of_blocks), std::end(components_of_blocks));
   return kept;
-}
-
-/// Of all layers of one probe.
-std::size_t row_bytes(const deck::Deck& deck, const Checkpoint& checkpoint,
-                      const checkpoint::Config& config) {
-  return kept_of(deck, checkpoint).size() * checkpoint.layers.size() * static_cast<std::size_t>(config.d) *
-         sizeof(float);
-}
-
-PassCost extraction_cost(const Study& study, const Checkpoint& checkpoint, const deck::Deck& deck) {
-  return forward_cost(study, checkpoint, deck.run,
-                      row_bytes(deck, checkpoint, study.model(checkpoint).config),
-                      keeps_components(deck, checkpoint));
 }
 
 /// One checkpoint by one team.
@@ -81,8 +64,9 @@ class Extraction {
   /// Part files are for work that would hurt to lose, or whose rows do not fit into memory.
   bool needs_parts() const {
     const bool long_work = is_long(session_, team_, cost_, checkpoint_);
-    return team_.any(long_work || row_bytes(session_.deck, checkpoint_, model_.config) * text_.tokens.size() >
-                                      session_.memory / 2);
+    return team_.any(long_work ||
+                     row_bytes(session_.deck, session_.study, checkpoint_) * text_.tokens.size() >
+                         session_.memory / 2);
   }
 
   /// Runs the packs that no part file holds, shared out over the team; false when a stop was asked for.
@@ -133,6 +117,7 @@ class Extraction {
       const auto timer = session_.timing.phase("write");
       parts_.write(session_.header(unit_), first, last, at, part, harvest_.width());
     }
+    session_.timing.add("forward", {.flops = tokens_of(packs) * cost_.flops_per_token});
     progress_.advance(static_cast<std::int64_t>(tokens_of(packs)));
   }
 

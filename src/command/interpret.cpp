@@ -140,6 +140,7 @@ void interpret(Session& session, bool again) {
     const auto codes = encode_all(session, d, sae, nearest);
     auto labels = classroom.label(codes, sae);
     parallel::together(session.world, "writing the labels", [&] {
+      const auto writing = session.timing.phase("write");
       labels.nearest = nearest.gather(session.world);
       interpret::write_labels(session.world, unit.path, session.header(unit), labels, session.study.probes);
     });

@@ -35,20 +35,6 @@ constexpr const char* about =
     "checkpoint; those that are there already are not computed again. Checkpoints that fail the audit are\n"
     "left out unless run.audit = ignore.\n\n";
 
-PassCost loss_cost(const Study& study, const Checkpoint& checkpoint, const deck::RunOptions& run) {
-  const auto precision = model::precision_of(run.precision);
-  const auto& config = study.model(checkpoint).config;
-  PassCost cost;
-  cost.flops_per_token =
-      config.flops_per_token() + 2.0 * static_cast<double>(config.d) * static_cast<double>(config.vocab);
-  cost.bytes_read = 2.0 * static_cast<double>(config.params());
-  cost.bytes_held = model::NextToken::bytes_fixed(config, run.pack_tokens, precision);
-  cost.wave_bytes = [&config, precision](std::span<const corpus::Pack> packs) {
-    return model::NextToken::bytes_per_wave(config, packs, precision);
-  };
-  return cost;
-}
-
 /// Tokens that are predicted of a probe.
 std::int32_t predicted(const std::vector<std::int32_t>& tokens) {
   return static_cast<std::int32_t>(tokens.size()) - 1;
@@ -112,6 +98,7 @@ class LossPass {
     } else {
       sums_.insert(sums_.end(), sums.begin(), sums.end());
     }
+    session_.timing.add("forward", {.flops = tokens_of(packs) * cost_.flops_per_token});
     progress_.advance(static_cast<std::int64_t>(tokens_of(packs)));
   }
 

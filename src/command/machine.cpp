@@ -32,6 +32,13 @@ std::uint64_t available_memory() {
   return available;
 }
 
+std::uint64_t peak_memory() {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) * 1024;
+  return 0;
+}
+
 std::string library_versions() {
   char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
   int length = 0;

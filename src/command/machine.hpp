@@ -9,6 +9,9 @@ namespace incipit::command {
 /// left of the control group's limit where that is less.
 std::uint64_t available_memory();
 
+/// Most bytes of memory that this process has held at once so far; 0 where the system does not say.
+std::uint64_t peak_memory();
+
 /// Versions of the MPI and HDF5 libraries in use.
 std::string library_versions();
 

@@ -88,6 +88,7 @@ void match(Session& session, bool again) {
       file.encoder = embedded.name();
       file.matches =
           match::match_labels(embedded, file.labels, file.interpretable, file.subjects, session.deck.match);
+      const auto writing = session.timing.phase("write");
       match::write_match(session.world, unit.path, session.header(unit), file);
     });
     report(session, session.study.dictionaries[d].name, file);

@@ -38,27 +38,30 @@ void drop_activations(const Session& session) {
 
 }  // namespace
 
+void run_stages(Session& session, bool again) {
+  refuse_stale(session);  // stage by stage, so that the first that differs is named
+  if (!session.pending(Stage::track, again).front()) {
+    session.console.line("everything is there already: nothing to do");
+    return;
+  }
+  refuse_teacher(session);
+  refuse_lossless(session, again);
+  extract(session, again);
+  losses(session, again);
+  train(session, again);
+  interpret(session, again);
+  match(session, again);
+  align(session, again);
+  attribute(session, again);
+  track(session, again);
+  drop_activations(session);
+}
+
 void run(const parallel::Communicator& world, const std::vector<std::string>& words) {
   const auto deck = read_deck(world, words);
   if (!deck) return;
   const auto session = open_session(world, *deck, "run");
-  const bool again = deck->run.redo;
-  refuse_stale(*session);  // stage by stage, so that the first that differs is named
-  if (session->pending(Stage::track, again).front()) {
-    refuse_teacher(*session);
-    refuse_lossless(*session, again);
-    extract(*session, again);
-    losses(*session, again);
-    train(*session, again);
-    interpret(*session, again);
-    match(*session, again);
-    align(*session, again);
-    attribute(*session, again);
-    track(*session, again);
-    drop_activations(*session);
-  } else {
-    session->console.line("everything is there already: nothing to do");
-  }
+  run_stages(*session, deck->run.redo);
   const auto file = session->ledger->emergence().path;
   if (world.root()) session->console.block(results_table(file));
   close_session(*session);

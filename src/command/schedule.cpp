@@ -3,80 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
+#include <map>
 #include <string>
 #include <utility>
 
 #include "command/claim.hpp"
 #include "device/device.hpp"
 #include "error.hpp"
-#include "model/neox.hpp"
-#include "model/precision.hpp"
-#include "model/wave.hpp"
 #include "parallel/agree.hpp"
-#include "parallel/work.hpp"
 
 namespace incipit::command {
 namespace {
-
-/// What a host core is taken to do, until `calibrate` measures it.
-constexpr double assumed_flops = 5e10, assumed_bandwidth = 1e9;
-
-/// Which ranks work together, and on what: `team` of each rank and the checkpoints of each team in the order
-/// they are done.
-struct Schedule {
-  std::vector<int> team;
-  std::vector<std::vector<std::size_t>> work;
-};
-
-Schedule make_schedule(const Study& study, const std::vector<std::size_t>& todo,
-                       const std::vector<double>& costs, int ranks) {
-  const auto teams = std::clamp(static_cast<int>(todo.size()), 1, ranks);
-  Schedule schedule;
-  for (int r = 0; r < ranks; ++r)
-    schedule.team.push_back(static_cast<int>(static_cast<std::int64_t>(r) * teams / ranks));
-  const auto owner = parallel::assign_longest_first(costs, teams);
-  schedule.work.resize(static_cast<std::size_t>(teams));
-  std::vector<std::size_t> order(todo.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, [&](auto a, auto b) {  // SAEs wait for the anchors; then the longest first
-    const bool anchor_a = study.checkpoints[todo[a]].anchor, anchor_b = study.checkpoints[todo[b]].anchor;
-    return anchor_a != anchor_b ? anchor_a : costs[a] > costs[b];
-  });
-  for (auto i : order) schedule.work[static_cast<std::size_t>(owner[i])].push_back(todo[i]);
-  return schedule;
-}
-
-std::string size_text(std::uint64_t bytes) {
-  const double number = static_cast<double>(bytes);
-  return bytes < (std::uint64_t{1} << 30U) ? fmt::format("{:.1f} MiB", std::ldexp(number, -20))
-                                           : fmt::format("{:.2f} GiB", std::ldexp(number, -30));
-}
-
-[[noreturn]] void too_large(const corpus::Pack& pack, std::size_t need, std::uint64_t memory) {
-  throw Error(Exit::machine,
-              fmt::format("a wave of one pack of {} tokens needs {}, and this rank may use {}: lower "
-                          "run.pack_tokens, run fewer ranks per node, or raise run.memory",
-                          pack.tokens.size(), size_text(need), size_text(memory)));
-}
-
-/// Where the wave that begins with pack `first` ends, `last` at the most.
-std::size_t wave_end(const Session& session, const PassCost& cost, std::span<const corpus::Pack> packs,
-                     std::size_t first, std::size_t last, double seconds) {
-  const double rate = assumed_flops * session.threads;
-  double tokens = 0;
-  std::size_t end = first;
-  while (end < last) {
-    tokens += static_cast<double>(packs[end].tokens.size());
-    const auto need = cost.bytes_held + cost.wave_bytes(packs.subspan(first, end + 1 - first));
-    if (need > session.memory && end == first) too_large(packs[end], need, session.memory);
-    if (need > std::min(session.memory, session.wave_limit) && end > first) break;
-    if (end > first && tokens * cost.flops_per_token / rate > seconds) break;
-    ++end;
-  }
-  return end;
-}
 
 /// After the wave of these packs ran out of memory: no wave takes more than half of it from now on. Somebody
 /// else may have taken the memory, or the cost model is wrong; either way the night is not lost.
@@ -105,36 +42,6 @@ void tell_of_shrunken_waves(Session& session) {
 
 }  // namespace
 
-double PassCost::seconds(double tokens) const {
-  return flops_per_token * tokens / assumed_flops + bytes_read / assumed_bandwidth + 0.01;
-}
-
-PassCost forward_cost(const Study& study, const Checkpoint& checkpoint, const deck::RunOptions& run,
-                      std::size_t row, bool components) {
-  const auto precision = model::precision_of(run.precision);
-  const auto& config = study.model(checkpoint).config;
-  const double depth = static_cast<double>(checkpoint.layers.back()) / static_cast<double>(config.layers);
-  PassCost cost;
-  cost.flops_per_token = config.flops_per_token() * depth;
-  cost.bytes_read = 2.0 * static_cast<double>(config.params()) * depth;
-  cost.bytes_held = model::Neox::bytes_fixed(config, run.pack_tokens, precision);
-  cost.wave_bytes = [&config, row, precision, components](std::span<const corpus::Pack> packs) {
-    return model::Neox::bytes_per_wave(config, packs, precision, components) +
-           static_cast<std::size_t>(model::probes_of(packs)) * row;
-  };
-  return cost;
-}
-
-double tokens_of(std::span<const corpus::Pack> packs) {
-  double tokens = 0;
-  for (const auto& pack : packs) tokens += static_cast<double>(pack.tokens.size());
-  return tokens;
-}
-
-const Text& text_of(const Study& study, const Checkpoint& checkpoint) {
-  return study.texts[static_cast<std::size_t>(study.text_of[static_cast<std::size_t>(checkpoint.model)])];
-}
-
 std::vector<std::size_t> share_packs(std::span<const corpus::Pack> packs, int ranks) {
   const double total = tokens_of(packs);
   std::vector<std::size_t> first(static_cast<std::size_t>(ranks) + 1, packs.size());
@@ -150,7 +57,6 @@ std::vector<std::size_t> share_packs(std::span<const corpus::Pack> packs, int ra
 
 bool each_wave(Session& session, const PassCost& cost, std::span<const corpus::Pack> packs, PackRange range,
                const std::vector<PackRange>& there, const std::function<void(PackRange)>& wave) {
-  const double patience = std::max(session.deck.run.part_after, 1.0);
   for (auto first = range.first; first < range.second;) {
     const auto covered =
         std::ranges::find_if(there, [&](auto part) { return part.first <= first && first < part.second; });
@@ -161,8 +67,9 @@ bool each_wave(Session& session, const PassCost& cost, std::span<const corpus::P
     std::size_t limit = range.second;
     for (const auto& part : there)
       if (part.first > first) limit = std::min(limit, part.first);
-    const auto last = wave_end(session, cost, packs, first, limit, patience);
+    const auto last = wave_end(WaveLimits::of(session), cost, session.rates, packs, first, limit);
     try {
+      ++session.facts.waves;
       wave({first, last});
     } catch (const device::OutOfMemory& error) {
       shrink_waves(session, cost, packs.subspan(first, last - first), error);
@@ -176,8 +83,8 @@ bool each_wave(Session& session, const PassCost& cost, std::span<const corpus::P
 
 bool is_long(const Session& session, const parallel::Communicator& team, const PassCost& cost,
              const Checkpoint& checkpoint) {
-  const double tokens = tokens_of(text_of(session.study, checkpoint).packs);
-  return team.any(cost.seconds(tokens) / (session.threads * team.size()) > session.deck.run.part_after);
+  const auto pass = pass_of(cost, session.study, checkpoint, session.rates, 1);
+  return team.any(pass.seconds_with(team.size()) > session.deck.run.part_after);
 }
 
 bool run_pass(const parallel::Communicator& team, Parts& parts, bool in_parts,
@@ -211,19 +118,30 @@ void each_checkpoint(
   const auto& study = session.study;
   const auto pending = session.pending(stage, again);
   std::vector<std::size_t> todo;
-  std::vector<double> costs;
+  std::vector<plan::Pass> passes;
+  std::map<int, std::int64_t> waves_of;  // by model
   for (std::size_t c = 0; c < pending.size(); ++c) {
     if (!pending[c]) continue;
     const auto& checkpoint = study.checkpoints[c];
     todo.push_back(c);
-    costs.push_back(cost(checkpoint).seconds(tokens_of(text_of(study, checkpoint).packs)));
+    const auto of = cost(checkpoint);
+    const auto [waves, fresh] = waves_of.try_emplace(checkpoint.model, 0);  // steps of a model take alike
+    if (fresh)
+      waves->second =
+          count_waves(WaveLimits::of(session), of, session.rates, text_of(study, checkpoint).packs);
+    passes.push_back(pass_of(of, study, checkpoint, session.rates, waves->second));
   }
   if (todo.empty()) return;
-  const auto schedule = make_schedule(study, todo, costs, session.world.size());
+  const auto schedule = plan::make_teams(passes, session.nodes);
+  session.facts.passes += std::ssize(passes);
+  session.facts.useful_ranks =
+      std::max(session.facts.useful_ranks, plan::useful_ranks(passes, session.nodes));
   const int mine = schedule.team[static_cast<std::size_t>(session.world.rank())];
   const auto team = session.world.split(mine, session.world.rank());
   double tokens = 0;
-  for (auto c : schedule.work[static_cast<std::size_t>(mine)]) {
+  std::vector<std::size_t> of_team;
+  for (const auto p : schedule.work[static_cast<std::size_t>(mine)]) of_team.push_back(todo[p]);
+  for (auto c : of_team) {
     const std::span<const corpus::Pack> packs = text_of(study, study.checkpoints[c]).packs;
     const auto first = share_packs(packs, team.size());
     const auto rank = static_cast<std::size_t>(team.rank());
@@ -233,7 +151,7 @@ void each_checkpoint(
   console::Progress progress(session.console, name, static_cast<std::int64_t>(tokens), "tokens of rank 0");
   parallel::together(session.world, name, [&] {
     const auto units = session.ledger->of(stage);
-    for (auto c : schedule.work[static_cast<std::size_t>(mine)]) {
+    for (auto c : of_team) {
       if (team.any(session.stop->asked())) break;
       const auto claimed = claim(team, *units[c], *session.stop);
       if (claimed && !work(team, c, progress)) break;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "command/parts.hpp"
+#include "command/pass_cost.hpp"
 #include "command/session.hpp"
 #include "console/progress.hpp"
 #include "corpus/packs.hpp"
@@ -16,27 +17,6 @@
 /// How passes over checkpoints are shared out (design §5): checkpoints over teams of ranks, a checkpoint's
 /// packs over the ranks of its team, a rank's packs over waves.
 namespace incipit::command {
-
-/// What one pass over a checkpoint takes. Only the balance of the work and the length of waves hang on the
-/// first two, never a result.
-struct PassCost {
-  double flops_per_token = 0;
-  double bytes_read = 0;
-  std::size_t bytes_held = 0;  ///< of memory, whatever the wave holds
-  std::function<std::size_t(std::span<const corpus::Pack>)> wave_bytes = {};  ///< that these packs add
-
-  /// Seconds that one thread is expected to take.
-  [[nodiscard]] double seconds(double tokens) const;
-};
-
-/// Of a forward pass to the last of the checkpoint's layers that keeps `row` bytes of each probe beside what
-/// it takes itself; `components`: what blocks add is kept too.
-[[nodiscard]] PassCost forward_cost(const Study& study, const Checkpoint& checkpoint,
-                                    const deck::RunOptions& run, std::size_t row, bool components);
-
-[[nodiscard]] double tokens_of(std::span<const corpus::Pack> packs);
-/// The probes in the tokens of a checkpoint's tokenizer.
-[[nodiscard]] const Text& text_of(const Study& study, const Checkpoint& checkpoint);
 
 /// The packs a rank of a team runs are [first[rank], first[rank + 1]): contiguous, so that its rows are a
 /// block of positions, with about equal numbers of tokens.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -13,6 +14,7 @@
 #include "command/device.hpp"
 #include "command/hashes.hpp"
 #include "command/machine.hpp"
+#include "console/progress.hpp"
 #include "error.hpp"
 #include "parallel/agree.hpp"
 #include "parallel/node.hpp"
@@ -135,6 +137,23 @@ void log_choices(Session& session) {
     session.console.log_only(fmt::format("Algorithms of the device's libraries\n{}", fmt::join(lines, "\n")));
 }
 
+int most_on_a_node(const std::vector<int>& nodes) {
+  std::map<int, int> ranks;
+  int most = 1;
+  for (const int node : nodes) most = std::max(most, ++ranks[node]);
+  return most;
+}
+
+void tell_traffic(Session& session, const console::Timing::Summary& summary, const RunFacts& facts) {
+  console::Work all = summary.elsewhere.total;
+  for (const auto& row : summary.rows) all += row.total;
+  session.console.line("files     {} read, {} written", console::human_bytes(all.bytes_read),
+                       console::human_bytes(all.bytes_written));
+  session.console.line("memory    {:.2f} GiB of the rank that took most; {:.2f} GiB might be taken",
+                       std::ldexp(static_cast<double>(facts.peak_memory), -30),
+                       std::ldexp(static_cast<double>(facts.memory), -30));
+}
+
 }  // namespace
 
 store::Header Session::header(const Unit& unit) const {
@@ -211,8 +230,9 @@ void Session::leave_if_asked() const {
 
 std::unique_ptr<Session> open_session(const parallel::Communicator& world, const deck::Deck& deck,
                                       const std::string& subcommand, Scope scope,
-                                      const std::function<void(Study&, const deck::Deck&)>& plan) {
-  auto session = std::make_unique<Session>(world, deck, world.rank());
+                                      const std::function<void(Study&, const deck::Deck&)>& plan,
+                                      bool quiet) {
+  auto session = std::make_unique<Session>(world, deck, world.rank(), quiet);
   auto& output = session->deck.run.output;
   parallel::together(world, "making the output folder", [&] {
     if (world.root()) store::ensure_folder(output);
@@ -220,10 +240,12 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
   session->stop = std::make_unique<Stop>(output, deck.run.max_time);
   session->threads = deck.run.threads.value_or(parallel::default_threads(world));
   omp_set_num_threads(session->threads);  // for the loops outside the device
+  session->nodes = parallel::node_of_ranks(world);
   auto computer = choose_device(world, deck.run, session->threads);
   session->device = std::move(computer.device);
   session->memory = computer.memory;
   parallel::together(world, "start", [&] {
+    session->rates = rates_of(deck.run, *session->device, session->threads);
     if (world.root()) session->console.attach(output / "run.log");
     const auto timer = session->timing.phase("set up");
     session->study = resolve(deck, scope);
@@ -249,9 +271,20 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
 
 void close_session(Session& session) {
   log_choices(session);
-  const auto summary = session.timing.summary(session.world);
-  session.console.line("\nWhere the time went (seconds per rank)");
-  session.console.block(console::Timing::table(summary));
+  const auto& world = session.world;
+  const auto summary = session.timing.summary(world);
+  RunFacts facts = session.facts;
+  facts.ranks = world.size();
+  facts.ranks_per_node = most_on_a_node(session.nodes);
+  facts.waves = world.sum(facts.waves);
+  facts.peak_memory = static_cast<std::uint64_t>(world.max(static_cast<std::int64_t>(peak_memory())));
+  facts.memory = session.memory;
+  auto& console = session.console;
+  console.line("\nWhere the time went (seconds per rank; rates of all {} rank(s) together)", facts.ranks);
+  console.block(console::Timing::table(summary));
+  tell_traffic(session, summary, facts);
+  console.line("bound     {}", bound_of(summary));
+  for (const auto& suggestion : suggestions(summary, facts)) console.line("hint      {}", suggestion);
 }
 
 }  // namespace incipit::command

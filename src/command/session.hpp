@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "command/closing.hpp"
 #include "command/ledger.hpp"
 #include "command/stop.hpp"
 #include "command/study.hpp"
@@ -15,14 +16,15 @@
 #include "device/device.hpp"
 #include "emergence/file.hpp"
 #include "parallel/communicator.hpp"
+#include "plan/rates.hpp"
 #include "store/lock.hpp"
 
 namespace incipit::command {
 
 /// What all stages of one job share: the ranks, the deck and what it means, the device, the console.
 struct Session {
-  Session(const parallel::Communicator& ranks, deck::Deck a_deck, int rank)
-      : world(ranks), deck(std::move(a_deck)), console(rank) {}
+  Session(const parallel::Communicator& ranks, deck::Deck a_deck, int rank, bool quiet = false)
+      : world(ranks), deck(std::move(a_deck)), console(rank, quiet) {}
 
   const parallel::Communicator& world;
   deck::Deck deck;
@@ -31,10 +33,13 @@ struct Session {
   std::unique_ptr<Stop> stop;
   std::unique_ptr<device::Device> device;
   int threads = 1;
+  plan::Rates rates;                      ///< what a rank of this machine is taken to do
+  std::vector<int> nodes;                 ///< of every rank, numbered
   std::uint64_t memory = 0;               ///< bytes this rank may use
   std::uint64_t wave_limit = UINT64_MAX;  ///< bytes of a wave of several packs, once one ran out of memory
   std::int64_t shrunken_waves = 0;        ///< how often that happened on this rank since it was told
   Study study;
+  RunFacts facts;  ///< what the end of the log says beside the times; this rank's part until then
   std::vector<emergence::AuditEntry> audit;        ///< every checkpoint's verdict; empty without an audit
   std::map<std::string, std::string> file_hashes;  ///< of the files that the audit read, by path
   std::unique_ptr<Ledger> ledger;
@@ -56,10 +61,11 @@ struct Session {
 
 /// Reads the deck, finds everything, makes the output folder, prints what will be done. Collective; all
 /// errors are agreed. `plan` lists what is made for the scope `curves`, once the audit has left out what it
-/// has to.
+/// has to. A quiet session speaks to its log alone.
 std::unique_ptr<Session> open_session(
     const parallel::Communicator& world, const deck::Deck& deck, const std::string& subcommand,
-    Scope scope = Scope::curves, const std::function<void(Study&, const deck::Deck&)>& plan = plan_trails);
+    Scope scope = Scope::curves, const std::function<void(Study&, const deck::Deck&)>& plan = plan_trails,
+    bool quiet = false);
 
 /// Prints where the time went, at the end of a job. Collective.
 void close_session(Session& session);

@@ -7,6 +7,9 @@
 /// anew; without it they are an Error(usage).
 namespace incipit::command {
 
+/// All of them, in order.
+void run_stages(Session& session, bool again);
+
 void extract(Session& session, bool again);
 /// Next-token losses of the study's checkpoints; nothing to do without extract.loss in the scope of curves.
 void losses(Session& session, bool again);

@@ -38,6 +38,7 @@ struct RunOptions {
   std::optional<std::uint64_t> memory;  ///< bytes a rank may use; none: what the machine has
   std::optional<int> threads;           ///< threads of a rank; none: its share of the node's cores
   std::uint64_t seed = 1;
+  std::string machine;         ///< file of `calibrate`; empty: rates are assumed
   std::string audit = "drop";  ///< drop | strict | ignore
   double max_time = 0;         ///< seconds; 0: no limit
   double part_after = 60;      ///< seconds a checkpoint may be expected to take without leaving part files
@@ -91,7 +92,7 @@ std::string resolved(const Deck& deck);
 /// two clones hold equal text.
 std::string resolved_science(const Deck& deck);
 
-/// The keys that change no result (how a teacher is reached; output, memory, threads, max_time, part_after,
+/// The keys that change no result (how a teacher is reached; output, memory, threads, machine, max_time, part_after,
 /// redo, keep_activations, only, mpi_hints), as INI; for the `timing` group.
 std::string resolved_operational(const Deck& deck);
 

@@ -383,6 +383,12 @@ void add_running(std::vector<Key<Deck>>& keys) {
           [](const auto& count) { return spell_or_auto<int>(count, spell); });
   run.add("share_device", "yes/no", "Whether several ranks may compute on one CUDA device; no: exit 71.",
           &RunOptions::share_device, yes_or_no);
+  run.add_path(
+         "machine",
+         "What `incipit calibrate` measured on this machine: balance of the work and length of waves hang on "
+         "it, no result.",
+         &RunOptions::machine)
+      .shown_default = "none: assumed";
   run.add("max_time", "time", "Stop cleanly before this is over: 90s, 45m, 8h, 2d, 08:00:00; 0: no limit.",
           &RunOptions::max_time, duration, spell_duration);
   run.add("part_after", "time",

@@ -55,6 +55,18 @@ NodeShare node_share(const Communicator& comm) {
   return {node.rank(), node.size()};
 }
 
+std::vector<int> node_of_ranks(const Communicator& comm) {
+  const Communicator node = on_this_node(comm);
+  // A node goes by its first rank, until all are known.
+  std::int64_t first = comm.rank();
+  first = node.min(first);
+  std::map<std::int64_t, int> numbers;
+  std::vector<int> nodes;
+  for (const auto of : comm.all_gather(std::span<const std::int64_t>(&first, 1)))
+    nodes.push_back(numbers.emplace(of, static_cast<int>(numbers.size())).first->second);
+  return nodes;
+}
+
 int default_threads(const Communicator& comm) {
   const Communicator node = on_this_node(comm);
   const std::set<int> mine = cores_of_this_rank();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "parallel/communicator.hpp"
 
 namespace incipit::parallel {
@@ -11,6 +13,9 @@ struct NodeShare {
 
 /// Collective.
 [[nodiscard]] NodeShare node_share(const Communicator& comm);
+
+/// The node of every rank, numbered in the order in which the ranks first stand on them. Collective.
+[[nodiscard]] std::vector<int> node_of_ranks(const Communicator& comm);
 
 /// Threads for this rank: the physical cores of its affinity mask, each shared out evenly over the ranks of
 /// the node that may run on it; at least 1. Collective.

@@ -17,6 +17,7 @@ ALLOWED = {
     "store": {"parallel"},
     "console": {"parallel"},
     "device": set(),
+    "plan": {"parallel", "store"},
     "kernels": {"device"},
     "checkpoint": FLOOR | {"device"},
     "corpus": FLOOR | {"device"},
@@ -28,7 +29,7 @@ ALLOWED = {
     "align": BELOW_STAGES,
     "emergence": BELOW_STAGES | STAGES,
     "deck": BELOW_STAGES | STAGES | {"emergence"},
-    "command": BELOW_STAGES | STAGES | {"emergence", "deck", "phantom"},
+    "command": BELOW_STAGES | STAGES | {"emergence", "deck", "phantom", "plan"},
     "": {"command"} | FLOOR,  # main.cpp
 }
 # Libraries that would make the kernels' only ground depend on the rest of the world.

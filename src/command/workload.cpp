@@ -1,0 +1,241 @@
+#include "command/workload.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+
+#include "align/folds.hpp"
+#include "command/pass_cost.hpp"
+#include "emergence/curve.hpp"
+#include "interpret/teacher.hpp"
+#include "sae/train.hpp"
+
+namespace incipit::command {
+namespace {
+
+using plan::Sharing;
+using plan::Stage;
+using plan::Task;
+
+/// What a decomposition of a d×d matrix takes, in d³.
+constexpr double flops_of_svd = 25;
+/// Rungs on which a point is read: raw, rescaled, aligned.
+constexpr double rungs = 3;
+
+class Counter {
+ public:
+  Counter(const Study& study, const deck::Deck& deck, const plan::Rates& rates, std::uint64_t memory)
+      : study_(study), deck_(deck), rates_(rates), memory_(memory) {
+    const auto count = [&](corpus::Part part) { return static_cast<double>(study.probes.of(part).size()); };
+    all_ = static_cast<double>(study.probes.all.size());
+    fit_ = count(corpus::Part::fit);
+    verify_ = count(corpus::Part::verify);
+    judge_ = count(corpus::Part::judge);
+  }
+
+  plan::Workload count() {
+    plan::Workload stages;
+    stages.push_back({"set up", Sharing::replicated, {{{.units = all_}}}});
+    if (deck_.run.audit != "ignore") stages.push_back(audit());
+    stages.push_back(forward([&](const Checkpoint& one) { return extraction_cost(study_, one, deck_); }));
+    if (deck_.extract.loss)
+      stages.push_back(forward([&](const Checkpoint& one) { return loss_cost(study_, one, deck_.run); }));
+    stages.push_back(activations());
+    stages.push_back(train());
+    if (!interpret::reads(deck_.interpret)) stages.push_back(interpret());
+    stages.push_back({"match", Sharing::replicated, {{{.units = dictionaries()}}}});
+    stages.push_back(align());
+    if (deck_.extract.components) stages.push_back(attribute());
+    stages.push_back({"token baseline", Sharing::replicated, {{{.units = fit_ + judge_}}}});
+    stages.push_back(track());
+    stages.push_back(drift());
+    stages.push_back(results());
+    return stages;
+  }
+
+ private:
+  [[nodiscard]] double dictionaries() const { return static_cast<double>(study_.dictionaries.size()); }
+  [[nodiscard]] double width(const Site& site) const {
+    return static_cast<double>(study_.model(site).config.d);
+  }
+  [[nodiscard]] double rows_bytes(const Site& site, double rows) const {
+    return rows * width(site) * sizeof(float);
+  }
+
+  /// Every byte of every checkpoint is hashed.
+  [[nodiscard]] Stage audit() const {
+    Stage stage{"audit", Sharing::whole, {{}}};
+    for (const auto& checkpoint : study_.checkpoints) {
+      if (checkpoint.random()) continue;
+      const auto& config = study_.model(checkpoint).config;
+      const double bytes = bytes_of_number(config) * static_cast<double>(config.params());
+      stage.rounds.front().push_back({.units = bytes, .bytes_read = bytes});
+    }
+    return stage;
+  }
+
+  template <class Cost>
+  [[nodiscard]] Stage forward(const Cost& cost) const {
+    Stage stage{"forward", Sharing::teams, {{}}};
+    std::map<int, std::int64_t> waves_of;  // by model: its steps take alike
+    const WaveLimits limits{.memory = memory_, .several = UINT64_MAX, .seconds = deck_.run.part_after};
+    for (const auto& checkpoint : study_.checkpoints) {
+      const PassCost of = cost(checkpoint);
+      const auto& packs = text_of(study_, checkpoint).packs;
+      const auto [waves, fresh] = waves_of.try_emplace(checkpoint.model, 0);
+      if (fresh) {
+        waves->second = count_waves(limits, of, rates_, packs);
+        const auto end = wave_end(limits, of, rates_, packs, 0, packs.size());
+        const auto held = of.bytes_held + of.wave_bytes({packs.data(), end});
+        stage.memory = std::max(stage.memory, static_cast<double>(held));
+      }
+      const bool drawn = checkpoint.random();  // its weights are read nowhere
+      stage.rounds.front().push_back(
+          {.flops = of.flops_per_token * tokens_of(packs),
+           .width = of.width,
+           .bytes_read = drawn ? 0 : of.bytes_read * static_cast<double>(waves->second)});
+      stage.passes.push_back(pass_of(of, study_, checkpoint, rates_, waves->second));
+    }
+    return stage;
+  }
+
+  [[nodiscard]] Stage activations() const {
+    Stage stage{"write", Sharing::whole, {{}}};
+    const double kept = deck_.extract.dtype == "float16" ? 0.5 : 1;
+    for (const auto& checkpoint : study_.checkpoints)
+      stage.rounds.front().push_back(
+          {.bytes_written = kept * all_ * static_cast<double>(row_bytes(deck_, study_, checkpoint)),
+           .files = 1});
+    return stage;
+  }
+
+  [[nodiscard]] Stage train() const {
+    Stage stage{"train", Sharing::whole, {{}}};
+    for (std::size_t i = 0; i < study_.dictionaries.size(); ++i) {
+      const auto& dictionary = study_.dictionaries[i];
+      if (dictionary.trained != i) continue;
+      const auto options = sae_options(deck_, dictionary);
+      const auto n = static_cast<std::int64_t>(fit_);
+      const auto d = static_cast<std::int64_t>(width(dictionary.site));
+      const double flops = training_flops(options, n, d);
+      const double size = std::sqrt(static_cast<double>(options.latents * d));
+      for (std::int64_t s = 0; s < dictionary.seeds; ++s)
+        stage.rounds.front().push_back(
+            {.flops = flops, .width = size, .bytes_read = rows_bytes(dictionary.site, fit_ + verify_)});
+      stage.memory = std::max(stage.memory, static_cast<double>(sae::training_bytes(n, d, options)));
+    }
+    return stage;
+  }
+
+  [[nodiscard]] Stage interpret() const {
+    Stage stage{"interpret", Sharing::divided, {}};
+    for (const auto& dictionary : study_.dictionaries) {
+      // For each latent a kernel classifier of the probes that fire it and as many as 256 that do not.
+      const auto latents = static_cast<double>(sae_options(deck_, dictionary).latents);
+      const double samples = std::min(fit_, std::min(256.0, fit_ / latents) + 256);
+      stage.rounds.push_back({{.units = latents * samples * samples * samples,
+                               .bytes_read = rows_bytes(dictionary.site, all_)}});
+    }
+    return stage;
+  }
+
+  /// Floating-point operations (fp64) of a Procrustes map from one width to another, with the folds that
+  /// choose its rank and the judge part that it is judged on.
+  [[nodiscard]] double map_flops(double from, double to) const {
+    const double decompositions = 1 + align::folds;
+    const double most = std::max(from, to);
+    return decompositions * (2 * fit_ * from * (from + to) + flops_of_svd * most * most * most) +
+           2 * judge_ * judge_ * to;
+  }
+
+  [[nodiscard]] Stage align() const {
+    Stage stage{"align", Sharing::whole, {}};
+    for (const auto& maps : study_.maps) {
+      auto& round = stage.rounds.emplace_back();
+      const double home = width(maps.home);
+      for (const auto& site : maps.sites) {
+        round.push_back({.units = map_flops(width(site), home), .bytes_read = rows_bytes(site, all_)});
+        stage.memory = std::max(stage.memory, 8 * (fit_ + judge_) * (width(site) + home));
+      }
+    }
+    return stage;
+  }
+
+  [[nodiscard]] Stage attribute() const {
+    Stage stage{"attribute", Sharing::divided, {}};
+    for (const auto& anchor : study_.anchors) {
+      const Curve* space = space_curve(anchor);
+      if (space == nullptr) continue;
+      const double points = static_cast<double>(space->points.size()), components = 2 * points;
+      const double rows = judge_ * components;
+      stage.rounds.push_back(
+          {{.units = points * rows * width(anchor.site) * static_cast<double>(deck_.sae.latents),
+            .bytes_read = points * 2 * rows_bytes(anchor.site, all_)}});
+    }
+    return stage;
+  }
+
+  /// A probe at a point is looked at in every resample and under every permutation.
+  [[nodiscard]] Stage track() const {
+    Stage stage{"track", Sharing::whole, {}};
+    const double draws = static_cast<double>(deck_.track.bootstrap + deck_.track.permutations) + 1;
+    const double sets = 1 + static_cast<double>(deck_.controls.random_latents) / draws;
+    for (const auto& trail : study_.trails) {
+      auto& round = stage.rounds.emplace_back();
+      for (const auto& [dictionary, site] : trail.readings) {
+        const double on = trail.maps ? rungs : 1;
+        round.push_back({.units = judge_ * draws * on * sets, .bytes_read = rows_bytes(site, all_)});
+        stage.memory = std::max(stage.memory, 4 * (fit_ + judge_) * (draws + 3 * width(site)));
+      }
+    }
+    return stage;
+  }
+
+  [[nodiscard]] Stage drift() const {
+    Stage stage{"drift", Sharing::whole, {}};
+    for (const auto& trail : study_.trails) {
+      if (!trail.of_anchor() || !emergence::has_neighbours(trail.curve.name)) continue;
+      auto& round = stage.rounds.emplace_back();
+      for (std::size_t p = 1; p < trail.readings.size(); ++p) {
+        const Site &before = trail.readings[p - 1].site, &now = trail.readings[p].site;
+        round.push_back(
+            {.units = map_flops(width(before), width(now)), .bytes_read = rows_bytes(before, fit_ + judge_)});
+      }
+    }
+    return stage;
+  }
+
+  /// Of all stages but extraction: a file each, made by all ranks together.
+  [[nodiscard]] Stage results() const {
+    Stage stage{"write", Sharing::divided, {{}}};
+    auto& round = stage.rounds.front();
+    for (const auto& dictionary : study_.dictionaries)
+      round.push_back({.bytes_written = 2 * sizeof(float) * width(dictionary.site) *
+                                        static_cast<double>(sae_options(deck_, dictionary).latents),
+                       .files = 3});
+    for (const auto& maps : study_.maps) {
+      double bytes = 0;
+      for (const auto& site : maps.sites)
+        bytes += sizeof(float) * width(site) * (width(site) + width(maps.home));
+      round.push_back({.bytes_written = bytes, .files = 1});
+    }
+    round.push_back({.files = 1});
+    return stage;
+  }
+
+  const Study& study_;
+  const deck::Deck& deck_;
+  const plan::Rates& rates_;
+  std::uint64_t memory_;
+  double all_, fit_, verify_, judge_;
+};
+
+}  // namespace
+
+plan::Workload workload_of(const Study& study, const deck::Deck& deck, const plan::Rates& rates,
+                           std::uint64_t memory) {
+  return Counter(study, deck, rates, memory).count();
+}
+
+}  // namespace incipit::command

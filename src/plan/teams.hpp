@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+/// Who does which checkpoints: what a run does, and `incipit plan` prints.
+namespace incipit::plan {
+
+/// A pass over a checkpoint, as far as it matters who does it.
+struct Pass {
+  double computing = 0;  ///< seconds of one rank; ranks of a team divide it
+  double reading = 0;    ///< seconds of any rank, beside computing: each needs all the weights
+  bool first = false;    ///< something waits for it: it goes before all others
+  int most_ranks = 1;    ///< that can share it: its packs
+
+  [[nodiscard]] double seconds_with(int ranks) const;
+};
+
+struct Teams {
+  std::vector<int> team;  ///< of each rank
+  std::vector<std::vector<std::size_t>>
+      work;  ///< passes of each team, in the order they are done; maybe none
+
+  [[nodiscard]] int ranks_of(std::size_t team_wanted) const;
+};
+
+/// Shares passes out over ranks so that the last team is done early: one rank for each team where there are
+/// many passes; larger teams where there are fewer passes than ranks, or where one pass takes longer than all
+/// others together on the ranks that are left. Passes are dealt longest first to the team that will be done
+/// first. `node_of` each rank: a team's ranks stand on one node as far as that goes. Ties go to the lower
+/// index, so that every rank computes the same.
+[[nodiscard]] Teams make_teams(std::span<const Pass> passes, std::span<const int> node_of);
+
+/// The fewest ranks with which the last team is done no more than a fiftieth later.
+[[nodiscard]] int useful_ranks(std::span<const Pass> passes, std::span<const int> node_of);
+
+/// Seconds until the last team is done.
+[[nodiscard]] double slowest_team(std::span<const Pass> passes, const Teams& teams);
+
+}  // namespace incipit::plan
