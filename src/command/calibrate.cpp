@@ -91,7 +91,12 @@ class SmallRun {
       header.split = "none";
       header.libraries = library_versions();
       phantom::Options options;
-      options.probes = 8;
+      options.models = 2;
+      options.layers = 5;
+      options.steps = 14;
+      options.subjects = 8;
+      options.never = 4;
+      options.probes = 4;
       static_cast<void>(phantom::write_phantom(folder, options, header));
     });
     std::vector<std::string> keys{"--run.output=" + (folder / "out").string(), "--run.device=" + run.device,

@@ -86,13 +86,19 @@ void suggest_about_waiting(const Timing::Summary& summary, const RunFacts& facts
     return;
   }
   // Whoever works longest is waited for.
-  const auto uneven =
-      std::ranges::max_element(summary.rows, {}, [](const Row& row) { return row.max - row.mean; });
-  if (uneven == summary.rows.end()) return;
-  all.push_back(
-      fmt::format("ranks waited {} of the time, most of it for the phase {} ({:.1f} s on the slowest rank, "
-                  "{:.1f} s on average): fewer ranks would hardly take longer",
-                  percent(summary.waiting.share), uneven->name, uneven->max, uneven->mean));
+  const auto unevenness = [](const Row& row) { return row.max - row.mean; };
+  const auto uneven = std::ranges::max_element(summary.rows, {}, unevenness);
+  if (uneven != summary.rows.end() && unevenness(*uneven) > summary.waiting.mean / 2) {
+    all.push_back(
+        fmt::format("ranks waited {} of the time, most of it for the phase {} ({:.1f} s on the slowest rank, "
+                    "{:.1f} s on average): fewer ranks would hardly take longer",
+                    percent(summary.waiting.share), uneven->name, uneven->max, uneven->mean));
+  } else {
+    all.push_back(fmt::format(
+        "ranks waited {} of the time though each had as much to do: see with `incipit doctor` whether "
+        "they share cores with each other or with other jobs",
+        percent(summary.waiting.share)));
+  }
 }
 
 void suggest_about_writing(const Timing::Summary& summary, std::vector<std::string>& all) {

@@ -115,11 +115,11 @@ std::string phases_table(const plan::Forecast& forecast) {
 }
 
 /// One team's checkpoints, those of a model together.
-std::string checkpoints_text(const Study& study, const std::vector<std::size_t>& work) {
+std::string checkpoints_text(const Study& study, const std::vector<std::size_t>& work, bool all) {
   std::string text;
   for (const auto c : work) {
     const auto& checkpoint = study.checkpoints[c];
-    if (text.size() > 60) return text + fmt::format(", ... ({} in all)", work.size());
+    if (text.size() > 60 && !all) return text + fmt::format(", ... ({} in all)", work.size());
     text += fmt::format("{}{}/{}", text.empty() ? "" : ", ", study.model(checkpoint).name, checkpoint.name());
   }
   return text;
@@ -136,7 +136,7 @@ std::string teams_table(const Study& study, const plan::Forecast& forecast,
     const int ranks = teams.ranks_of(t);
     for (const auto p : teams.work[t]) seconds += passes[p].seconds_with(ranks);
     table.row({std::to_string(t), std::to_string(ranks), std::to_string(teams.work[t].size()),
-               seconds_text(seconds), checkpoints_text(study, teams.work[t])});
+               seconds_text(seconds), checkpoints_text(study, teams.work[t], all)});
   }
   auto text = table.text();
   if (!all && teams.work.size() > most)

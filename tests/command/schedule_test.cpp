@@ -42,6 +42,7 @@ class EachWave : public test::FolderTest {
     session_.stop = std::make_unique<Stop>(folder_, 0);
     session_.deck.run.part_after = 1;
     session_.memory = 1000;
+    session_.rates.forward = {{1}, {5e10}};
     cost_.bytes_held = 100;
     cost_.wave_bytes = [](std::span<const corpus::Pack> packs) {
       return static_cast<std::size_t>(10 * tokens_of(packs));
