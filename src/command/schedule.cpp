@@ -235,7 +235,7 @@ void each_checkpoint(
     const auto units = session.ledger->of(stage);
     for (auto c : schedule.work[static_cast<std::size_t>(mine)]) {
       if (team.any(session.stop->asked())) break;
-      const auto claimed = claim(team, *units[c], *session.stop);
+      const auto claimed = claim(session, team, *units[c]);
       if (claimed && !work(team, c, progress)) break;
     }
   });

@@ -78,7 +78,7 @@ void track(Session& session, bool again) {
   if (!session.pending(deck::Stage::track, again).front()) return;
   session.require(needed_for_track(session));
   const auto& unit = session.ledger->emergence();
-  const auto claimed = claim(session.world, unit, *session.stop);
+  const auto claimed = claim(session, session.world, unit);
   session.leave_if_asked();
   if (!claimed) return;
 
