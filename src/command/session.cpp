@@ -195,7 +195,7 @@ void Session::leave_if_asked(const std::string& kept) const {
 void Session::throw_if_asked(const std::string& kept) const {
   if (!stop->asked()) return;
   throw Error(Exit::again,
-              fmt::format("stopped early ({}); what was finished is kept{}{}, the same command goes on",
+              fmt::format("stopped early ({}); what was finished is kept{}{}; the same command goes on",
                           stop->reason(), kept.empty() ? "" : ", and ", kept));
 }
 
