@@ -181,7 +181,12 @@ fs::path full_path(const fs::path& folder) {
 
 void ensure_folder(const fs::path& path) {
   std::error_code error;
-  fs::create_directories(path, error);
+  // Somebody else may remove a folder above, which is empty, between our making it and the one below.
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    error.clear();
+    fs::create_directories(path, error);
+    if (error != std::errc::no_such_file_or_directory) break;
+  }
   if (error || !fs::is_directory(path)) {
     throw Error(Exit::io, "cannot make the folder " + path.string() + ": " +
                               (error ? error.message() : "a file of that name is in the way"));
