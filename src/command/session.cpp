@@ -34,14 +34,14 @@ void enter_output(Session& session) {
   // No stage is made anew for these, but they decide what is in its files.
   keys += fmt::format("{} {}", session.deck.extract.loss, session.deck.extract.components);
   const auto what = store::sha256(keys);
+  store::remove_abandoned_below(session.deck.run.output);
+  session.output_lock = store::FileLock::try_lock(path, what);
   const auto holder = store::FileLock::holder(path);
   if (holder && holder->what != what)
     throw Error(Exit::usage,
                 fmt::format("{}: process {} on {} runs another deck into this output since {}; give this one "
                             "its own run.output",
                             session.deck.run.output.string(), holder->pid, holder->host, holder->since));
-  store::remove_abandoned_below(session.deck.run.output);
-  session.output_lock = store::FileLock::try_lock(path, what);
   store::write_text_atomic(path, deck::resolved(session.deck));
 }
 

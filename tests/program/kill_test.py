@@ -22,7 +22,7 @@ def family_of_all_stages(folder):
     """A deck that goes through every stage and keeps all there is to keep on the way."""
     family = little.Family(folder)
     deck = family.deck.read_text()
-    deck = deck.replace("steps = 60\n", "steps = 3000\nseeds = 2\n").replace("permutations = 60", "permutations = 500")
+    deck = deck.replace("steps = 60\n", "steps = 2000\nseeds = 2\n").replace("permutations = 60", "permutations = 500")
     deck = deck.replace("bootstrap = 60", "bootstrap = 500")
     family.deck.write_text(deck + "[extract]\nloss = yes\ncomponents = yes\n[controls]\nfirst_step = yes\n"
                                   "own_anchor = time\n[run]\npart_after = 0s\n")
@@ -88,12 +88,13 @@ def name_of(pid):
 
 
 def linger(pids):
-    """Seconds until none of them runs any more."""
-    began = time.time()
+    """Seconds until none of them runs any more; 0 where none does."""
+    began, seconds = time.time(), 0
     while any("incipit" in name_of(pid) for pid in pids):
-        assert time.time() - began < HANG, "ranks outlive their launcher"
+        seconds = time.time() - began
+        assert seconds < HANG, "ranks outlive their launcher"
         time.sleep(0.02)
-    return time.time() - began
+    return seconds
 
 
 def disturbed_until_done(reference, output, dice, tally):
@@ -116,7 +117,11 @@ def disturbed_until_done(reference, output, dice, tally):
     story.append(f"{ranks} ranks to the end")
     result = incipit("run", family.deck, f"--run.output={output}", ranks=ranks)
     assert result.code == 0, (story, result.text)
-    assert linger(orphans) < HANG, story
+    if seconds := linger(orphans):
+        # Ranks whose launcher was killed worked beside this job, and what they left is for the next start.
+        story.append(f"orphans for {seconds:.1f} s more, and again")
+        result = incipit("run", family.deck, f"--run.output={output}")
+        assert result.code == 0 and "nothing to do" in result.out, (story, result.text)
     found = little.all_datasets(output)
     for name in expected:
         assert found.get(name) == expected[name], (story, name)
@@ -136,7 +141,7 @@ def many_rounds(reference, folder, rounds, seed):
 
 
 def test_killed_at_random_moments(reference, tmp_path):
-    many_rounds(reference, tmp_path, 8, int(os.environ.get("INCIPIT_KILL_SEED", 1)))
+    many_rounds(reference, tmp_path, 6, int(os.environ.get("INCIPIT_KILL_SEED", 1)))
 
 
 @pytest.mark.long
