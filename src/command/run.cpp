@@ -4,6 +4,7 @@
 
 #include "command/command.hpp"
 #include "command/deck_command.hpp"
+#include "command/parts.hpp"
 #include "command/results.hpp"
 #include "command/stages.hpp"
 #include "interpret/teacher.hpp"
@@ -28,6 +29,13 @@ void refuse_teacher(const Session& session) {
   parallel::together(session.world, "", [&] {
     if (session.world.root()) interpret::check_teacher(session.deck.interpret, session.deck.run.output);
   });
+}
+
+/// Of jobs beside this one that were killed; there is nothing left that they could go on with.
+void drop_parts(const Session& session) {
+  if (!session.world.root()) return;
+  for (auto stage : {Stage::extract, Stage::loss, Stage::train, Stage::track})
+    for (const auto* unit : session.ledger->of(stage)) remove_parts(session.deck.run.output, *unit);
 }
 
 void drop_activations(const Session& session) {
@@ -55,6 +63,7 @@ void run(const parallel::Communicator& world, const std::vector<std::string>& wo
     align(*session, again);
     attribute(*session, again);
     track(*session, again);
+    drop_parts(*session);
     drop_activations(*session);
   } else {
     session->console.line("everything is there already: nothing to do");
