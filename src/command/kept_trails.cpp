@@ -102,7 +102,8 @@ void KeptTrails::write(std::size_t trail, const Packed& packed) {
   const auto self = parallel::Communicator::self();
   const auto name = fmt::format("{}.{}.{}.h5", trail, start_, session_.world.rank());
   store::Writer file(self, folder_ / name, header);
-  for (const auto& [dataset, values] : {std::pair("curve", &packed.curve), {"random", &packed.random}})
+  for (const auto& [dataset, values] :
+       {std::pair("curve", &packed.curve), std::pair("random", &packed.random)})
     file.write(dataset, {std::ssize(*values)}, *values,
                {"1", "points that are measured, for the job itself"});
   file.commit();

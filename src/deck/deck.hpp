@@ -40,7 +40,7 @@ struct RunOptions {
   std::uint64_t seed = 1;
   std::string audit = "drop";  ///< drop | strict | ignore
   double max_time = 0;         ///< seconds; 0: no limit
-  double part_after = 60;      ///< seconds a checkpoint may be expected to take without leaving part files
+  double part_after = 60;      ///< seconds of work under way that may be lost
   bool redo = false;
   bool keep_activations = true;
   std::string mpi_hints;  ///< `name=value` pairs for MPI-IO, separated by commas; empty: none

@@ -73,11 +73,26 @@ class Disturbance:
 
     def end(self):
         """Waits for the launcher; its ranks may outlive it when it was killed itself."""
-        err = self.job.communicate(timeout=HANG)[1]
-        if self.kind == "stop":
+        try:
+            err = self.job.communicate(timeout=HANG / 2)[1]
+        except subprocess.TimeoutExpired:
+            # PMIx 4.2 under Open MPI 4.1's mpirun now and then locks itself out when all its ranks are dead.
+            alive = [pid for pid in children(self.job.pid) if state_of(pid) not in "Z"]
+            assert not alive, f"ranks {alive} hang"
+            self.kind += ", whose launcher locked itself out,"
+            self.job.kill()
+            err = self.job.communicate(timeout=HANG)[1]
+        if self.kind.startswith("stop"):
             # Before the ranks have their handlers a signal ends them at once.
             assert self.job.returncode in (0, 75, -signal.SIGUSR1, 128 + signal.SIGUSR1), err
         return self.job.returncode
+
+
+def state_of(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"  # it has just ended
 
 
 def name_of(pid):
@@ -108,7 +123,7 @@ def disturbed_until_done(reference, output, dice, tally):
         orphans += job.ranks
         code = job.end()
         stage = stage_at(output, files)
-        story.append(f"{ranks} ranks, {kind} after {after:.2f} s in {stage}: {code}")
+        story.append(f"{ranks} ranks, {job.kind} after {after:.2f} s in {stage}: {code}")
         tally[kind, stage] += 1
         for final in output.rglob("*.h5"):
             if not final.name.startswith("."):
