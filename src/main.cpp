@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
                          [&] { command::dispatch(world, std::vector<std::string>(argv + 1, argv + argc)); });
     } catch (const parallel::Agreed& error) {
       if (error.speaker()) std::fprintf(stderr, "incipit: %s\n", error.what());
+      if (error.code() == Exit::io) parallel::leave(world, error.code());
       return static_cast<int>(error.code());
     }
     return static_cast<int>(Exit::done);

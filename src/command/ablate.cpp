@@ -235,7 +235,7 @@ emergence::Ablation compute(Session& session, std::size_t anchor, const Judged& 
 emergence::Ablation ablate(Session& session, std::size_t anchor, const Judged& judged,
                            std::int64_t component) {
   const Unit unit = unit_of(session, anchor, component);
-  const auto claimed = claim(session.world, unit, *session.stop);
+  const auto claimed = claim(session, session.world, unit);
   session.leave_if_asked();
   if (claimed) {
     const auto found = compute(session, anchor, judged, component);

@@ -62,7 +62,7 @@ void align(Session& session, bool again) {
     for (const auto& site : maps.sites) needed.push_back(&session.ledger->activations(site));
     session.require(needed);
     const auto& unit = session.ledger->align(m);
-    const auto claimed = claim(session.world, unit, *session.stop);
+    const auto claimed = claim(session, session.world, unit);
     session.leave_if_asked();
     if (!claimed) continue;
     const auto timer = session.timing.phase("align");

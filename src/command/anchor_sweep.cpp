@@ -99,7 +99,7 @@ AnchorSweep sweep_anchor(Session& session) {
   std::int64_t points = 0;
   for (const auto& trail : trails) points += visits(session, trail);
   console::Progress progress(session.console, "sweep", points, "sites of rank 0");
-  Walk walk(session, *bench);
+  Walk walk(session, *bench, session.ledger->sweep());
   const auto ranks = static_cast<std::size_t>(session.world.size());
   for (std::size_t begin = 0; begin < trails.size(); begin += ranks) {
     const std::size_t end = std::min(begin + ranks, trails.size());

@@ -167,7 +167,7 @@ void attribute_anchors(Session& session, bool again, const std::vector<std::size
     if (!pending[static_cast<std::size_t>(std::ranges::find(units, &unit) - units.begin())]) continue;
     session.require({&session.ledger->activations(session.study.anchors[a].site), &session.ledger->sae(a),
                      &session.ledger->match(a)});
-    const auto claimed = claim(session.world, unit, *session.stop);
+    const auto claimed = claim(session, session.world, unit);
     session.leave_if_asked();
     if (!claimed) continue;
     std::optional<emergence::Attribution> found;

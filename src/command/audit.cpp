@@ -125,7 +125,8 @@ std::string shown(const Verdict& verdict) {
 }  // namespace
 
 FamilyAudit::FamilyAudit(const parallel::Communicator& world, console::Console& console,
-                         std::vector<AuditItem> items, const fs::path& cache, Unreadable unreadable)
+                         std::vector<AuditItem> items, const fs::path& cache, Unreadable unreadable,
+                         const std::function<void()>& between)
     : world_(world), items_(std::move(items)) {
   std::vector<double> costs;
   parallel::together(world, "listing the checkpoints", [&] {
@@ -141,6 +142,7 @@ FamilyAudit::FamilyAudit(const parallel::Communicator& world, console::Console& 
     parallel::together(world, "audit", [&] {
       for (std::size_t i = 0; i < items_.size(); ++i) {
         if (owner[i] != world.rank()) continue;
+        if (between) between();
         look_at(items_[i], i, cache, unreadable).append_to(mine);
         progress.advance();
       }
@@ -384,7 +386,7 @@ void audit_study(Session& session) {
   }
   const auto timer = session.timing.phase("audit");
   const FamilyAudit found(session.world, session.console, std::move(items), run.output / "audit",
-                          Unreadable::refuse);
+                          Unreadable::refuse, [&] { session.throw_if_asked(); });
   session.file_hashes = found.hashes();
   const auto missing = session.deck.family.steps == "all" ? find_missing(study.family)
                                                           : std::vector<checkpoint::MissingStep>{};

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -31,9 +32,11 @@ enum class Unreadable { report, refuse };
 class FamilyAudit {
  public:
   /// Reads every checkpoint that `cache` (a folder; empty for none) does not hold with the same files' sizes
-  /// and times. Collective. Errors as Weights::open and check_tensors, unless they are to be reported.
+  /// and times. `between` is called before each and may throw. Collective. Errors as Weights::open and
+  /// check_tensors, unless they are to be reported.
   FamilyAudit(const parallel::Communicator& world, console::Console& console, std::vector<AuditItem> items,
-              const std::filesystem::path& cache, Unreadable unreadable);
+              const std::filesystem::path& cache, Unreadable unreadable,
+              const std::function<void()>& between = {});
 
   [[nodiscard]] const std::vector<AuditItem>& items() const { return items_; }
   /// One per item.

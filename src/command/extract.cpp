@@ -48,7 +48,7 @@ class Extraction {
         text_(text_of(session.study, checkpoint_)),
         kept_(kept_of(session.deck, checkpoint_)),
         harvest_(text_.packs, checkpoint_.layers, model_.config.d),
-        parts_(session.deck.run.output / "parts" / model_.name / checkpoint_.name(), unit_),
+        parts_(session.deck.run.output, unit_),
         cost_(extraction_cost(session.study, checkpoint_, session.deck)),
         progress_(progress) {}
 

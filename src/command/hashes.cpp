@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <exception>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -42,7 +43,8 @@ std::string file_stamp(const fs::path& path) {
 
 std::map<std::string, std::string> hash_files(const parallel::Communicator& world,
                                               const std::vector<fs::path>& paths, const fs::path& cache,
-                                              const std::map<std::string, std::string>& known) {
+                                              const std::map<std::string, std::string>& known,
+                                              const std::function<void()>& between) {
   const std::set<std::string> wanted = [&] {
     std::set<std::string> names;
     for (const auto& path : paths) names.insert(path.string());
@@ -83,21 +85,29 @@ std::map<std::string, std::string> hash_files(const parallel::Communicator& worl
   }
   const auto owner = parallel::assign_longest_first(costs, world.size());
   std::string mine;
-  parallel::together(world, "hashing the inputs", [&] {
-    for (std::size_t i = 0; i < todo.size(); ++i)
-      if (owner[i] == world.rank()) mine += fmt::format("{} {}\n", store::sha256_file(todo[i]), todo[i]);
-  });
+  std::exception_ptr trouble_here;
+  try {
+    for (std::size_t i = 0; i < todo.size(); ++i) {
+      if (owner[i] != world.rank()) continue;
+      if (between) between();
+      mine += fmt::format("{} {}\n", store::sha256_file(todo[i]), todo[i]);
+    }
+  } catch (...) {
+    trouble_here = std::current_exception();
+  }
   const auto all = world.all_gather(std::span<const char>(mine));
   std::istringstream found(std::string(all.begin(), all.end()));
   for (std::string sha, path; found >> sha && std::getline(found >> std::ws, path);) hashes[path] = sha;
 
-  if (world.root() && !todo.empty()) {
+  parallel::together(world, "keeping the hashes of the inputs", [&] {
+    if (!world.root() || todo.empty()) return;
     for (const auto& [path, sha] : hashes) cached[path] = {stamps[path], sha};
     std::string text;
     for (const auto& [path, entry] : cached)
       text += fmt::format("{} {} {}\n", entry.second, entry.first, path);
     store::write_text_atomic(cache, text);
-  }
+  });
+  parallel::agree(world, trouble_here, "hashing the inputs");
   std::string listing;
   for (const auto& [path, sha] : hashes) listing += fmt::format("{} {}\n", sha, path);
   std::istringstream agreed(world.broadcast(listing));

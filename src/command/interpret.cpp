@@ -128,7 +128,7 @@ void interpret(Session& session, bool again) {
     const auto& dictionary = session.study.dictionaries[d];
     session.require({&session.ledger->sae(d), &session.ledger->activations(dictionary.site)});
     const auto& unit = session.ledger->labels(d);
-    const auto claimed = claim(session.world, unit, *session.stop);
+    const auto claimed = claim(session, session.world, unit);
     session.leave_if_asked();
     if (!claimed) continue;
     const auto timer = session.timing.phase("interpret");

@@ -60,7 +60,7 @@ class LossPass {
         model_(session.study.model(checkpoint_)),
         text_(text_of(session.study, checkpoint_)),
         positions_(text_.packs, {}, 1),
-        parts_(session.deck.run.output / "parts" / "loss" / model_.name / checkpoint_.name(), unit_),
+        parts_(session.deck.run.output, unit_),
         cost_(loss_cost(session.study, checkpoint_, session.deck.run)),
         progress_(progress) {}
 

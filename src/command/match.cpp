@@ -71,7 +71,7 @@ void match(Session& session, bool again) {
     if (!pending[d]) continue;
     session.require({&session.ledger->labels(d)});
     const auto& unit = session.ledger->match(d);
-    const auto claimed = claim(session.world, unit, *session.stop);
+    const auto claimed = claim(session, session.world, unit);
     session.leave_if_asked();
     if (!claimed) continue;
     const auto timer = session.timing.phase("match");

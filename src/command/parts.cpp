@@ -22,13 +22,13 @@ struct Found {
   fs::path path;
 };
 
-std::vector<Found> list(const fs::path& folder, const std::string& fingerprint) {
+std::vector<Found> list(const fs::path& folder, const Unit& unit) {
   std::vector<Found> found;
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(folder, none)) {
     Found part{0, 0, entry.path()};
     if (std::sscanf(entry.path().filename().c_str(), "%zu-%zu.h5", &part.first, &part.last) != 2) continue;
-    if (store::Reader(part.path, kind).fingerprint() == fingerprint) found.push_back(part);
+    if (open_part(part.path, {kind}, unit)) found.push_back(part);
   }
   std::ranges::sort(found, {}, &Found::first);
   return found;
@@ -36,12 +36,37 @@ std::vector<Found> list(const fs::path& folder, const std::string& fingerprint) 
 
 }  // namespace
 
-Parts::Parts(fs::path folder, const Unit& unit) : folder_(std::move(folder)), unit_(unit) {}
+fs::path parts_folder(const fs::path& output, const Unit& unit) {
+  return (output / "parts" / unit.path.lexically_relative(output)).replace_extension();
+}
+
+std::optional<store::Reader> open_part(const fs::path& path, const std::vector<std::string>& kinds,
+                                       const Unit& unit) {
+  try {
+    store::Reader file(path);
+    if (file.fingerprint() == unit.fingerprint && std::ranges::find(kinds, file.kind()) != kinds.end())
+      return file;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+void remove_parts(const fs::path& output, const Unit& unit) noexcept {
+  std::error_code none;
+  const auto folder = parts_folder(output, unit);
+  fs::remove_all(folder, none);
+  for (auto above = folder.parent_path(); above != output && fs::remove(above, none);)
+    above = above.parent_path();
+}
+
+Parts::Parts(const fs::path& output, const Unit& unit)
+    : output_(output), folder_(parts_folder(output, unit)), unit_(unit) {}
 
 std::vector<std::pair<std::size_t, std::size_t>> Parts::find(const parallel::Communicator& team) {
   std::vector<std::int64_t> ranges;
   if (team.root())
-    for (const auto& part : list(folder_, unit_.fingerprint))
+    for (const auto& part : list(folder_, unit_))
       if (ranges.empty() || static_cast<std::int64_t>(part.first) >= ranges.back()) {
         ranges.push_back(static_cast<std::int64_t>(part.first));
         ranges.push_back(static_cast<std::int64_t>(part.last));
@@ -77,7 +102,7 @@ template <class T>
 std::vector<T> Parts::read(std::size_t layer, parallel::BlockRange positions, std::int64_t width) const {
   std::vector<T> rows(static_cast<std::size_t>((positions.end - positions.begin) * width));
   auto next = positions.begin;
-  for (const auto& part : list(folder_, unit_.fingerprint)) {
+  for (const auto& part : list(folder_, unit_)) {
     const store::Reader file(part.path, kind);
     const auto at = file.read<std::int64_t>("positions");
     const auto begin = std::max(next, at[0]), end = std::min(positions.end, at[1]);
@@ -104,13 +129,7 @@ template std::vector<double> Parts::read(std::size_t, parallel::BlockRange, std:
 
 void Parts::remove(const parallel::Communicator& team) const {
   team.barrier();
-  std::error_code none;
-  if (team.root()) {
-    fs::remove_all(folder_, none);
-    // The folders above, if this was the last checkpoint in them.
-    for (auto above = folder_.parent_path(); fs::remove(above, none) && above.filename() != "parts";)
-      above = above.parent_path();
-  }
+  if (team.root()) remove_parts(output_, unit_);
 }
 
 }  // namespace incipit::command

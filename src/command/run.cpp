@@ -4,6 +4,7 @@
 
 #include "command/command.hpp"
 #include "command/deck_command.hpp"
+#include "command/parts.hpp"
 #include "command/results.hpp"
 #include "command/stages.hpp"
 #include "interpret/teacher.hpp"
@@ -30,6 +31,13 @@ void refuse_teacher(const Session& session) {
   });
 }
 
+/// Of jobs beside this one that were killed; there is nothing left that they could go on with.
+void drop_parts(const Session& session) {
+  if (!session.world.root()) return;
+  for (auto stage : {Stage::extract, Stage::loss, Stage::train, Stage::track})
+    for (const auto* unit : session.ledger->of(stage)) remove_parts(session.deck.run.output, *unit);
+}
+
 void drop_activations(const Session& session) {
   if (session.deck.run.keep_activations || !session.world.root()) return;
   std::error_code none;  // what cannot be removed stays, and costs only disk
@@ -54,6 +62,7 @@ void run_stages(Session& session, bool again) {
   align(session, again);
   attribute(session, again);
   track(session, again);
+  drop_parts(session);
   drop_activations(session);
 }
 

@@ -153,7 +153,7 @@ void each_checkpoint(
     const auto units = session.ledger->of(stage);
     for (auto c : of_team) {
       if (team.any(session.stop->asked())) break;
-      const auto claimed = claim(team, *units[c], *session.stop);
+      const auto claimed = claim(session, team, *units[c]);
       if (claimed && !work(team, c, progress)) break;
     }
   });

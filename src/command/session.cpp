@@ -14,6 +14,7 @@
 #include "command/device.hpp"
 #include "command/hashes.hpp"
 #include "command/machine.hpp"
+#include "command/parts.hpp"
 #include "console/progress.hpp"
 #include "error.hpp"
 #include "parallel/agree.hpp"
@@ -29,17 +30,20 @@ namespace {
 void enter_output(Session& session) {
   const auto path = session.deck.run.output / "deck.ini";
   std::string keys;
-  for (auto stage : {deck::Stage::extract, deck::Stage::train, deck::Stage::interpret, deck::Stage::match,
-                     deck::Stage::align, deck::Stage::track})
+  for (auto stage : {deck::Stage::extract, deck::Stage::loss, deck::Stage::train, deck::Stage::interpret,
+                     deck::Stage::match, deck::Stage::align, deck::Stage::attribute, deck::Stage::track})
     keys += deck::keys_of(session.deck, stage);
+  // No stage is made anew for these, but they decide what is in its files.
+  keys += fmt::format("{} {}", session.deck.extract.loss, session.deck.extract.components);
   const auto what = store::sha256(keys);
+  store::remove_abandoned_below(session.deck.run.output);
+  session.output_lock = store::FileLock::try_lock(path, what);
   const auto holder = store::FileLock::holder(path);
   if (holder && holder->what != what)
     throw Error(Exit::usage,
                 fmt::format("{}: process {} on {} runs another deck into this output since {}; give this one "
                             "its own run.output",
                             session.deck.run.output.string(), holder->pid, holder->host, holder->since));
-  session.output_lock = store::FileLock::try_lock(path, what);
   store::write_text_atomic(path, deck::resolved(session.deck));
 }
 
@@ -180,9 +184,12 @@ std::vector<bool> Session::pending(deck::Stage stage, bool again) const {
   parallel::together(world, "reading the ledger", [&] {
     if (!world.root()) return;
     std::string stale;
+    const bool in_parts = std::filesystem::exists(deck.run.output / "parts");
     for (const auto* unit : units) {
       const auto state = state_of(*unit);
       states.push_back(static_cast<std::int8_t>(state));
+      // A job that was killed behind the rename has left them.
+      if (state == State::done && in_parts) remove_parts(deck.run.output, *unit);
       if (state == State::stale && stale.empty())
         stale =
             fmt::format("{} was made from something else: {} differ", unit->path.string(), why_stale(*unit));
@@ -218,14 +225,16 @@ void Session::require(const std::vector<const Unit*>& units) const {
   });
 }
 
-void Session::leave_if_asked() const {
+void Session::leave_if_asked(const std::string& kept) const {
   if (!world.any(stop->asked())) return;
-  parallel::together(world, "stopping", [&] {
-    if (stop->asked())
-      throw Error(Exit::again,
-                  fmt::format("stopped early ({}); what was finished is kept, the same command goes on",
-                              stop->reason()));
-  });
+  parallel::together(world, "", [&] { throw_if_asked(kept); });
+}
+
+void Session::throw_if_asked(const std::string& kept) const {
+  if (!stop->asked()) return;
+  throw Error(Exit::again,
+              fmt::format("stopped early ({}); what was finished is kept{}{}; the same command goes on",
+                          stop->reason(), kept.empty() ? "" : ", and ", kept));
 }
 
 std::unique_ptr<Session> open_session(const parallel::Communicator& world, const deck::Deck& deck,
@@ -238,6 +247,7 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
     if (world.root()) store::ensure_folder(output);
   });
   session->stop = std::make_unique<Stop>(output, deck.run.max_time);
+  session->leave_if_asked();
   session->threads = deck.run.threads.value_or(parallel::default_threads(world));
   omp_set_num_threads(session->threads);  // for the loops outside the device
   session->nodes = parallel::node_of_ranks(world);
@@ -257,7 +267,8 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
   const auto timer = session->timing.phase("set up");
   std::vector<std::filesystem::path> files;
   parallel::together(world, "listing the inputs", [&] { files = input_files(deck, session->study); });
-  const auto hashes = hash_files(world, files, output / "hashes.txt", session->file_hashes);
+  const auto hashes = hash_files(world, files, output / "hashes.txt", session->file_hashes,
+                                 [&] { session->throw_if_asked(); });
   session->ledger = std::make_unique<Ledger>(deck, session->study, hashes, kind_of(*session->device));
   parallel::together(world, "entering the output folder", [&] {
     if (world.root()) enter_output(*session);
@@ -271,6 +282,8 @@ std::unique_ptr<Session> open_session(const parallel::Communicator& world, const
 
 void close_session(Session& session) {
   log_choices(session);
+  // Of jobs that were killed while this one ran beside them.
+  if (session.world.root()) store::remove_abandoned_below(session.deck.run.output);
   const auto& world = session.world;
   const auto summary = session.timing.summary(world);
   RunFacts facts = session.facts;

@@ -55,8 +55,11 @@ struct Session {
   /// Error(usage) naming the subcommand to run first unless all these units are done. Collective.
   void require(const std::vector<const Unit*>& units) const;
 
-  /// Ends the job with Error(again) on every rank if some rank was asked to stop. Collective.
-  void leave_if_asked() const;
+  /// Ends the job with Error(again) on every rank if some rank was asked to stop. `kept`: what of the work
+  /// that was under way. Collective.
+  void leave_if_asked(const std::string& kept = {}) const;
+  /// The same for this rank alone, under an agreement.
+  void throw_if_asked(const std::string& kept = {}) const;
 };
 
 /// Reads the deck, finds everything, makes the output folder, prints what will be done. Collective; all

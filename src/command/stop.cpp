@@ -9,6 +9,10 @@
 namespace incipit::command {
 namespace {
 
+using std::chrono::steady_clock;
+
+const steady_clock::time_point program_start = steady_clock::now();
+
 volatile sig_atomic_t signal_seen = 0;
 
 void on_signal(int number) {
@@ -18,20 +22,30 @@ void on_signal(int number) {
 
 }  // namespace
 
-Stop::Stop(std::filesystem::path output, double max_time) : output_(std::move(output)), max_time_(max_time) {
+Stop::Stop(std::filesystem::path output, double max_time)
+    : file_(std::move(output) / "STOP"), max_time_(max_time) {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
   for (int number : {SIGUSR1, SIGUSR2, SIGINT, SIGTERM}) sigaction(number, &action, nullptr);
 }
 
-std::string Stop::reason() const {
+const std::string& Stop::reason() const {
+  if (reason_.empty()) reason_ = look();
+  return reason_;
+}
+
+std::string Stop::look() const {
   if (signal_seen != 0) return fmt::format("signal {}", static_cast<int>(signal_seen));
-  std::error_code error;
-  if (std::filesystem::exists(output_ / "STOP", error)) return (output_ / "STOP").string();
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
-  if (max_time_ > 0 && elapsed.count() > 0.97 * max_time_)
+  const auto now = steady_clock::now();
+  if (max_time_ > 0 && std::chrono::duration<double>(now - program_start).count() > 0.97 * max_time_)
     return fmt::format("run.max_time = {:.0f}s", max_time_);
+  if (now < next_look_) return {};
+  next_look_ = now + std::chrono::seconds(1);
+  std::error_code error;
+  // Left where it is: other jobs that fill this output are to see it too.
+  if (std::filesystem::exists(file_, error))
+    return fmt::format("{}, to be removed before the next start", file_.string());
   return {};
 }
 

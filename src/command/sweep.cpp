@@ -14,6 +14,7 @@
 #include "command/deck_command.hpp"
 #include "command/judged.hpp"
 #include "command/option.hpp"
+#include "command/parts.hpp"
 #include "command/stages.hpp"
 #include "console/table.hpp"
 #include "emergence/estimate.hpp"
@@ -198,6 +199,7 @@ emergence::SizeSweep measured_sweep(Session& session, const std::vector<SaeSize>
     const Activations file(session.ledger->activations(site).path, std::ssize(study.probes.all));
     const auto home = file.rows(site.layer, judged.probes);
     for (auto i = mine.begin; i < mine.end; ++i) {
+      session.throw_if_asked();
       const auto at = static_cast<std::size_t>(i);
       const auto row =
           packed(measured(session, judged, home, place_of(at / seeds, at % seeds, sizes.size(), seeds)));
@@ -276,6 +278,7 @@ void leave(Session& session, const Found& found, void (*write)(store::Writer&, c
     store::Writer file(session.world, unit.path, session.header(unit));
     write(file, found);
     file.commit();
+    if (session.world.root()) remove_parts(session.deck.run.output, unit);
   });
   if (session.world.root()) session.console.block(tables);
   close_session(session);

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "command/claim.hpp"
+#include "command/parts.hpp"
 #include "command/stages.hpp"
 #include "command/walk.hpp"
 #include "emergence/baseline.hpp"
@@ -78,7 +79,7 @@ void track(Session& session, bool again) {
   if (!session.pending(deck::Stage::track, again).front()) return;
   session.require(needed_for_track(session));
   const auto& unit = session.ledger->emergence();
-  const auto claimed = claim(session.world, unit, *session.stop);
+  const auto claimed = claim(session, session.world, unit);
   session.leave_if_asked();
   if (!claimed) return;
 
@@ -97,7 +98,7 @@ void track(Session& session, bool again) {
           emergence::token_baseline(bench->fit_texts, bench->fit_subject, bench->fit_group, bench->texts,
                                     bench->set, bench->resampling, session.deck.run.seed);
     });
-    Walk walk(session, *bench);
+    Walk walk(session, *bench, unit);
     for (std::size_t a = 0; a < study.anchors.size(); ++a) {
       parallel::together(session.world, "reading the anchor", [&] {
         result.anchors.push_back(begin_anchor(session, walk, a, *baseline));
@@ -119,6 +120,7 @@ void track(Session& session, bool again) {
     store::Writer file(session.world, unit.path, session.header(unit));
     emergence::write_emergence(file, result);
     file.commit();
+    if (session.world.root()) remove_parts(session.deck.run.output, unit);
   });
 }
 

@@ -1,5 +1,7 @@
 #include "command/walk.hpp"
 
+#include <algorithm>
+
 #include "align/drift.hpp"
 #include "match/file.hpp"
 #include "parallel/agree.hpp"
@@ -9,12 +11,20 @@
 namespace incipit::command {
 namespace {
 
-/// The rank that visits each site.
-std::vector<int> shared_out(const Session& session, const Trail& trail) {
+/// The points of a trail that this rank is to visit: its share of those that are not `there`.
+std::vector<std::int64_t> to_visit(const Session& session, const Trail& trail,
+                                   const std::vector<std::int8_t>& there) {
+  std::vector<std::int64_t> left, mine;
   std::vector<double> costs;
-  for (const auto& reading : trail.readings)
-    costs.push_back(static_cast<double>(session.study.model(reading.site).config.d));
-  return parallel::assign_longest_first(costs, session.world.size());
+  for (std::size_t p = 0; p < there.size(); ++p) {
+    if (there[p] != 0) continue;
+    left.push_back(static_cast<std::int64_t>(p));
+    costs.push_back(static_cast<double>(session.study.model(trail.readings[p].site).config.d));
+  }
+  const auto owner = parallel::assign_longest_first(costs, session.world.size());
+  for (std::size_t i = 0; i < left.size(); ++i)
+    if (owner[i] == session.world.rank()) mine.push_back(left[i]);
+  return mine;
 }
 
 }  // namespace
@@ -59,15 +69,22 @@ Followed Walk::follow(const Trail& trail, console::Progress& progress) {
   Followed found{{trail.curve.name, described(session_.study, trail.curve), bench_.set.subjects,
                   session_.deck.track.permutations, tau, latents, trail.concludes()},
                  std::move(random)};
-  const auto owner = shared_out(session_, trail);
+  const auto number = static_cast<std::size_t>(&trail - session_.study.trails.data());
+  const auto mine = to_visit(session_, trail, kept_.take_up(number, found));
+  progress.advance(std::max<std::int64_t>(0, visits(session_, trail) - std::ssize(mine)));
   parallel::together(session_.world, "track", [&] {
-    for (std::size_t p = 0; p < trail.readings.size() && !session_.stop->asked(); ++p) {
-      if (owner[p] != session_.world.rank()) continue;
-      visit(trail, static_cast<std::int64_t>(p), found);
+    for (const auto p : mine) {
+      if (session_.stop->asked()) break;
+      visit(trail, p, found);
       progress.advance();
+      kept_.point_set(number, found);
     }
+    kept_.trail_done(number, found);
   });
-  session_.leave_if_asked();
+  if (session_.world.any(session_.stop->asked())) {
+    parallel::together(session_.world, "keeping the curves", [&] { kept_.keep(); });
+    session_.leave_if_asked("curves go on behind the points that were measured");
+  }
   found.curve.gather(session_.world);
   if (found.random) found.random->gather(session_.world);
   return found;

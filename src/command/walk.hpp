@@ -5,26 +5,24 @@
 #include <optional>
 #include <vector>
 
+#include "command/kept_trails.hpp"
 #include "command/tracker.hpp"
 #include "console/progress.hpp"
 
 namespace incipit::command {
 
-/// A trail's numbers, gathered.
-struct Followed {
-  emergence::Curve curve;
-  std::optional<emergence::RandomLatents> random;  ///< of an anchor's own curve, where the deck asks for them
-};
-
 /// Follows trails, one after the other.
 class Walk {
  public:
-  Walk(Session& session, const Bench& bench) : session_(session), bench_(bench) {}
+  /// `unit`: what the trails are followed for. Collective.
+  Walk(Session& session, const Bench& bench, const Unit& unit)
+      : session_(session), bench_(bench), kept_(session, unit) {}
 
   /// The last one asked for is kept: most trails of an anchor share their dictionary.
   Tracker& tracker(std::size_t dictionary);
 
-  /// The whole trail, its points shared out over the ranks. Collective. Errors as Session::leave_if_asked.
+  /// The whole trail, gathered; the points that no earlier job has kept are shared out over the ranks. One of
+  /// the study's. Collective. Errors as Session::leave_if_asked.
   Followed follow(const Trail& trail, console::Progress& progress);
 
   /// |M_c| of what reads each point: [point, C].
@@ -36,6 +34,7 @@ class Walk {
 
   Session& session_;
   const Bench& bench_;
+  KeptTrails kept_;
   std::optional<Tracker> tracker_;
   std::size_t held_ = 0;  ///< the dictionary of the tracker
   std::map<std::size_t, std::vector<std::int64_t>> counts_;

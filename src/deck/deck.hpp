@@ -41,7 +41,7 @@ struct RunOptions {
   std::string machine;         ///< file of `calibrate`; empty: rates are assumed
   std::string audit = "drop";  ///< drop | strict | ignore
   double max_time = 0;         ///< seconds; 0: no limit
-  double part_after = 60;      ///< seconds a checkpoint may be expected to take without leaving part files
+  double part_after = 60;      ///< seconds of work under way that may be lost
   bool redo = false;
   bool keep_activations = true;
   std::vector<std::string> only;  ///< models whose checkpoints this job extracts; empty: all that are needed

@@ -389,10 +389,13 @@ void add_running(std::vector<Key<Deck>>& keys) {
          "it, no result.",
          &RunOptions::machine)
       .shown_default = "none: assumed";
-  run.add("max_time", "time", "Stop cleanly before this is over: 90s, 45m, 8h, 2d, 08:00:00; 0: no limit.",
-          &RunOptions::max_time, duration, spell_duration);
+  run.add(
+      "max_time", "time",
+      "Stop cleanly before this is over, counted from the start: 90s, 45m, 8h, 2d, 08:00:00; 0: no limit.",
+      &RunOptions::max_time, duration, spell_duration);
   run.add("part_after", "time",
-          "A checkpoint expected to take longer leaves a part file after each wave of about this long.",
+          "Work that would hurt to lose is kept so often: waves of a checkpoint expected to take longer, and "
+          "the state of SAE training and curves, which take less than 2 % of their time for it.",
           &RunOptions::part_after, duration, spell_duration);
   run.add("redo", "yes/no", "Make stale stages again instead of refusing.", &RunOptions::redo, yes_or_no);
   run.add("keep_activations", "yes/no", "Keep the activation files once the curves are drawn.",

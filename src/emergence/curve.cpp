@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "emergence/axes.hpp"
@@ -244,6 +245,53 @@ std::vector<double> Curve::tau_sweep() const {
     for (int64_t p = 0; p < static_cast<int64_t>(points_.size()); ++p)
       for (int32_t c = 0; c < subjects_; ++c) values.push_back(*cell(p, tau_offset_ + t * subjects_ + c));
   return values;
+}
+
+std::vector<double> Curve::packed() const {
+  std::vector<double> out = packed_points(touched_, cells_);
+  out.push_back(static_cast<double>(bootstrap_));
+  for (const Maxima& maxima : maxima_) out.insert(out.end(), maxima.begin(), maxima.end());
+  for (const auto& draws : draws_) {
+    out.push_back(static_cast<double>(draws.size()));
+    out.insert(out.end(), draws.begin(), draws.end());
+  }
+  return out;
+}
+
+bool Curve::take(std::span<const double> packed) {
+  auto touched = touched_;
+  auto cells = cells_;
+  const auto behind = take_points(packed, touched, cells);
+  if (!behind) return false;
+  auto rest = *behind;
+  const auto next = [&](size_t count) {
+    const auto values = rest.first(std::min(count, rest.size()));
+    rest = rest.subspan(values.size());
+    return values;
+  };
+  const auto number = [&] {
+    const auto one = next(1);
+    return one.empty() ? -1 : static_cast<int64_t>(one.front());
+  };
+  const int64_t bootstrap = number();
+  auto maxima = maxima_;
+  for (Maxima& all : maxima) {
+    const auto theirs = next(all.size());
+    if (theirs.size() != all.size()) return false;
+    for (size_t i = 0; i < all.size(); ++i) all[i] = std::max(all[i], theirs[i]);
+  }
+  auto draws = draws_;
+  for (size_t p = 0; p < draws.size(); ++p) {
+    const int64_t count = number();
+    const bool fits = count == 0 || count == subjects_ * (bootstrap + permutations_);
+    if (!fits || std::ssize(rest) < count) return false;
+    const auto theirs = next(at(count));
+    if (touched_[p] == 0) draws[p].assign(theirs.begin(), theirs.end());
+  }
+  if (!rest.empty()) return false;
+  bootstrap_ = std::max(bootstrap_, bootstrap);
+  std::tie(touched_, cells_, maxima_, draws_) = std::tie(touched, cells, maxima, draws);
+  return true;
 }
 
 void Curve::gather(const parallel::Communicator& comm) {

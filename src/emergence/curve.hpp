@@ -69,6 +69,13 @@ class Curve {
   /// probe_activation at each tau, on the first rung that the site has: [tau, C].
   void set_tau(int64_t point, std::span<const double> probe_activation);
 
+  /// All that this rank has set so far, for another job to take up.
+  [[nodiscard]] std::vector<double> packed() const;
+  /// Takes up what packed() of a Curve made alike gave. Points that are set already stay. False, and nothing
+  /// is changed, when it does not fit. Before gather.
+  bool take(std::span<const double> packed);
+  [[nodiscard]] bool is_set(int64_t point) const { return touched_.at(static_cast<size_t>(point)) != 0; }
+
   /// Collective. Error defect when two ranks set one point.
   void gather(const parallel::Communicator& comm);
 

@@ -112,6 +112,14 @@ void RandomLatents::set(int64_t point, Rung rung, std::span<const BareShares> dr
   }
 }
 
+std::vector<double> RandomLatents::packed() const {
+  return packed_points(touched_, cells_);
+}
+
+bool RandomLatents::take(std::span<const double> packed) {
+  return take_points(packed, touched_, cells_).has_value();
+}
+
 void RandomLatents::gather(const parallel::Communicator& comm) {
   gather_points(comm, "random latents along " + curve_, touched_, cells_);
 }

@@ -46,6 +46,10 @@ class RandomLatents {
   /// `draws`: what each draw's sets give at the site.
   void set(int64_t point, Rung rung, std::span<const BareShares> draws);
 
+  /// All that this rank has set so far, and the taking up of it by another job: as of Curve.
+  [[nodiscard]] std::vector<double> packed() const;
+  bool take(std::span<const double> packed);
+
   /// Collective. Error defect when two ranks set one point.
   void gather(const parallel::Communicator& comm);
 

@@ -61,7 +61,7 @@ std::vector<std::string> teacher_names() {
 void leave_if_asked(const std::function<std::string()>& stop) {
   if (const std::string why = stop(); !why.empty())
     throw Error(Exit::again,
-                fmt::format("stopped early ({}); what was done is kept, the same command goes on", why));
+                fmt::format("stopped early ({}); what was done is kept; the same command goes on", why));
 }
 
 std::unique_ptr<Teacher> make_teacher(const TeacherContext& context) {

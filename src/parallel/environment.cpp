@@ -1,6 +1,9 @@
 #include "parallel/environment.hpp"
 
 #include <mpi.h>
+#include <unistd.h>
+
+#include <cstdio>
 
 #include "error.hpp"
 #include "parallel/communicator.hpp"
@@ -21,6 +24,12 @@ Environment::Environment(int& argc, char**& argv) {
 
 Environment::~Environment() {
   MPI_Finalize();
+}
+
+void leave(const Communicator& world, Exit code) {
+  std::fflush(nullptr);
+  world.barrier();
+  _exit(static_cast<int>(code));
 }
 
 }  // namespace incipit::parallel

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "error.hpp"
+#include "parallel/communicator.hpp"
+
 namespace incipit::parallel {
 
 /// Starts MPI for the life of the object; `main` makes one. Thread level: FUNNELED, so only the thread that
@@ -12,5 +15,10 @@ class Environment {
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 };
+
+/// Ends this process without ending MPI, once all ranks are here and what they said is out. After a failure
+/// of input or output: MPI would have HDF5 close files that it can no longer write, and crash or wait for
+/// ever.
+[[noreturn]] void leave(const Communicator& world, Exit code);
 
 }  // namespace incipit::parallel

@@ -15,6 +15,13 @@ void Batches::shuffle() {
   at_ = 0;
 }
 
+void Batches::go_behind(std::int64_t batches) {
+  const std::int64_t rows = batches * size();
+  pass_ = static_cast<std::uint64_t>(rows / n_);
+  shuffle();
+  at_ = static_cast<std::size_t>(rows % n_);
+}
+
 std::span<const std::int32_t> Batches::next() {
   for (std::int32_t& row : batch_) {
     if (at_ == order_.size()) shuffle();

@@ -15,6 +15,8 @@ class Batches {
 
   /// Row indices of the next batch; valid until the next call.
   std::span<const std::int32_t> next();
+  /// Goes to where `batches` calls of next() lead from the beginning.
+  void go_behind(std::int64_t batches);
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(batch_.size()); }
 
  private:

@@ -38,36 +38,35 @@ void check_terms(const Terms& terms, std::int64_t step, const SaeOptions& option
 /// Means of the loss terms between points of the history.
 class Recorder {
  public:
-  explicit Recorder(std::int64_t steps)
-      : steps_(steps), every_((steps + history_points - 1) / history_points) {}
+  explicit Recorder(std::int64_t steps, const Sums& sums = {})
+      : steps_(steps), every_((steps + history_points - 1) / history_points), sums_(sums) {}
 
   void add(const Terms& terms) {
-    sum_.fvu += terms.fvu;
-    sum_.fvu_multi += terms.fvu_multi;
-    sum_.auxk += terms.auxk;
-    sum_.loss += terms.loss;
-    ++count_;
+    sums_.of.fvu += terms.fvu;
+    sums_.of.fvu_multi += terms.fvu_multi;
+    sums_.of.auxk += terms.auxk;
+    sums_.of.loss += terms.loss;
+    ++sums_.count;
   }
+  [[nodiscard]] const Sums& sums() const { return sums_; }
   /// The next point after `done` steps.
   [[nodiscard]] std::int64_t next(std::int64_t done) const {
     return std::min((done / every_ + 1) * every_, steps_);
   }
   void record(std::int64_t done, double dead_share, History& history) {
-    const auto count = static_cast<double>(count_);
+    const auto count = static_cast<double>(sums_.count);
     history.step.push_back(done);
-    history.loss.push_back(sum_.loss / count);
-    history.fvu.push_back(sum_.fvu / count);
-    history.fvu_multi.push_back(sum_.fvu_multi / count);
-    history.auxk.push_back(sum_.auxk / count);
+    history.loss.push_back(sums_.of.loss / count);
+    history.fvu.push_back(sums_.of.fvu / count);
+    history.fvu_multi.push_back(sums_.of.fvu_multi / count);
+    history.auxk.push_back(sums_.of.auxk / count);
     history.dead.push_back(dead_share);
-    sum_ = {};
-    count_ = 0;
+    sums_ = {};
   }
 
  private:
   std::int64_t steps_, every_;
-  Terms sum_;
-  std::int64_t count_ = 0;
+  Sums sums_;
 };
 
 /// What goes wrong with a job is said with its name.
@@ -96,20 +95,29 @@ class Training {
  public:
   Training(device::Device& device, std::span<const Job> jobs, std::int64_t d, const SaeOptions& options,
            const TrainHooks& hooks)
-      : device_(device), options_(options), hooks_(hooks), d_(d), trainer_(prepare(jobs)) {}
+      : device_(device),
+        options_(options),
+        hooks_(hooks),
+        d_(d),
+        begin_(common_begin(jobs)),
+        trainer_(prepare(jobs)) {}
 
-  /// Runs in rounds of steps, between which losses are looked at.
+  /// Runs in rounds of steps, between which losses are looked at. A round's length changes no number.
   std::vector<Sae> run() {
     const std::int64_t last_tenth = options_.steps - std::max<std::int64_t>(1, options_.steps / 10);
-    for (std::int64_t done = 0; done < options_.steps;) {
+    for (std::int64_t done = begin_; done < options_.steps;) {
       if (done == last_tenth) look_before_last_tenth();
       std::int64_t end = std::min(done + Trainer<float>::most_steps, courses_.front().recorder.next(done));
       if (done < last_tenth) end = std::min(end, last_tenth);
       load(end - done);
-      for (std::int64_t step = done; step < end; ++step) take_step(step);
+      std::int64_t step = done;
+      while (step < end && !(hooks_.stop && hooks_.stop())) take_step(step++);
       read_losses(done);
-      if (end == courses_.front().recorder.next(done)) record(end);
-      done = end;
+      if (step == courses_.front().recorder.next(done)) record(step);
+      done = step;
+      const bool stopped = step < end;
+      if (hooks_.keep && done > begin_ && (stopped || (hooks_.due && hooks_.due()))) keep(done);
+      if (stopped) return {};
     }
     return finish();
   }
@@ -119,7 +127,7 @@ class Training {
   struct Part {
     Normalisation norm = {};
     std::vector<float> u = {};
-    std::vector<double> centre = {};  ///< geometric median
+    std::vector<double> centre = {};  ///< geometric median, where training begins
     std::int64_t first_row = 0;       ///< in the inputs on the device
   };
 
@@ -139,29 +147,49 @@ class Training {
         courses_.push_back(course(job, part));
       });
     }
-    return {device_, starts, std::move(inputs), {.k = options_.k, .batch = common_batch()}};
+    return {device_, starts, std::move(inputs), {.k = options_.k, .batch = common_batch()}, begin_};
+  }
+
+  /// Steps that all jobs have behind them.
+  [[nodiscard]] std::int64_t common_begin(std::span<const Job> jobs) const {
+    const auto done = [](const Job& job) { return job.from == nullptr ? 0 : job.from->steps; };
+    const std::int64_t begin = done(jobs.front());
+    for (const Job& job : jobs) {
+      if (done(job) != begin || begin > options_.steps)
+        throw Error(Exit::defect, fmt::format("SAEs with {} and {} of {} steps behind them cannot be trained "
+                                              "together",
+                                              begin, done(job), options_.steps));
+      if (job.from != nullptr && (job.from->parameters.h != options_.latents || job.from->parameters.d != d_))
+        throw Error(Exit::defect, "an SAE's training cannot go on from the state of another");
+    }
+    return begin;
   }
 
   Part put_part(const Job& job, std::int64_t first_row, device::Buffer<float>& inputs) {
     Part part{
         .norm = normalisation(job.fit, d_), .u = std::vector<float>(job.fit.size()), .first_row = first_row};
     normalise(job.fit, part.norm.mean, part.norm.scale, part.u);
-    part.centre = geometric_median(part.u, d_);
+    if (begin_ == 0) part.centre = geometric_median(part.u, d_);
     device_.upload(inputs.data() + first_row * d_, part.u.data(), part.u.size() * sizeof(float));
     return part;
   }
 
   [[nodiscard]] Course course(const Job& job, const Part& part) const {
+    const State state = job.from == nullptr ? State{} : *job.from;
+    Batches batches(rows_of(job), options_.batch, job.seed);
+    if (begin_ > 0) batches.go_behind(begin_);
     return {.job = job,
             .sae = {.h = options_.latents,
                     .d = d_,
                     .k = options_.k,
                     .mean = part.norm.mean,
                     .scale = part.norm.scale,
+                    .history = state.history,
                     .seed = job.seed},
             .first_row = part.first_row,
-            .batches = Batches(rows_of(job), options_.batch, job.seed),
-            .recorder = Recorder(options_.steps)};
+            .batches = std::move(batches),
+            .recorder = Recorder(options_.steps, state.sums),
+            .fvu_before = state.fvu_before};
   }
 
   [[nodiscard]] std::int64_t common_batch() const {
@@ -190,6 +218,13 @@ class Training {
   }
 
   [[nodiscard]] Start<float> start(const Job& job, const Part& part) const {
+    const std::int64_t dead_after = options_.dead_after > 0 ? options_.dead_after : 2 * rows_of(job);
+    if (begin_ > 0)
+      return {.parameters = job.from->parameters,
+              .dead_after = dead_after,
+              .first = job.from->first,
+              .second = job.from->second,
+              .idle = job.from->idle};
     const std::vector<double> directions =
         start_directions(part.u, part.centre, options_.latents, options_.init, job.seed);
     Parameters<float> parameters{.h = options_.latents, .d = d_};
@@ -197,8 +232,7 @@ class Training {
     parameters.encoder = parameters.decoder;
     parameters.encoder_bias.assign(options_.latents, 0.0F);
     parameters.pre_bias.assign(part.centre.begin(), part.centre.end());
-    return {.parameters = std::move(parameters),
-            .dead_after = options_.dead_after > 0 ? options_.dead_after : 2 * rows_of(job)};
+    return {.parameters = std::move(parameters), .dead_after = dead_after};
   }
 
   void load(std::int64_t steps) {
@@ -211,20 +245,26 @@ class Training {
   }
 
   void take_step(std::int64_t step) {
-    if (hooks_.stop && hooks_.stop()) stop(step);
     trainer_.backward();
     trainer_.update(learning_rate(d_, step, options_.steps));
     if (hooks_.progress) hooks_.progress(step + 1);
   }
 
-  [[noreturn]] void stop(std::int64_t step) const {
-    const bool alone = courses_.size() == 1;
-    const std::string& name = courses_.front().job.name;
-    throw Error(
-        Exit::again,
-        fmt::format("{}stopped in SAE training after {} of {} steps; the same command starts {} again",
-                    alone && !name.empty() ? name + ": " : "", step, options_.steps,
-                    alone ? "this SAE" : "these SAEs"));
+  void keep(std::int64_t done) {
+    const std::vector<std::int64_t> idle = trainer_.idle();
+    for (std::size_t i = 0; i < courses_.size(); ++i) {
+      const Course& course = courses_[i];
+      const auto of_sae = static_cast<std::int64_t>(i);
+      const auto begin = idle.begin() + of_sae * options_.latents;
+      hooks_.keep(i, {.steps = done,
+                      .parameters = trainer_.parameters(of_sae),
+                      .first = trainer_.first_moments(of_sae),
+                      .second = trainer_.second_moments(of_sae),
+                      .idle = {begin, begin + options_.latents},
+                      .history = course.sae.history,
+                      .sums = course.recorder.sums(),
+                      .fvu_before = course.fvu_before});
+    }
   }
 
   /// The losses of a round that began after `done` steps, in the order of the steps.
@@ -288,6 +328,7 @@ class Training {
   const SaeOptions& options_;
   const TrainHooks& hooks_;
   std::int64_t d_;
+  std::int64_t begin_;           ///< steps behind all jobs
   std::vector<Course> courses_;  ///< in the order of the jobs
   Trainer<float> trainer_;
 };
@@ -304,7 +345,9 @@ std::vector<Sae> train_many(device::Device& device, std::span<const Job> jobs, s
 Sae train(device::Device& device, std::span<const float> fit, std::span<const float> verify, std::int64_t d,
           const SaeOptions& options, std::uint64_t seed, const TrainHooks& hooks) {
   const Job job{.fit = fit, .verify = verify, .seed = seed};
-  return std::move(train_many(device, {&job, 1}, d, options, hooks).front());
+  auto trained = train_many(device, {&job, 1}, d, options, hooks);
+  if (trained.empty()) throw Error(Exit::again, "stopped in SAE training");
+  return std::move(trained.front());
 }
 
 std::int64_t batch_rows(std::int64_t n, const SaeOptions& options) {

@@ -32,21 +32,28 @@ template <class T>
 Trainer<T>::Array::Array(device::Device& device, std::span<const Start<T>> starts,
                          std::vector<T> Parameters<T>::*which, std::int64_t row_count)
     : rows(row_count) {
-  std::vector<T> all;
-  for (const Start<T>& start : starts) {
-    const std::vector<T>& values = start.parameters.*which;
-    all.insert(all.end(), values.begin(), values.end());
-  }
-  value = device::Buffer<T>(device, std::span<const T>(all));
-  for (device::Buffer<T>* zeros : {&gradient, &first, &second}) {
-    *zeros = device::Buffer<T>(device, all.size());
-    zeros->zero();
-  }
+  const auto joined = [&](Parameters<T> Start<T>::*part) {
+    std::vector<T> all;
+    for (const Start<T>& start : starts) {
+      const std::vector<T>& values = start.*part.*which;
+      if (values.empty()) {
+        all.resize(all.size() + (start.parameters.*which).size());
+      } else {
+        all.insert(all.end(), values.begin(), values.end());
+      }
+    }
+    return device::Buffer<T>(device, std::span<const T>(all));
+  };
+  value = joined(&Start<T>::parameters);
+  first = joined(&Start<T>::first);
+  second = joined(&Start<T>::second);
+  gradient = device::Buffer<T>(device, value.size());
+  gradient.zero();
 }
 
 template <class T>
 Trainer<T>::Trainer(device::Device& device, std::span<const Start<T>> starts, device::Buffer<T> inputs,
-                    const Shape& shape)
+                    const Shape& shape, std::int64_t updates)
     : device_(device),
       shape_(shape),
       saes_(std::ssize(starts)),
@@ -54,6 +61,7 @@ Trainer<T>::Trainer(device::Device& device, std::span<const Start<T>> starts, de
       d_(starts.front().parameters.d),
       keep_(std::min(multi * shape.k, h_)),
       most_dead_(std::min(d_ / 2, h_ / 2)),
+      step_(updates),
       encoder_(device, starts, &Parameters<T>::encoder, saes_ * h_),
       encoder_bias_(device, starts, &Parameters<T>::encoder_bias, saes_),
       decoder_(device, starts, &Parameters<T>::decoder, saes_ * h_),
@@ -75,10 +83,14 @@ Trainer<T>::Trainer(device::Device& device, std::span<const Start<T>> starts, de
       dead_after_(device, saes_),
       dead_(device, saes_ * h_),
       dead_count_(device, saes_) {
-  idle_.zero();
-  std::vector<std::int64_t> dead_after;
-  for (const Start<T>& start : starts) dead_after.push_back(start.dead_after);
+  std::vector<std::int64_t> dead_after, idle;
+  for (const Start<T>& start : starts) {
+    dead_after.push_back(start.dead_after);
+    idle.insert(idle.end(), start.idle.begin(), start.idle.end());
+    idle.resize(dead_after.size() * static_cast<std::size_t>(h_));
+  }
   dead_after_.upload(dead_after);
+  idle_.upload(idle);
 }
 
 template <class T>
@@ -301,6 +313,16 @@ Parameters<T> Trainer<T>::parameters(std::int64_t sae) const {
 template <class T>
 Parameters<T> Trainer<T>::gradients(std::int64_t sae) const {
   return download(&Array::gradient, sae);
+}
+
+template <class T>
+Parameters<T> Trainer<T>::first_moments(std::int64_t sae) const {
+  return download(&Array::first, sae);
+}
+
+template <class T>
+Parameters<T> Trainer<T>::second_moments(std::int64_t sae) const {
+  return download(&Array::second, sae);
 }
 
 template class Trainer<float>;

@@ -31,11 +31,14 @@ struct Terms {
 /// steps, falling linearly to 0, which it would reach one step after the last.
 double learning_rate(std::int64_t d, std::int64_t step, std::int64_t steps);
 
-/// Where an SAE's training begins.
+/// Where an SAE's training begins, or goes on.
 template <class T>
 struct Start {
   Parameters<T> parameters;
-  std::int64_t dead_after;  ///< samples without firing after which a latent is dead
+  std::int64_t dead_after;              ///< samples without firing after which a latent is dead
+  Parameters<T> first = {};             ///< Adam's moments; empty: zero
+  Parameters<T> second = {};            //
+  std::vector<std::int64_t> idle = {};  ///< samples since each latent last fired; empty: none
 };
 
 /// SAEs of one shape in training together, on a device: one alone hardly occupies a GPU. Each is trained as
@@ -52,10 +55,10 @@ class Trainer {
     std::int64_t batch;  ///< rows per step and SAE
   };
 
-  /// starts: one for each SAE, all of one h and d. inputs: any×d in input space, of all SAEs; they may share
-  /// rows.
+  /// starts: one for each SAE, all of one h and d, all behind the same number of `updates`. inputs: any×d in
+  /// input space, of all SAEs; they may share rows.
   Trainer(device::Device& device, std::span<const Start<T>> starts, device::Buffer<T> inputs,
-          const Shape& shape);
+          const Shape& shape, std::int64_t updates = 0);
 
   /// Batches of the next steps, in place of those loaded before: steps×SAEs×batch rows of the inputs.
   /// Error(defect) for more than most_steps.
@@ -69,10 +72,13 @@ class Trainer {
   [[nodiscard]] std::vector<Terms> terms() const;
   [[nodiscard]] Parameters<T> parameters(std::int64_t sae) const;
   [[nodiscard]] Parameters<T> gradients(std::int64_t sae) const;
+  [[nodiscard]] Parameters<T> first_moments(std::int64_t sae) const;
+  [[nodiscard]] Parameters<T> second_moments(std::int64_t sae) const;
   /// Number of dead latents now, of each SAE.
   [[nodiscard]] std::vector<std::int64_t> dead();
   /// Samples since each latent last fired, SAEs×h.
   void set_idle(std::span<const std::int64_t> idle) { idle_.upload(idle); }
+  [[nodiscard]] std::vector<std::int64_t> idle() const { return idle_.download(); }
 
  private:
   /// A parameter array of all SAEs with its gradient and moments.
@@ -80,7 +86,7 @@ class Trainer {
     Array(device::Device& device, std::span<const Start<T>> starts, std::vector<T> Parameters<T>::*which,
           std::int64_t rows);
     std::int64_t rows;  ///< of all SAEs
-    device::Buffer<T> value, gradient, first, second;
+    device::Buffer<T> value, first, second, gradient;
   };
 
   void list_dead();
@@ -98,7 +104,7 @@ class Trainer {
   Shape shape_;
   std::int64_t saes_, h_, d_, keep_;
   std::int64_t most_dead_;   ///< dead latents that AuxK uses at most
-  std::int64_t step_ = 0;    ///< updates
+  std::int64_t step_;        ///< updates
   std::int64_t loaded_ = 0;  ///< steps
   std::int64_t at_ = 0;      ///< of the steps loaded, those done
   Array encoder_, encoder_bias_, decoder_, pre_bias_;

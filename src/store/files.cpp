@@ -1,6 +1,7 @@
 #include "store/files.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "error.hpp"
+#include "store/lock.hpp"
 #include "store/process.hpp"
 
 namespace incipit::store {
@@ -73,6 +75,18 @@ bool abandoned(const std::string& name, const std::string& prefix) {
   return pid > 0 && !process_runs(pid);
 }
 
+/// What begins the name of any temporary file: `.NAME.tmp-`; empty for other files.
+std::string temporary_prefix_of(const std::string& name) {
+  const std::size_t mark = name.rfind(".tmp-");
+  return name.front() != '.' || mark == std::string::npos ? "" : name.substr(0, mark + 5);
+}
+
+struct timespec written(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return status.st_mtim;
+}
+
 }  // namespace
 
 fs::path temporary_beside(const fs::path& path) {
@@ -93,6 +107,35 @@ void remove_abandoned(const fs::path& path) noexcept {
     // Litter is no reason to stop; the next run tries again.
     return;
   }
+}
+
+void remove_abandoned_below(const fs::path& folder) noexcept {
+  constexpr double day = 24 * 3600;
+  try {
+    std::error_code ignored;
+    for (const auto& entry : fs::recursive_directory_iterator(folder, ignored)) {
+      const fs::path& path = entry.path();
+      if (path.extension() == ".lock") {
+        remove_if_stale(path);
+      } else if (const auto prefix = temporary_prefix_of(path.filename().string()); !prefix.empty()) {
+        if (abandoned(path.filename().string(), prefix) || age_of(path).value_or(0) > day)
+          fs::remove(path, ignored);
+      }
+    }
+  } catch (...) {
+    // As above. Somebody else may tidy up at the same time.
+    return;
+  }
+}
+
+std::optional<double> age_of(const fs::path& path) {
+  const struct timespec then = written(path);
+  if (then.tv_sec == 0) return std::nullopt;
+  const fs::path now = temporary_beside(path);
+  write_file(now, "");
+  const struct timespec at = written(now);
+  ::unlink(now.c_str());
+  return static_cast<double>(at.tv_sec - then.tv_sec) + 1e-9 * static_cast<double>(at.tv_nsec - then.tv_nsec);
 }
 
 void sync_to_disk(const fs::path& path) {
@@ -138,7 +181,12 @@ fs::path full_path(const fs::path& folder) {
 
 void ensure_folder(const fs::path& path) {
   std::error_code error;
-  fs::create_directories(path, error);
+  // Somebody else may remove a folder above, which is empty, between our making it and the one below.
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    error.clear();
+    fs::create_directories(path, error);
+    if (error != std::errc::no_such_file_or_directory) break;
+  }
   if (error || !fs::is_directory(path)) {
     throw Error(Exit::io, "cannot make the folder " + path.string() + ": " +
                               (error ? error.message() : "a file of that name is in the way"));

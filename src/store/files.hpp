@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,14 @@ namespace incipit::store {
 
 /// Removes temporary files of `path` whose process is gone from this host. Never throws.
 void remove_abandoned(const std::filesystem::path& path) noexcept;
+
+/// The same for every file below a folder, those of other hosts too when nothing was written to them for a
+/// day; and locks that are stale (store/lock). Never throws.
+void remove_abandoned_below(const std::filesystem::path& folder) noexcept;
+
+/// Seconds since the file was last written or touched, by the clock of its own file system: that of this
+/// machine may differ. Nothing when the file is not there. Error io: its folder cannot be written to.
+[[nodiscard]] std::optional<double> age_of(const std::filesystem::path& path);
 
 /// Flushes a file or folder to disk. Error io.
 void sync_to_disk(const std::filesystem::path& path);

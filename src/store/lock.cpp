@@ -1,18 +1,17 @@
 #include "store/lock.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <sstream>
 #include <utility>
 
 #include "error.hpp"
 #include "store/files.hpp"
+#include "store/heartbeat.hpp"
 #include "store/process.hpp"
 #include "utc.hpp"
 
@@ -22,8 +21,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double stale_after_seconds = 24.0 * 3600;
-
 fs::path lock_of(const fs::path& path) {
   return path.string() + ".lock";
 }
@@ -31,7 +28,8 @@ fs::path lock_of(const fs::path& path) {
 std::string text_of(const std::string& what) {
   const std::int64_t pid = ::getpid();
   return "host " + host_name() + "\npid " + std::to_string(pid) + "\nstarted " + process_started(pid) +
-         "\njob " + job_id() + "\nsince " + utc_now() + "\nwhat " + what + "\n";
+         "\njob " + job_id() + "\nrestart " + job_restart() + "\nsince " + utc_now() + "\nwhat " + what +
+         "\n";
 }
 
 LockHolder parse(const std::string& text) {
@@ -45,14 +43,17 @@ LockHolder parse(const std::string& text) {
     if (key == "pid") holder.pid = std::strtoll(value.c_str(), nullptr, 10);
     if (key == "started") holder.started = value;
     if (key == "job") holder.job = value;
+    if (key == "restart") holder.restart = value;
     if (key == "since") holder.since = value;
     if (key == "what") holder.what = value;
   }
   return holder;
 }
 
-bool is_stale(const LockHolder& holder, double age_seconds) {
-  if (holder.host != host_name()) return age_seconds > stale_after_seconds;
+bool is_stale(const LockHolder& holder, const fs::path& lock) {
+  if (!holder.job.empty() && holder.job == job_id() && holder.restart != job_restart()) return true;
+  if (holder.host != host_name())
+    return age_of(lock).value_or(0) > std::chrono::duration<double>(lock_patience).count();
   if (holder.pid <= 0 || !process_runs(holder.pid)) return true;
   const std::string started = process_started(holder.pid);
   return !started.empty() && !holder.started.empty() && started != holder.started;
@@ -65,8 +66,7 @@ struct Found {
 };
 
 std::optional<Found> look(const fs::path& lock) {
-  struct stat status {};
-  if (::stat(lock.c_str(), &status) != 0) return std::nullopt;
+  if (!fs::exists(lock)) return std::nullopt;
   Found found;
   try {
     found.text = read_text(lock);
@@ -75,7 +75,7 @@ std::optional<Found> look(const fs::path& lock) {
     throw;
   }
   found.holder = parse(found.text);
-  found.stale = is_stale(found.holder, std::difftime(std::time(nullptr), status.st_mtime));
+  found.stale = is_stale(found.holder, lock);
   return found;
 }
 
@@ -118,6 +118,7 @@ std::optional<FileLock> FileLock::try_lock(const fs::path& path, const std::stri
     if (take(lock, text)) {
       FileLock held;
       held.lock_ = lock;
+      touch_from_now_on(lock);
       return held;
     }
     const std::optional<Found> found = look(lock);
@@ -156,6 +157,7 @@ FileLock& FileLock::operator=(FileLock&& other) noexcept {
 
 void FileLock::release() noexcept {
   if (lock_.empty()) return;
+  touch_no_more(lock_);
   if (::unlink(lock_.c_str()) != 0 && errno != ENOENT) {
     std::fprintf(stderr, "incipit: warning: cannot remove the lock %s: %s\n", lock_.c_str(),
                  std::strerror(errno));
@@ -167,6 +169,10 @@ std::optional<LockHolder> FileLock::holder(const fs::path& path) {
   const std::optional<Found> found = look(lock_of(path));
   if (!found || found->stale) return std::nullopt;
   return found->holder;
+}
+
+void remove_if_stale(const fs::path& lock) {
+  if (const std::optional<Found> found = look(lock); found && found->stale) remove_stale(lock, found->text);
 }
 
 }  // namespace incipit::store

@@ -43,4 +43,9 @@ std::string job_id() {
   return "";
 }
 
+std::string job_restart() {
+  const char* count = std::getenv("SLURM_RESTART_COUNT");
+  return count == nullptr ? "" : count;
+}
+
 }  // namespace incipit::store

@@ -16,4 +16,7 @@ namespace incipit::store {
 /// The batch scheduler's id of this job, or "".
 [[nodiscard]] std::string job_id();
 
+/// How often the scheduler has begun this job anew under the same id, as far as it says; or "".
+[[nodiscard]] std::string job_restart();
+
 }  // namespace incipit::store

@@ -39,7 +39,10 @@ Handle open_file(const std::filesystem::path& path) {
   start_hdf5();
   check_readable(path);
   if (H5Fis_hdf5(path.c_str()) <= 0) {
-    throw Error(Exit::data, path.string() + " is not an HDF5 file, or its beginning is damaged");
+    throw Error(Exit::data,
+                path.string() +
+                    " is not an HDF5 file, or its beginning is damaged; if a stage made it, remove "
+                    "it and let the stage make it again");
   }
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, Exit::defect, "HDF5 property list");
   // Finished files never change, and locks fail on many parallel file systems.

@@ -18,6 +18,7 @@
 #include "parallel/agree.hpp"
 #include "parallel/work.hpp"
 #include "store/collective.hpp"
+#include "store/failing_disk.hpp"
 #include "store/files.hpp"
 #include "store/handle.hpp"
 #include "store/hash.hpp"
@@ -243,6 +244,7 @@ struct Writer::Impl {
     reserved_until = reserve_ahead;
     parallel::together(comm, "", [&] {
       start_hdf5();
+      writing(final_path.string());
       const Hints hints(header.mpi_hints);
       const Handle creation = group_list(H5P_FILE_CREATE);
       const Handle access = access_list(comm.handle(), hints.get());
@@ -647,6 +649,7 @@ Writer::Writer(const parallel::Communicator& comm, const std::filesystem::path& 
 }
 
 Writer::~Writer() {
+  writing_ended();
   if (!impl_->committed) impl_->abandon();
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -46,10 +47,13 @@ std::vector<Point> points() {
   return out;
 }
 
-Curve filled(const parallel::Communicator& comm) {
-  Curve curve("time", points(), subjects, draws, {0.1, 0.3}, latents);
-  for (int64_t p = 0; p < 4; ++p) {  // the fifth is left as it is
-    if (p % comm.size() != comm.rank()) continue;
+Curve empty() {
+  return {"time", points(), subjects, draws, {0.1, 0.3}, latents};
+}
+
+/// Sets some of the points 0 to 3; the fifth is left as it is.
+void fill(Curve& curve, const std::vector<int64_t>& which) {
+  for (const int64_t p : which) {
     if (p == 1) {
       curve.leave_out(p, Status::degenerate);
       curve.set_facts(p, {3, 1.5, true});
@@ -70,8 +74,64 @@ Curve filled(const parallel::Communicator& comm) {
     curve.set_tau(p, std::vector<double>{0.1 + static_cast<double>(p), 0.2, 0.3, nan});
     curve.set_loss(p, 8.0 - 0.5 * static_cast<double>(p * p));
   }
+}
+
+Curve filled(const parallel::Communicator& comm) {
+  Curve curve = empty();
+  for (int64_t p = 0; p < 4; ++p)
+    if (p % comm.size() == comm.rank()) fill(curve, {p});
   curve.gather(comm);
   return curve;
+}
+
+/// Some of each kind that a gathered curve holds.
+std::vector<double> numbers_of(const Curve& curve) {
+  std::vector<double> out = curve.tau_sweep();
+  for (int r = 0; r < rungs; ++r)
+    for (int32_t c = 0; c < subjects; ++c) {
+      out.push_back(curve.null_max(Measure::auc, Rung{r}, c));
+      for (int64_t p = 0; p < 5; ++p) {
+        out.push_back(curve.estimate(Measure::contrast, Rung{r}, p, c).high);
+        out.push_back(static_cast<double>(curve.status(Rung{r}, p, c)));
+        out.push_back(curve.fire_rate(Rung{r}, p, c));
+        for (const auto draws_of : {curve.contrast_draws(p, c), curve.contrast_null(p, c)})
+          out.insert(out.end(), draws_of.begin(), draws_of.end());
+      }
+    }
+  return out;
+}
+
+TEST(Curve, GoesOnBehindPointsThatWereKept) {
+  const auto comm = parallel::Communicator::world();
+  Curve first = empty(), second = empty(), on = empty();
+  fill(first, {2, 0});
+  fill(second, {1, 2});
+  if (comm.root()) {
+    EXPECT_TRUE(on.take(first.packed()));
+    EXPECT_TRUE(on.take(second.packed()));
+    EXPECT_TRUE(on.take(empty().packed()));
+    for (int64_t p = 0; p < 5; ++p) EXPECT_EQ(on.is_set(p), p < 3);
+  }
+  if (comm.rank() == comm.size() - 1) fill(on, {3});
+  on.gather(comm);
+  const auto expected = numbers_of(filled(comm)), found = numbers_of(on);
+  EXPECT_TRUE(std::ranges::equal(
+      expected, found, [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }));
+}
+
+TEST(Curve, TakesNothingThatDoesNotFit) {
+  Curve curve = empty(), other = empty();
+  fill(other, {0, 2});
+  const auto before = curve.packed().size();
+  auto packed = other.packed();
+  for (const size_t cut : {packed.size() - 1, packed.size() / 2, size_t{1}, size_t{0}})
+    EXPECT_FALSE(curve.take(std::span(packed).first(cut)));
+  packed.push_back(0);
+  EXPECT_FALSE(curve.take(packed));
+  Curve narrow("time", points(), subjects, draws, {0.1}, latents);
+  EXPECT_FALSE(narrow.take(other.packed()));
+  EXPECT_EQ(curve.packed().size(), before);
+  EXPECT_FALSE(curve.is_set(0));
 }
 
 TEST(Curve, TheDrawsOfTheReadingRungAreKept) {

@@ -68,6 +68,21 @@ def kill(job):
     job.wait()
 
 
+def children(pid):
+    """Processes that one has started, and those they have."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # it has just ended
+        if parent == pid:
+            found += [int(entry.name), *children(int(entry.name))]
+    return found
+
+
 @pytest.fixture(scope="session", autouse=True)
 def binary():
     assert BIN.exists(), f"{BIN} is not built; set INCIPIT_BIN"

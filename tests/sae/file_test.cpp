@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "parallel/communicator.hpp"
+#include "sae/state.hpp"
 
 namespace incipit::sae {
 namespace {
@@ -49,6 +50,53 @@ void expect_equal(const Sae& a, const Sae& b) {
   EXPECT_EQ(a.verify_fvu, b.verify_fvu);
   EXPECT_EQ(a.unconverged, b.unconverged);
   EXPECT_EQ(a.seed, b.seed);
+}
+
+TEST(SaeFile, AStateComesBackAsItWas) {
+  const parallel::Communicator world = parallel::Communicator::world();
+  const std::filesystem::path path =
+      std::filesystem::path(INCIPIT_BINARY_DIR) / ("sae_state_test_" + std::to_string(world.size()) + ".h5");
+  const auto parameters = [](float offset) {
+    const Sae from = sample(5, 3, offset, 1);
+    return Parameters<float>{5, 3, from.encoder, from.encoder_bias, from.decoder, from.pre_bias};
+  };
+  State state{.steps = 41,
+              .parameters = parameters(0.25F),
+              .first = parameters(0.5F),
+              .second = parameters(0.75F),
+              .idle = {3, 0, 1, 4, 1},
+              .history = sample(5, 3, 0, 1).history,
+              .sums = {{.fvu = 1, .fvu_multi = 2, .auxk = 3, .loss = 4}, 2},
+              .fvu_before = 0.1};
+  for (const bool with_history : {true, false}) {
+    if (!with_history) state.history = {};
+    {
+      store::Header header;
+      header.kind = "sae_state";
+      store::Writer writer(world, path, header);
+      write_state(writer, state);
+      writer.commit();
+    }
+    const State read = read_state(store::Reader(path, "sae_state"));
+    EXPECT_EQ(read.steps, state.steps);
+    EXPECT_EQ(read.idle, state.idle);
+    EXPECT_EQ(read.fvu_before, state.fvu_before);
+    EXPECT_EQ(read.sums.count, state.sums.count);
+    for (auto term : {&Terms::fvu, &Terms::fvu_multi, &Terms::auxk, &Terms::loss})
+      EXPECT_EQ(read.sums.of.*term, state.sums.of.*term);
+    EXPECT_EQ(read.history.step, state.history.step);
+    for (auto series : {&History::loss, &History::fvu, &History::fvu_multi, &History::auxk, &History::dead})
+      EXPECT_EQ(read.history.*series, state.history.*series);
+    for (auto part : {&State::parameters, &State::first, &State::second}) {
+      EXPECT_EQ((read.*part).h, 5);
+      EXPECT_EQ((read.*part).d, 3);
+      EXPECT_EQ((read.*part).encoder, (state.*part).encoder);
+      EXPECT_EQ((read.*part).encoder_bias, (state.*part).encoder_bias);
+      EXPECT_EQ((read.*part).decoder, (state.*part).decoder);
+      EXPECT_EQ((read.*part).pre_bias, (state.*part).pre_bias);
+    }
+    world.barrier();
+  }
 }
 
 TEST(SaeFile, ComesBackAsItWas) {

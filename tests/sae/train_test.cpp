@@ -150,6 +150,46 @@ TEST_P(TrainManyOn, EachIsTrainedAsIfAlone) {
   }
 }
 
+/// Trains jobs in one set, leaves them behind each of `places` steps, goes on in sets of other sizes.
+void expect_it_goes_on(device::Device& device, const SaeOptions& options,
+                       const std::vector<std::int64_t>& places) {
+  const std::vector<float> few = clustered(40, d, 3, 1), more = clustered(90, d, 12, 2);
+  const std::vector<Job> jobs = {{.fit = few, .verify = more, .seed = 1},
+                                 {.fit = more, .verify = {}, .seed = 2},
+                                 {.fit = more, .verify = few, .seed = 3}};
+  const auto whole = train_many(device, jobs, d, options);
+  EXPECT_GT(whole[0].history.dead.back(), 0);
+  for (const std::int64_t left : places) {
+    std::vector<State> states(jobs.size());
+    std::int64_t done = 0;
+    const TrainHooks hooks{.progress = [&](std::int64_t step) { done = step; },
+                           .stop = [&] { return done == left; },
+                           .keep = [&](std::size_t job, const State& state) { states[job] = state; }};
+    EXPECT_TRUE(train_many(device, jobs, d, options, hooks).empty());
+    auto on = jobs;
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      EXPECT_EQ(states[i].steps, left);
+      on[i].from = &states[i];
+    }
+    const auto pair = train_many(device, std::span(on).first(2), d, options);
+    const auto single = train_many(device, std::span(on).subspan(2), d, options);
+    expect_same(pair.at(0), whole[0]);
+    expect_same(pair.at(1), whole[1]);
+    expect_same(single.at(0), whole[2]);
+  }
+}
+
+TEST_P(TrainManyOn, GoesOnWhereItWasLeft) {
+  const SaeOptions options{.latents = 9, .k = 2, .steps = 12, .batch = 6, .init = "random", .dead_after = 18};
+  expect_it_goes_on(*device_, options, {5, 11});
+}
+
+/// Within a round, at a point of the history, before and behind the last tenth, at the end.
+TEST(TrainMany, GoesOnFromEveryKindOfPlace) {
+  const SaeOptions options{.latents = 21, .k = 2, .steps = 150, .batch = 19, .init = "random"};
+  expect_it_goes_on(*device::make_host_device(1), options, {1, 2, 31, 33, 134, 135, 136, 149});
+}
+
 INSTANTIATE_TEST_SUITE_P(Devices, TrainManyOn, testing::ValuesIn(device::every_device()),
                          device::candidate_name);
 
@@ -201,8 +241,31 @@ TEST(TrainMany, StopsAmongSteps) {
   std::int64_t done = 0;
   const TrainHooks hooks{.progress = [&](std::int64_t step) { done = step; },
                          .stop = [&] { return done == 7; }};
-  EXPECT_EQ(code_of([&] { train_many(*host, jobs, d, small, hooks); }), Exit::again);
+  EXPECT_TRUE(train_many(*host, jobs, d, small, hooks).empty());
   EXPECT_EQ(done, 7);
+}
+
+TEST(TrainMany, KeepsWhatIsDue) {
+  const auto host = device::make_host_device(1);
+  const std::vector<float> fit = clustered(50, d, 3, 1);
+  const Job job{.fit = fit};
+  std::vector<std::int64_t> kept;
+  const TrainHooks hooks{.due = [] { return true; },
+                         .keep = [&](std::size_t, const State& state) { kept.push_back(state.steps); }};
+  const auto whole = train_many(*host, {&job, 1}, d, small, hooks);
+  EXPECT_GT(kept.size(), 10U);
+  EXPECT_EQ(kept.back(), small.steps);
+  expect_same(whole.at(0), train(*host, fit, {}, d, small, job.seed));
+}
+
+TEST(TrainMany, RefusesAStateOfAnother) {
+  const auto host = device::make_host_device(1);
+  const std::vector<float> fit = clustered(50, d, 3, 1);
+  State state{.steps = 3, .parameters = {.h = small.latents + 1, .d = d}};
+  const std::vector<Job> jobs = {{.fit = fit, .from = &state}, {.fit = fit}};
+  EXPECT_EQ(code_of([&] { train_many(*host, std::span(jobs).first(1), d, small); }), Exit::defect);
+  state.parameters.h = small.latents;
+  EXPECT_EQ(code_of([&] { train_many(*host, jobs, d, small); }), Exit::defect);  // unequal steps
 }
 
 TEST(Train, SaysWhatIsWrong) {

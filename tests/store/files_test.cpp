@@ -10,6 +10,7 @@
 
 #include "fixture.hpp"
 #include "store/hash.hpp"
+#include "store/heartbeat.hpp"
 #include "store/lock.hpp"
 #include "store/process.hpp"
 
@@ -122,6 +123,10 @@ std::string lock_text(const std::string& host, pid_t pid, const std::string& sta
          "\njob \nsince now\nwhat x\n";
 }
 
+void untouched_for(const fs::path& path, std::chrono::seconds time) {
+  fs::last_write_time(path, fs::file_time_type::clock::now() - time);
+}
+
 TEST_F(FilesTest, StaleLocksAreTakenOver) {
   const auto path = folder_ / "x.h5", lock_path = folder_ / "x.h5.lock";
   const auto is_free = [&](const std::string& text) {
@@ -137,8 +142,68 @@ TEST_F(FilesTest, StaleLocksAreTakenOver) {
   EXPECT_FALSE(is_free(lock_text(host_name(), getpid(), process_started(getpid()))));
   EXPECT_FALSE(is_free(lock_text("another-host", 1, "")));
   write_text_atomic(lock_path, lock_text("another-host", 1, ""));
-  fs::last_write_time(lock_path, fs::file_time_type::clock::now() - std::chrono::hours(25));
+  untouched_for(lock_path, lock_patience - std::chrono::seconds(30));
+  EXPECT_FALSE(FileLock::try_lock(path, "me").has_value());
+  untouched_for(lock_path, lock_patience + std::chrono::seconds(30));
   EXPECT_TRUE(FileLock::try_lock(path, "me").has_value());
+}
+
+TEST_F(FilesTest, ARequeuedJobDoesNotWaitForItself) {
+  const auto path = folder_ / "x.h5";
+  const auto is_free = [&](const char* restarts) {
+    write_text_atomic(folder_ / "x.h5.lock",
+                      "host another-host\npid 1\njob 77\nrestart 1\nsince now\nwhat x\n");
+    setenv("SLURM_RESTART_COUNT", restarts, 1);
+    return FileLock::try_lock(path, "me").has_value();
+  };
+  setenv("SLURM_JOB_ID", "77", 1);
+  EXPECT_TRUE(is_free("2"));
+  EXPECT_FALSE(is_free("1"));
+  setenv("SLURM_JOB_ID", "78", 1);
+  EXPECT_FALSE(is_free("2"));
+  unsetenv("SLURM_JOB_ID");
+  unsetenv("SLURM_RESTART_COUNT");
+}
+
+TEST_F(FilesTest, AHeldLockIsTouched) {
+  set_heartbeat(std::chrono::milliseconds(20));
+  const auto path = folder_ / "x.h5", lock_path = folder_ / "x.h5.lock";
+  const auto touched = [&] {
+    untouched_for(lock_path, std::chrono::hours(1));
+    for (int i = 0; i < 100 && age_of(lock_path).value_or(0) > 60; ++i) usleep(20000);
+    return age_of(lock_path).value_or(1e9) < 60;
+  };
+  std::optional<FileLock> lock = FileLock::try_lock(path, "x"),
+                          other = FileLock::try_lock(folder_ / "y", "y");
+  EXPECT_TRUE(touched());
+  other.reset();
+  EXPECT_TRUE(touched());
+  lock.reset();
+  write_text_atomic(lock_path, "x");  // another's
+  untouched_for(lock_path, std::chrono::hours(1));
+  usleep(100000);
+  EXPECT_GT(age_of(lock_path).value_or(0), 3000);
+  lock = FileLock::try_lock(folder_ / "z", "z");  // the thread comes back with the next lock
+  EXPECT_EQ(age_of(folder_ / "not there"), std::nullopt);
+  set_heartbeat(heartbeat);
+}
+
+TEST_F(FilesTest, AFolderIsTidiedUp) {
+  const auto name = [&](const std::string& host, pid_t pid) {
+    return "." + std::string("x.h5.tmp-") + host + "-" + std::to_string(pid) + "-0";
+  };
+  fs::create_directories(folder_ / "a" / "b");
+  const auto gone = folder_ / "a" / "b" / name(host_name(), gone_process()),
+             alive = folder_ / "a" / name(host_name(), getpid()), elsewhere = folder_ / name("far", 1),
+             long_ago = folder_ / "a" / name("far", 2), stale = folder_ / "a" / "y.h5.lock",
+             held = folder_ / "z.h5.lock", result = folder_ / "a" / "b" / "x.h5";
+  for (const auto& file : {gone, alive, elsewhere, long_ago, result}) write_text_atomic(file, "x");
+  write_text_atomic(stale, lock_text(host_name(), gone_process(), ""));
+  const FileLock lock(folder_ / "z.h5", "z");
+  untouched_for(long_ago, std::chrono::hours(25));
+  remove_abandoned_below(folder_);
+  for (const auto& file : {gone, long_ago, stale}) EXPECT_FALSE(fs::exists(file)) << file;
+  for (const auto& file : {alive, elsewhere, held, result}) EXPECT_TRUE(fs::exists(file)) << file;
 }
 
 TEST_F(FilesTest, OneOfManyTakesAStaleLock) {
