@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "console/table.hpp"
+#include "parallel/watchdog.hpp"
 
 namespace incipit::console {
 
@@ -19,6 +20,7 @@ Timing::Phase Timing::phase(std::string_view name) {
   const double now = monotonic_seconds();
   charge(now);
   running_.push_back(index_of(name));
+  parallel::enter_phase(name);
   return {*this, running_.back()};
 }
 
@@ -26,6 +28,8 @@ Timing::Phase::~Phase() {
   timing_.charge(monotonic_seconds());
   // Phases are nested by their scopes, so the innermost one is this one.
   if (!timing_.running_.empty() && timing_.running_.back() == index_) timing_.running_.pop_back();
+  const auto& running = timing_.running_;
+  parallel::enter_phase(running.empty() ? "" : timing_.entries_[running.back()].name);
 }
 
 void Timing::add(std::string_view name, double seconds) {

@@ -12,7 +12,8 @@ namespace incipit::console {
 [[nodiscard]] double monotonic_seconds();
 
 /// Where the time went. A phase started inside another stops the outer one's clock, so the times add up. Main
-/// thread only.
+/// thread only. Its beginning and end are signs of life to the watchdog, which tells the phase of a job that
+/// stands still.
 class Timing {
  public:
   /// Ends its phase when it goes. Phases end in the reverse order of their start.

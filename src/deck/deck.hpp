@@ -41,6 +41,7 @@ struct RunOptions {
   std::string audit = "drop";  ///< drop | strict | ignore
   double max_time = 0;         ///< seconds; 0: no limit
   double part_after = 60;      ///< seconds a checkpoint may be expected to take without leaving part files
+  double patience = 3600;      ///< seconds without a sign of life from any rank; 0: no limit
   bool redo = false;
   bool keep_activations = true;
   std::string mpi_hints;  ///< `name=value` pairs for MPI-IO, separated by commas; empty: none

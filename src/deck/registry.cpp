@@ -388,6 +388,9 @@ void add_running(std::vector<Key<Deck>>& keys) {
   run.add("part_after", "time",
           "A checkpoint expected to take longer leaves a part file after each wave of about this long.",
           &RunOptions::part_after, duration, spell_duration);
+  run.add("patience", "time",
+          "The job is ended once no rank has given a sign of life for so long; 0: no limit.",
+          &RunOptions::patience, duration, spell_duration);
   run.add("redo", "yes/no", "Make stale stages again instead of refusing.", &RunOptions::redo, yes_or_no);
   run.add("keep_activations", "yes/no", "Keep the activation files once the curves are drawn.",
           &RunOptions::keep_activations, yes_or_no);
