@@ -113,6 +113,15 @@ python_tests() {
   INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_SHIM_BIN=$root/build/dev/tests/shim/incipit-shim "$PYTHON" -m pytest -q -p no:cacheprovider -n "$cores" --dist loadfile "${marks[@]}" "${folders[@]}"
 }
 
+mpich() {
+  # The program and the tests of its ground, with the other MPI. Its ranks spin while they wait, and two cores carry two.
+  cmake --preset mpich -DPython3_EXECUTABLE="$(command -v "$PYTHON")" &&
+    cmake --build --preset mpich --target incipit parallel_mpi_test store_mpi_test failing_rank watched_rank || return
+  ctest --preset mpich -j "$cores" -R '^(parallel_mpi_test\.|store_mpi_test\.[12]$|watchdog$|failing_rank$)' || return
+  INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_MPICH_BIN=$root/build/mpich/src/incipit "$PYTHON" -m pytest -q -p no:cacheprovider \
+    tests/program/mpich_test.py
+}
+
 encoders() {
   # Real weights for the tests of match/, which are skipped without them.
   [ -z "${INCIPIT_ENCODERS:-}" ] || return 0
@@ -153,6 +162,11 @@ if command -v nvcc >/dev/null 2>&1; then
   step kernels kernels || true
 else
   notes+=("no nvcc: the kernels were compiled for the host only")
+fi
+if try_packages "${setup_mpich_packages[@]}"; then
+  step mpich mpich || true
+else
+  notes+=("no MPICH: everything was tested with Open MPI alone")
 fi
 step encoders encoders || true
 step python-tests python_tests || true

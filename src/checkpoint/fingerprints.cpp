@@ -14,6 +14,7 @@
 
 #include "checkpoint/convert.hpp"
 #include "error.hpp"
+#include "parallel/watchdog.hpp"
 #include "store/hash.hpp"
 
 namespace incipit::checkpoint {
@@ -263,6 +264,7 @@ Fingerprint fingerprint(const Weights& weights) {
   for (std::size_t f = 0; f < weights.files().size(); ++f) {
     HashedFile file(weights.files()[f]);
     for (; next != in_order.end() && (*next)->file == static_cast<int>(f); ++next) {
+      parallel::sign_of_life();
       file.skip_to((*next)->offset, buffer);
       const bool contiguous = (*next)->stride.empty();
       print.tensors.push_back(contiguous ? print_tensor(**next, file, scratch)

@@ -6,6 +6,7 @@
 
 #include "error.hpp"
 #include "parallel/agree.hpp"
+#include "parallel/watchdog.hpp"
 
 namespace incipit::command {
 
@@ -24,6 +25,7 @@ std::optional<deck::Deck> read_deck(const parallel::Communicator& world,
                   fmt::format("one deck at a time: found {} and {}; keys are set as --section.key=value",
                               others[0], others[1]));
     deck = deck::load(others.front(), overrides);
+    parallel::set_patience(deck->run.patience);
   });
   return deck;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "error.hpp"
+#include "parallel/watchdog.hpp"
 
 namespace incipit::command {
 namespace {
@@ -16,7 +17,10 @@ const steady_clock::time_point program_start = steady_clock::now();
 volatile sig_atomic_t signal_seen = 0;
 
 void on_signal(int number) {
-  if (signal_seen != 0) _exit(static_cast<int>(Exit::again));
+  if (signal_seen != 0) {
+    parallel::announce_end(static_cast<int>(Exit::again));
+    _exit(static_cast<int>(Exit::again));
+  }
   signal_seen = number;
 }
 

@@ -8,7 +8,8 @@ namespace incipit::command {
 
 /// Whether this run was asked to end early (design §5): by USR1, USR2, INT or TERM, by a file STOP in the
 /// output folder, or by reaching 97 % of run.max_time. What was asked once stays asked. A second signal ends
-/// the process at once; nothing half-written lies under a final name then either. One thread asks.
+/// the process at once; nothing half-written lies under a final name then either, and the other ranks follow
+/// it. One thread asks.
 class Stop {
  public:
   /// Installs the signal handlers. `max_time` in seconds since the program was started, 0 for no limit.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "console/timing.hpp"
+#include "parallel/watchdog.hpp"
 
 namespace incipit::console {
 
@@ -56,6 +57,7 @@ Progress::~Progress() {
 
 void Progress::advance(std::int64_t n) {
   done_ += n;
+  parallel::sign_of_life();
   show(clock_());
 }
 

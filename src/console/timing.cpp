@@ -9,6 +9,7 @@
 
 #include "console/table.hpp"
 #include "meters.hpp"
+#include "parallel/watchdog.hpp"
 
 namespace incipit::console {
 namespace {
@@ -96,6 +97,7 @@ Timing::Timing()
 Timing::Phase Timing::phase(std::string_view name) {
   charge();
   running_.push_back(index_of(name));
+  parallel::enter_phase(name);
   return {*this, running_.back()};
 }
 
@@ -103,6 +105,8 @@ Timing::Phase::~Phase() {
   timing_.charge();
   // Phases are nested by their scopes, so the innermost one is this one.
   if (!timing_.running_.empty() && timing_.running_.back() == index_) timing_.running_.pop_back();
+  const auto& running = timing_.running_;
+  parallel::enter_phase(running.empty() ? "" : timing_.entries_[running.back()].name);
 }
 
 void Timing::add(std::string_view name, const Work& work) {

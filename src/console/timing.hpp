@@ -25,6 +25,8 @@ struct Work {
 
 /// Where the time went. A phase started inside another stops the outer one's clock, so the times add up; what
 /// the meters say that this rank waited for others meanwhile is no phase's, but `waiting`. Main thread only.
+/// A phase's beginning and end are signs of life to the watchdog, which tells the phase of a job that stands
+/// still.
 class Timing {
  public:
   Timing();

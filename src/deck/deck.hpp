@@ -42,6 +42,7 @@ struct RunOptions {
   std::string audit = "drop";  ///< drop | strict | ignore
   double max_time = 0;         ///< seconds; 0: no limit
   double part_after = 60;      ///< seconds of work under way that may be lost
+  double patience = 3600;      ///< seconds without a sign of life from any rank; 0: no limit
   bool redo = false;
   bool keep_activations = true;
   std::vector<std::string> only;  ///< models whose checkpoints this job extracts; empty: all that are needed

@@ -397,6 +397,9 @@ void add_running(std::vector<Key<Deck>>& keys) {
           "Work that would hurt to lose is kept so often: waves of a checkpoint expected to take longer, and "
           "the state of SAE training and curves, which take less than 2 % of their time for it.",
           &RunOptions::part_after, duration, spell_duration);
+  run.add("patience", "time",
+          "The job is ended once no rank has given a sign of life for so long; 0: no limit.",
+          &RunOptions::patience, duration, spell_duration);
   run.add("redo", "yes/no", "Make stale stages again instead of refusing.", &RunOptions::redo, yes_or_no);
   run.add("keep_activations", "yes/no", "Keep the activation files once the curves are drawn.",
           &RunOptions::keep_activations, yes_or_no);

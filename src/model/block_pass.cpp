@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "error.hpp"
+#include "parallel/watchdog.hpp"
 
 namespace incipit::model {
 namespace {
@@ -65,6 +66,7 @@ std::size_t Workspace<T>::bytes(const checkpoint::Config& config, std::int64_t r
 // `wide`.
 template <device::Number T>
 void BlockPass<T>::run(const BlockWeights<T>& weights, const PassRows& rows, const PassKeys<T>& keys) {
+  parallel::sign_of_life();
   norms(weights, rows);
   if (config_.parallel_residual) mlp(weights, rows);
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "meters.hpp"
+#include "parallel/watchdog.hpp"
 
 namespace incipit::parallel {
 
@@ -48,14 +49,6 @@ bool agreed_already(const Communicator& comm, const std::exception_ptr& mine) {
   }
 }
 
-[[noreturn]] void end_job(const Communicator& comm, const Failure& failure) {
-  std::fprintf(stderr, "incipit: error: %s\n", failure.message.c_str());
-  std::fflush(nullptr);
-  MPI_Abort(comm.agreement_handle(), static_cast<int>(failure.code));
-  // MPI_Abort of a broken job may come back.
-  _exit(static_cast<int>(failure.code));
-}
-
 void wait_for(MPI_Request& request) {
   check_mpi(MPI_Wait(&request, MPI_STATUS_IGNORE), "MPI_Wait");
 }
@@ -78,6 +71,7 @@ struct Votes {
 };
 
 Votes vote(const Communicator& comm, const Failure* mine, std::int64_t mark, std::int64_t value) {
+  arrive(comm.size());
   const Votes brought{mine == nullptr ? comm.size() : comm.rank(), mark, -mark, -value};
   Votes result{};
   constexpr int numbers = sizeof(Votes) / sizeof(std::int64_t);
@@ -89,7 +83,7 @@ Votes vote(const Communicator& comm, const Failure* mine, std::int64_t mark, std
   if (mine == nullptr) {
     wait_for(request);
   } else if (!done_in_time(request)) {
-    end_job(comm, *mine);
+    end_job(comm, mine->code, mine->message);
   }
   return result;
 }
@@ -103,6 +97,17 @@ Votes vote(const Communicator& comm, const Failure* mine, std::int64_t mark, std
 }
 
 }  // namespace
+
+void end_job(const Communicator& comm, Exit code, const std::string& message) {
+  // Where another rank of this node has spoken already, the watchdog ends this one.
+  if (!claim_last_word()) std::this_thread::sleep_for(patience);
+  std::fprintf(stderr, "incipit: error: %s\n", message.c_str());
+  std::fflush(nullptr);
+  announce_failure(static_cast<int>(code));
+  MPI_Abort(comm.agreement_handle(), static_cast<int>(code));
+  // MPI_Abort of a broken job may come back.
+  _exit(static_cast<int>(code));
+}
 
 void agree(const Communicator& comm, const std::exception_ptr& mine, std::string_view phase) {
   if (mine && agreed_already(comm, mine)) std::rethrow_exception(mine);

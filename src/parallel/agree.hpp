@@ -40,6 +40,10 @@ void agree(const Communicator& comm, const std::exception_ptr& mine, std::string
 std::int64_t agree_alike(const Communicator& comm, std::string_view what, std::int64_t mark,
                          std::int64_t value);
 
+/// Ends the whole job at once, for a failure on which the ranks cannot agree: prints the message, and every
+/// rank leaves with the code. MPI has been started.
+[[noreturn]] void end_job(const Communicator& comm, Exit code, const std::string& message);
+
 /// Runs f on every rank and agrees on how it went.
 template <class F>
 void together(const Communicator& comm, std::string_view phase, F&& f) {

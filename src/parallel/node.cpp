@@ -37,6 +37,8 @@ std::set<int> cores_of_this_rank() {
   return cores;
 }
 
+}  // namespace
+
 Communicator on_this_node(const Communicator& comm) {
   MPI_Comm node = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split_type(comm.handle(), MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
@@ -47,8 +49,6 @@ Communicator on_this_node(const Communicator& comm) {
   check_mpi(status, "MPI_Bcast");
   return comm.split(first, 0);
 }
-
-}  // namespace
 
 NodeShare node_share(const Communicator& comm) {
   const Communicator node = on_this_node(comm);

@@ -11,6 +11,9 @@ struct NodeShare {
   int rank, size;
 };
 
+/// The ranks of the communicator that share this rank's node. Collective.
+[[nodiscard]] Communicator on_this_node(const Communicator& comm);
+
 /// Collective.
 [[nodiscard]] NodeShare node_share(const Communicator& comm);
 

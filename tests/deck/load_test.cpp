@@ -60,7 +60,7 @@ TEST_F(Load, EveryKeyReachesItsField) {
       "[track]\nbootstrap = 50\npermutations = 0\n"
       "[run]\noutput = out\ndevice = host\nprecision = fp32\npack_tokens = 100\nmemory = 2G\nthreads = "
       "3\nseed = 9\n"
-      "audit = ignore\nmax_time = 90s\nredo = yes\nkeep_activations = no\nmpi_hints = cb_nodes=4\n");
+      "audit = ignore\nmax_time = 90s\npatience = 20m\nredo = yes\nkeep_activations = no\nmpi_hints = cb_nodes=4\n");
   EXPECT_EQ(deck.family.models, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(deck.family.steps, "log:25");
   EXPECT_EQ(deck.probes.format, "mmlu");
@@ -108,6 +108,7 @@ TEST_F(Load, EveryKeyReachesItsField) {
   EXPECT_EQ(deck.run.seed, 9U);
   EXPECT_EQ(deck.run.audit, "ignore");
   EXPECT_EQ(deck.run.max_time, 90);
+  EXPECT_EQ(deck.run.patience, 1200);
   EXPECT_TRUE(deck.run.redo);
   EXPECT_FALSE(deck.run.keep_activations);
   EXPECT_EQ(deck.run.mpi_hints, "cb_nodes=4");
