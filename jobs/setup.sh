@@ -13,6 +13,9 @@ setup_report_packages=(python3-numpy python3-h5py python3-matplotlib python3-xar
 setup_test_packages=(libgtest-dev clang clang-format clang-tidy libclang-rt-dev libomp-dev hdf5-tools procps)
 # The page that `incipit sheet` writes is tested in a browser, where there is one: not every relative of Debian has it.
 setup_browser_packages=(chromium chromium-driver)
+# The batch templates are run by a Slurm that the tests start themselves, with files and ports of its own.
+setup_slurm_packages=(slurm-wlm munge)
+setup_script_packages=(shellcheck)
 setup_test_python_packages=(python3-scipy python3-pytest python3-pytest-xdist)
 # As Python imports them, and behind a colon the package's name where it is another.
 setup_report_modules=(numpy h5py matplotlib xarray h5netcdf)
