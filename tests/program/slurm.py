@@ -34,10 +34,11 @@ SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0
 SlurmdParameters=config_overrides
 ReturnToService=2
+GresTypes=gpu
 KillWait=2
 JobRequeue=1
-NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=1000
-NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=1000
+NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=1000 Gres=gpu:2
+NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=1000 Gres=gpu:2
 PartitionName=all Nodes=one,two Default=YES MaxTime=UNLIMITED State=UP
 """
 # No limit is enforced, so this plugin only has to load. It does with either version of the kernel's groups.
@@ -110,6 +111,8 @@ class Slurm:
         host = socket.gethostname().split(".")[0]
         (self.folder / "slurm.conf").write_text(CONFIG.format(folder=self.folder, user=user, host=host, ports=free_ports(3)))
         (self.folder / "cgroup.conf").write_text(CGROUP)
+        # Two devices that are everywhere stand for each node's GPUs: enough for Slurm to hand out their numbers.
+        (self.folder / "gres.conf").write_text("NodeName=one,two Name=gpu File=/dev/null\nNodeName=one,two Name=gpu File=/dev/zero\n")
 
     def start(self, *words):
         log = open(self.folder / f"{words[0]}-{len(self.running)}.out", "w")

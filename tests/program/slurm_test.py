@@ -77,8 +77,8 @@ class Work:
         self.script = self.folder / f"{template}.sbatch"
         self.script.write_text(text)
 
-    def submit(self):
-        return self.cluster.command("sbatch", "--parsable", self.script, cwd=self.folder).strip()
+    def submit(self, *words, env=None):
+        return self.cluster.command("sbatch", "--parsable", *words, self.script, cwd=self.folder, env=env).strip()
 
     def submit_all(self):
         """Those templates that submit several jobs: their numbers, the last one of which waits for the others."""
@@ -185,16 +185,34 @@ def test_groups_of_models_on_nodes_of_their_own(work, family, expected):
         assert f"SLURM_JOB_NODELIST={node}\n" in text and f"mpirun -n {ranks} " in text
 
 
-def test_without_anything_new_it_is_not_put_back_for_ever(cluster, family, tmp_path):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "incipit").write_text("#!/bin/sh\necho started\nexit 75\n")
-    (tmp_path / "bin" / "incipit").chmod(0o755)
-    (tmp_path / "share" / "incipit").mkdir(parents=True)
-    (tmp_path / "share" / "incipit" / "jobs").symlink_to(ROOT / "jobs")
-    job = Work(cluster, tmp_path, family, tmp_path, "requeue", launcher="()")
+@pytest.fixture
+def stand_in(cluster, family, tmp_path):
+    """A template with a script in the program's place."""
+    def make(script, template, **more):
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "incipit").write_text("#!/bin/sh\n" + script)
+        (tmp_path / "bin" / "incipit").chmod(0o755)
+        (tmp_path / "share" / "incipit").mkdir(parents=True)
+        (tmp_path / "share" / "incipit" / "jobs").symlink_to(ROOT / "jobs")
+        return Work(cluster, tmp_path, family, tmp_path, template, **more)
+    return make
+
+
+def test_without_anything_new_it_is_not_put_back_for_ever(stand_in):
+    job = stand_in("exit 75\n", "requeue", launcher="()")
     number = job.submit()
     assert job.expect(number, "FAILED", "75:0").restarts == 2
     assert "3 starts" in job.log()
+
+
+@pytest.mark.parametrize("launcher", [None, "(srun --mpi=pmix --gpus-per-task=1)"])
+def test_a_rank_for_each_gpu(stand_in, launcher):
+    job = stand_in("echo gpu $CUDA_VISIBLE_DEVICES of rank ${OMPI_COMM_WORLD_RANK:-$SLURM_PROCID}: $*\n", "gpus",
+                   directives={"ntasks-per-node": 2, "gpus-per-node": 2}, **{"launcher": launcher} if launcher else {})
+    job.expect(job.submit(), "COMPLETED")
+    for rank in range(2):
+        assert f"gpu {rank} of rank {rank}: run " in job.log()
+    assert "--run.device=cuda" in job.log()
 
 
 def test_a_stop_file_keeps_it_out_of_the_queue(work):
@@ -208,6 +226,15 @@ def test_other_exit_codes_end_the_job_with_them(work):
     job = work("requeue", "--sae.latents=none")
     assert job.expect(job.submit(), "FAILED", "64:0").restarts == 0
     assert "exit code 64" in job.log()
+
+
+@pytest.mark.long
+def test_over_two_nodes(work, expected):
+    with serving() as server:
+        job = work("single", *asking(server), directives={"ntasks": 4})
+        # Both nodes are this machine, on which they must not share memory.
+        job.expect(job.submit("--nodes=2", "--ntasks-per-node=2", env={"OMPI_MCA_btl": "self,tcp"}), "COMPLETED")
+    job.expect_results(expected)
 
 
 @pytest.mark.long
@@ -228,7 +255,7 @@ def test_every_way_to_signal_and_to_launch(work, cluster, expected, how, launche
 
 def test_stopped_at_its_limit_it_puts_itself_back(limited, expected):
     cluster = limited.cluster
-    wait_until(lambda: cluster.job(limited.number).restarts == 1)
+    wait_until(lambda: cluster.job(limited.number).restarts == 1, seconds=120)
     limited.server.delay = 0
     limited.expect(limited.number, "COMPLETED")
     limited.expect_results(expected)
