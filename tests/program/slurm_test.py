@@ -1,10 +1,7 @@
 """The batch templates of jobs/slurm under a real Slurm. Each is submitted as it stands, with only its variables set."""
 
-import os
 import pathlib
 import re
-import shutil
-import subprocess
 import time
 
 import pytest

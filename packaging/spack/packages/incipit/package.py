@@ -3,7 +3,7 @@ import pathlib
 from spack.package import *
 
 try:  # Spack 1.0 has these with the packages; before, they came with the line above.
-    from spack_repo.builtin.build_systems.cmake import CMakePackage
+    from spack_repo.builtin.build_systems.cmake import CMakePackage, generator
     from spack_repo.builtin.build_systems.cuda import CudaPackage
 except ImportError:
     pass
@@ -39,7 +39,7 @@ class Incipit(CMakePackage, CudaPackage):
     depends_on("googletest@1.12:", when="+tests")
     depends_on("cuda@12.2:", when="+cuda")
 
-    requires("%gcc@12:", "%clang@14:", policy="any_of", msg="a compiler of C++20")
+    conflicts("%gcc@:11", msg="C++20")
     # kernels/ wants what Ampere brought.
     for old in CudaPackage.cuda_arch_values:
         if old.isdigit() and int(old) < 80:
