@@ -15,6 +15,9 @@ setup_test_packages=(libgtest-dev clang clang-format clang-tidy libclang-rt-dev 
 setup_browser_packages=(chromium chromium-driver)
 # A second MPI. Debian's alternatives (mpicc, mpirun, h5pcc) stay with Open MPI, whose priorities are higher.
 setup_mpich_packages=(mpich libmpich-dev libhdf5-mpich-dev)
+# The batch templates are run by a Slurm that the tests start themselves, with files and ports of its own.
+setup_slurm_packages=(slurm-wlm munge)
+setup_script_packages=(shellcheck)
 setup_test_python_packages=(python3-scipy python3-pytest python3-pytest-xdist)
 # As Python imports them, and behind a colon the package's name where it is another.
 setup_report_modules=(numpy h5py matplotlib xarray h5netcdf)

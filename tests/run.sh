@@ -56,6 +56,11 @@ style() {
   find src kernels tests \( -name '*.[hc]pp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.h' \) -print0 | xargs -0 clang-format --dry-run -Werror
 }
 
+scripts() {
+  command -v shellcheck >/dev/null 2>&1 || { notes+=("no shellcheck: the scripts were not looked at") && return; }
+  shellcheck -x -S warning tests/*.sh tests/*/*.sh jobs/*.sh jobs/*/*
+}
+
 lint() {
   # Bounded, so that a slow machine stays within the half hour; what was found until then counts. The path-walking
   # analyzer costs eight times all other checks together and is left to --all.
@@ -110,7 +115,7 @@ python_tests() {
   done
   local marks=()
   [ "$all" = yes ] || marks=(-m "not long and not server")
-  INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_SHIM_BIN=$root/build/dev/tests/shim/incipit-shim "$PYTHON" -m pytest -q -p no:cacheprovider -n "$cores" --dist loadfile "${marks[@]}" "${folders[@]}"
+  INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_SHIM_BIN=$root/build/dev/tests/shim/incipit-shim "$PYTHON" -m pytest -q -rs -p no:cacheprovider -n "$cores" --dist loadfile "${marks[@]}" "${folders[@]}"
 }
 
 mpich() {
@@ -150,11 +155,14 @@ if ! ensure_python "${setup_report_packages[@]}" "${setup_test_python_packages[@
   exit 69
 fi
 try_packages "${setup_browser_packages[@]}" || notes+=("no Chromium: the page that raters fill in was not opened")
+try_packages "${setup_script_packages[@]}" || true
+try_packages "${setup_slurm_packages[@]}" || notes+=("no Slurm: the batch templates were not submitted")
 prepare_mpi
 export OMP_NUM_THREADS=1
 
 step build build || exit 1
 step style style || true
+step scripts scripts || true
 step lint lint || true
 step sanitize sanitize || true
 step fuzz fuzz || true
@@ -176,6 +184,7 @@ printf '\n%s\n\n' "tests/run.sh took $SECONDS s"
 printf '%s\n' "${results[@]}"
 [ "${#notes[@]}" -eq 0 ] || printf '  note: %s\n' "${notes[@]}"
 printf '\n'
+grep '^SKIPPED' "$logs/python-tests.log" || true
 tail -n 1 "$logs/python-tests.log"
 grep -A 100 'tests passed' "$logs/ctest.log" || tail -n 5 "$logs/ctest.log"
 [ "$failures" -eq 0 ]
