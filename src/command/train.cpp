@@ -11,9 +11,9 @@
 
 #include "command/activations.hpp"
 #include "command/claim.hpp"
-#include "command/pass_cost.hpp"
 #include "command/pace.hpp"
 #include "command/parts.hpp"
+#include "command/pass_cost.hpp"
 #include "command/stages.hpp"
 #include "console/progress.hpp"
 #include "error.hpp"
@@ -203,9 +203,9 @@ std::vector<sae::Sae> train_set(Session& session, const std::vector<Job>& jobs, 
   const auto options = sae_options(session.deck, session.study.dictionaries[jobs.front().dictionary]);
   const auto d = width_of(session, jobs.front());
   for (const auto& job : training)
-    session.timing.add("train", {.flops = training_flops(options, std::ssize(job.fit) / d, d) *
-                                          static_cast<double>(options.steps - steps) /
-                                          static_cast<double>(options.steps)});
+    session.timing.add(
+        "train", {.flops = training_flops(options, std::ssize(job.fit) / d, d) *
+                           static_cast<double>(options.steps - steps) / static_cast<double>(options.steps)});
   return sae::train_many(*session.device, training, d, options, hooks);
 }
 
