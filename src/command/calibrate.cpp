@@ -96,7 +96,7 @@ class SmallRun {
       options.steps = 14;
       options.subjects = 8;
       options.never = 4;
-      options.probes = 4;
+      options.probes = 16;
       static_cast<void>(phantom::write_phantom(folder, options, header));
     });
     std::vector<std::string> keys{"--run.output=" + (folder / "out").string(), "--run.device=" + run.device,
@@ -108,7 +108,7 @@ class SmallRun {
     const auto session = open_session(world, deck, "calibrate", Scope::curves, plan_trails, true);
     run_stages(*session, false);
     for (const auto& row : session->timing.summary(world).rows) seconds_[row.name] = row.total.seconds;
-    workload_ = workload_of(session->study, deck, session->rates, session->memory);
+    workload_ = workload_of(session->study, deck, session->rates, session->memory, world.size());
     ranks_ = world.size();
   }
 

@@ -105,12 +105,14 @@ std::int64_t count_waves(const WaveLimits& limits, const PassCost& cost, const p
 }
 
 plan::Pass pass_of(const PassCost& cost, const Study& study, const Checkpoint& checkpoint,
-                   const plan::Rates& rates, std::int64_t waves) {
+                   const plan::Rates& rates, std::int64_t waves, int ranks) {
   const auto& packs = text_of(study, checkpoint).packs;
+  const double bandwidth = std::min(rates.read, rates.read_all / ranks);
   return {.computing = cost.flops_per_token * tokens_of(packs) / rates.forward.at(cost.width) + rates.file,
-          .reading = cost.bytes_read * static_cast<double>(waves) / rates.read,
+          .reading = cost.bytes_read / bandwidth,
           .first = checkpoint.anchor,
-          .most_ranks = static_cast<int>(std::min<std::size_t>(packs.size(), INT_MAX))};
+          .most_ranks = static_cast<int>(std::min<std::size_t>(packs.size(), INT_MAX)),
+          .waves = static_cast<double>(waves)};
 }
 
 double attention_per_token(const checkpoint::Config& config, std::span<const corpus::Pack> packs) {

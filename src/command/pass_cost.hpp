@@ -74,9 +74,10 @@ struct WaveLimits {
 [[nodiscard]] std::int64_t count_waves(const WaveLimits& limits, const PassCost& cost,
                                        const plan::Rates& rates, std::span<const corpus::Pack> packs);
 
-/// What a team is chosen by, of a pass over all packs in so many waves.
+/// What a team is chosen by, of a pass over all packs in so many waves, in a job of so many ranks: each is
+/// taken to get its part of the file system, so that no team grows only to read the same weights more often.
 [[nodiscard]] plan::Pass pass_of(const PassCost& cost, const Study& study, const Checkpoint& checkpoint,
-                                 const plan::Rates& rates, std::int64_t waves);
+                                 const plan::Rates& rates, std::int64_t waves, int ranks);
 
 /// "1.5 GiB"
 [[nodiscard]] std::string size_text(std::uint64_t bytes);

@@ -37,7 +37,8 @@ constexpr const char* about_plan =
     "or\n"
     "assumed. In their place: --memory of a rank; --bandwidth, bytes/s that the file system gives all ranks "
     "together;\n"
-    "--flops, FLOP/s of a rank's forward pass. --ranks=1,2,4,8 compares; --csv writes the comparison; --all "
+    "--flops, FLOP/s of a rank's forward pass of a wide model. --ranks=1,2,4,8 compares; --csv writes the "
+    "comparison; --all "
     "shows "
     "every\n"
     "team. Teachers and encoders that are language models are not counted.\n\n";
@@ -80,7 +81,10 @@ plan::Rates wanted_rates(const deck::RunOptions& run, const PlanWords& asked) {
   } else {
     rates = plan::read_rates(run.machine, run.threads);
   }
-  if (asked.flops > 0) rates.forward = {{1}, {asked.flops}};
+  if (asked.flops > 0) {  // of the widest; narrow models get as much less of it as they do of the rates
+    const double more = asked.flops / rates.forward.rate.back();
+    for (double& rate : rates.forward.rate) rate *= more;
+  }
   if (asked.bandwidth > 0) {
     rates.read_all = rates.write_all = asked.bandwidth;
     rates.read = std::min(rates.read, asked.bandwidth);
@@ -234,7 +238,7 @@ void plan_run(const parallel::Communicator& world, const std::vector<std::string
                      : deck->run.memory
                          ? static_cast<double>(*deck->run.memory)
                          : 0.8 * static_cast<double>(available_memory()) / machine.ranks_per_node;
-    workload = workload_of(study, *deck, rates, static_cast<std::uint64_t>(machine.memory));
+    workload = workload_of(study, *deck, rates, static_cast<std::uint64_t>(machine.memory), ranks);
     auto forecast = plan::forecast(workload, machine);
     planned.push_back({std::move(machine), std::move(forecast)});
   }

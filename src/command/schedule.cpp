@@ -83,7 +83,7 @@ bool each_wave(Session& session, const PassCost& cost, std::span<const corpus::P
 
 bool is_long(const Session& session, const parallel::Communicator& team, const PassCost& cost,
              const Checkpoint& checkpoint) {
-  const auto pass = pass_of(cost, session.study, checkpoint, session.rates, 1);
+  const auto pass = pass_of(cost, session.study, checkpoint, session.rates, 1, session.world.size());
   return team.any(pass.seconds_with(team.size()) > session.deck.run.part_after);
 }
 
@@ -129,7 +129,7 @@ void each_checkpoint(
     if (fresh)
       waves->second =
           count_waves(WaveLimits::of(session), of, session.rates, text_of(study, checkpoint).packs);
-    passes.push_back(pass_of(of, study, checkpoint, session.rates, waves->second));
+    passes.push_back(pass_of(of, study, checkpoint, session.rates, waves->second, session.world.size()));
   }
   if (todo.empty()) return;
   const auto schedule = plan::make_teams(passes, session.nodes);

@@ -25,8 +25,9 @@ constexpr double rungs = 3;
 
 class Counter {
  public:
-  Counter(const Study& study, const deck::Deck& deck, const plan::Rates& rates, std::uint64_t memory)
-      : study_(study), deck_(deck), rates_(rates), memory_(memory) {
+  Counter(const Study& study, const deck::Deck& deck, const plan::Rates& rates, std::uint64_t memory,
+          int ranks)
+      : study_(study), deck_(deck), rates_(rates), memory_(memory), ranks_(ranks) {
     const auto count = [&](corpus::Part part) { return static_cast<double>(study.probes.of(part).size()); };
     all_ = static_cast<double>(study.probes.all.size());
     fit_ = count(corpus::Part::fit);
@@ -63,6 +64,13 @@ class Counter {
     return rows * width(site) * sizeof(float);
   }
 
+  /// Of a text, on average.
+  [[nodiscard]] double letters() const {
+    double sum = 0;
+    for (const auto& probe : study_.probes.all) sum += static_cast<double>(probe.text.size());
+    return sum / std::max(1.0, all_);
+  }
+
   /// Every byte of every checkpoint is hashed.
   [[nodiscard]] Stage audit() const {
     Stage stage{"audit", Sharing::whole, {{}}};
@@ -95,7 +103,7 @@ class Counter {
           {.flops = of.flops_per_token * tokens_of(packs),
            .width = of.width,
            .bytes_read = drawn ? 0 : of.bytes_read * static_cast<double>(waves->second)});
-      stage.passes.push_back(pass_of(of, study_, checkpoint, rates_, waves->second));
+      stage.passes.push_back(pass_of(of, study_, checkpoint, rates_, waves->second, ranks_));
     }
     return stage;
   }
@@ -134,7 +142,7 @@ class Counter {
       // For each latent a kernel classifier of the probes that fire it and as many as 256 that do not.
       const auto latents = static_cast<double>(sae_options(deck_, dictionary).latents);
       const double samples = std::min(fit_, std::min(256.0, fit_ / latents) + 256);
-      stage.rounds.push_back({{.units = latents * samples * samples * samples,
+      stage.rounds.push_back({{.units = latents * samples * samples * letters(),
                                .bytes_read = rows_bytes(dictionary.site, all_)}});
     }
     return stage;
@@ -176,16 +184,17 @@ class Counter {
     return stage;
   }
 
-  /// A probe at a point is looked at in every resample and under every permutation.
+  /// A probe at a point is ranked for each subject in every resample and under every permutation, on every rung
+  /// and for the linear probe.
   [[nodiscard]] Stage track() const {
     Stage stage{"track", Sharing::whole, {}};
     const double draws = static_cast<double>(deck_.track.bootstrap + deck_.track.permutations) + 1;
-    const double sets = 1 + static_cast<double>(deck_.controls.random_latents) / draws;
+    const auto subjects = static_cast<double>(study_.probes.subjects.size());
     for (const auto& trail : study_.trails) {
       auto& round = stage.rounds.emplace_back();
+      const double rankings = (trail.maps ? rungs : 1) + (trail.with_linear_probe ? 1 : 0);
       for (const auto& [dictionary, site] : trail.readings) {
-        const double on = trail.maps ? rungs : 1;
-        round.push_back({.units = judge_ * draws * on * sets, .bytes_read = rows_bytes(site, all_)});
+        round.push_back({.units = judge_ * draws * subjects * rankings, .bytes_read = rows_bytes(site, all_)});
         stage.memory = std::max(stage.memory, 4 * (fit_ + judge_) * (draws + 3 * width(site)));
       }
     }
@@ -220,7 +229,8 @@ class Counter {
         bytes += sizeof(float) * width(site) * (width(site) + width(maps.home));
       round.push_back({.bytes_written = bytes, .files = 1});
     }
-    round.push_back({.files = 1});
+    // emergence.h5 has some hundred datasets for each trail.
+    round.push_back({.files = 1 + 2 * static_cast<double>(study_.trails.size())});
     return stage;
   }
 
@@ -228,14 +238,15 @@ class Counter {
   const deck::Deck& deck_;
   const plan::Rates& rates_;
   std::uint64_t memory_;
+  int ranks_;
   double all_, fit_, verify_, judge_;
 };
 
 }  // namespace
 
 plan::Workload workload_of(const Study& study, const deck::Deck& deck, const plan::Rates& rates,
-                           std::uint64_t memory) {
-  return Counter(study, deck, rates, memory).count();
+                           std::uint64_t memory, int ranks) {
+  return Counter(study, deck, rates, memory, ranks).count();
 }
 
 }  // namespace incipit::command

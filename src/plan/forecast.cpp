@@ -33,64 +33,54 @@ double sum(const Times& times) {
   return times.computing + times.reading + times.writing + times.making;
 }
 
-/// One team on its way through its passes.
-struct Runner {
-  double computing = 0;  ///< seconds of the pass at hand, with all its ranks, and the writing behind it
-  double bytes = 0;      ///< that the pass at hand reads, all ranks together
-  double most = 0;       ///< bytes/s that its ranks can read
-  double left = 0;       ///< of the pass at hand, 1 to 0
-  double speed = 0;      ///< passes per second
-  std::size_t next = 0;  ///< of its work
-  double done = 0;       ///< when it has nothing left
+/// Something that moves bytes while or before it computes.
+struct Leg {
+  double computing = 0;  ///< seconds
+  double bytes = 0;      ///< between the file system and whoever does it
+  double most = 0;       ///< bytes/s that he can take
+};
 
-  /// Bytes per second that it would read if nobody else did.
-  [[nodiscard]] double demand() const {
-    if (bytes <= 0) return 0;
-    return computing > 0 ? std::min(most, bytes / computing) : most;
-  }
-  void run_with(double bandwidth) {
-    const double by_reading = bytes > 0 ? bandwidth / bytes : std::numeric_limits<double>::infinity();
-    const double by_computing = computing > 0 ? 1 / computing : std::numeric_limits<double>::infinity();
-    speed = std::min(by_reading, by_computing);
+/// One rank or team on its way through its legs.
+struct Runner {
+  std::vector<Leg> legs;
+  std::size_t next = 0;  ///< of the legs
+  double left = 0;       ///< of the leg at hand, 1 to 0
+  double speed = 0;      ///< legs per second
+  double done = 0;       ///< when the last leg is over
+
+  [[nodiscard]] const Leg& leg() const { return legs[next - 1]; }
+  void begin_next(double now) {
+    done = now;
+    left = next < legs.size() ? 1 : 0;
+    ++next;
   }
 };
 
-/// Everybody gets what he asks for, but no more than an equal part of what the modest leave.
-void share_bandwidth(std::vector<Runner*>& running, double all) {
-  std::ranges::sort(running, {}, &Runner::demand);
-  double left = all;
-  for (std::size_t i = 0; i < running.size(); ++i) {
-    const double part = std::min(running[i]->demand(), left / static_cast<double>(running.size() - i));
-    running[i]->run_with(part);
-    left -= part;
-  }
-}
-
-class Passes {
+/// All of them at once, on one file system: everybody gets what he asks for, but no more than an equal part
+/// of what the modest leave.
+class Race {
  public:
-  Passes(const Stage& stage, const Machine& machine, const Teams& teams)
-      : stage_(stage), rates_(machine.rates), teams_(teams), runners_(teams.work.size()) {
-    for (std::size_t t = 0; t < teams.work.size(); ++t) ranks_.push_back(teams.ranks_of(t));
+  /// `beside`: whether computing goes on while bytes move, or begins behind.
+  Race(const std::vector<std::vector<Leg>>& legs, bool beside, double bandwidth)
+      : beside_(beside), bandwidth_(bandwidth) {
+    for (const auto& own : legs) runners_.push_back({.legs = own});
   }
 
-  /// Seconds until each team is done.
+  /// Seconds until each is done.
   std::vector<double> run() {
-    for (std::size_t t = 0; t < runners_.size(); ++t) begin_next(t, 0);
+    for (Runner& runner : runners_) runner.begin_next(0);
     for (double now = 0;;) {
       std::vector<Runner*> running;
       for (Runner& runner : runners_)
         if (runner.left > 0) running.push_back(&runner);
       if (running.empty()) break;
-      share_bandwidth(running, rates_.read_all);
+      share_bandwidth(running);
       double step = std::numeric_limits<double>::infinity();
       for (const Runner* runner : running) step = std::min(step, runner->left / runner->speed);
       now += step;
-      for (std::size_t t = 0; t < runners_.size(); ++t) {
-        Runner& runner = runners_[t];
-        if (runner.left <= 0) continue;
-        runner.left -= step * runner.speed;
-        if (runner.left > 1e-9) continue;
-        begin_next(t, now);
+      for (Runner* runner : running) {
+        runner->left -= step * runner->speed;
+        if (!(runner->left > 1e-9)) runner->begin_next(now);
       }
     }
     std::vector<double> done;
@@ -99,25 +89,33 @@ class Passes {
   }
 
  private:
-  void begin_next(std::size_t t, double now) {
-    Runner& runner = runners_[t];
-    runner.left = 0;
-    runner.done = now;
-    if (runner.next == teams_.work[t].size()) return;
-    const std::size_t p = teams_.work[t][runner.next++];
-    const Task& task = stage_.rounds.front()[p];
-    const Times times = times_of(task, stage_.phase, rates_, 1);
-    const double ranks = std::min(ranks_[t], stage_.passes[p].most_ranks);
-    runner.computing = times.computing / ranks + times.writing + times.making;
-    runner.bytes = task.bytes_read * ranks;  // every rank of a team needs all the weights
-    runner.most = rates_.read * ranks;
-    runner.left = 1;
+  /// Legs per second at so many bytes per second.
+  [[nodiscard]] double speed_with(const Leg& leg, double bandwidth) const {
+    const double moving = leg.bytes > 0 ? leg.bytes / bandwidth : 0;
+    const double seconds = beside_ ? std::max(moving, leg.computing) : moving + leg.computing;
+    return seconds > 0 ? 1 / seconds : std::numeric_limits<double>::infinity();
+  }
+  /// Bytes per second that it would move if nobody else did.
+  [[nodiscard]] double demand(const Leg& leg) const {
+    return leg.bytes > 0 ? leg.bytes * speed_with(leg, leg.most) : 0;
   }
 
-  const Stage& stage_;
-  const Rates& rates_;
-  const Teams& teams_;
-  std::vector<int> ranks_;
+  void share_bandwidth(std::vector<Runner*>& running) const {
+    std::ranges::sort(running, {}, [&](const Runner* runner) { return demand(runner->leg()); });
+    double left = bandwidth_;
+    for (std::size_t i = 0; i < running.size(); ++i) {
+      const Leg& leg = running[i]->leg();
+      const double part = left / static_cast<double>(running.size() - i);
+      const double moved = std::min(demand(leg), part);
+      // Who asks for less than his part moves at his own pace.
+      running[i]->speed =
+          moved < part ? speed_with(leg, leg.most) : speed_with(leg, std::min(part, leg.most));
+      left -= moved;
+    }
+  }
+
+  bool beside_;
+  double bandwidth_;
   std::vector<Runner> runners_;
 };
 
@@ -127,48 +125,76 @@ void add(Phase& phase, const Times& times, double ranks) {
   phase.writing += times.writing / ranks + times.making;
 }
 
+/// Every rank of a team needs all the weights, once at least.
+double bytes_of_team(const Task& task, const Pass& pass, int ranks) {
+  return task.bytes_read / pass.waves * std::max<double>(pass.waves, ranks);
+}
+
 Phase forecast_passes(const Stage& stage, const Machine& machine, const Teams& teams) {
   Phase phase{.name = stage.phase};
-  const auto done = Passes(stage, machine, teams).run();
+  std::vector<std::vector<Leg>> legs(teams.work.size());
+  for (std::size_t t = 0; t < legs.size(); ++t) {
+    const int ranks = teams.ranks_of(t);
+    for (const auto p : teams.work[t]) {
+      const Task& task = stage.rounds.front()[p];
+      const Times times = times_of(task, stage.phase, machine.rates, 1);
+      const int dividing = std::min(ranks, std::max(1, stage.passes[p].most_ranks));
+      legs[t].push_back({.computing = times.computing / dividing + times.writing + times.making,
+                         .bytes = bytes_of_team(task, stage.passes[p], ranks),
+                         .most = machine.rates.read * ranks});
+    }
+  }
+  const auto done = Race(legs, true, machine.rates.read_all).run();
   for (std::size_t t = 0; t < done.size(); ++t) {
     const int ranks = teams.ranks_of(t);
     phase.mean += done[t] * ranks / machine.ranks;
     phase.slowest = std::max(phase.slowest, done[t]);
     for (const auto p : teams.work[t]) {
       Times times = times_of(stage.rounds.front()[p], stage.phase, machine.rates, 1);
-      times.reading *= ranks;
+      const double bytes = bytes_of_team(stage.rounds.front()[p], stage.passes[p], ranks);
+      times.reading = bytes / std::min(machine.rates.read, machine.rates.read_all);
       add(phase, times, machine.ranks);
-      phase.bytes_read += stage.rounds.front()[p].bytes_read * ranks;
+      phase.bytes_read += bytes;
       phase.bytes_written += stage.rounds.front()[p].bytes_written;
     }
   }
   return phase;
 }
 
+/// Seconds of each rank where a task is one rank's.
+std::vector<double> dealt(const Stage& stage, const std::vector<Task>& round, const Machine& machine) {
+  const Rates& rates = machine.rates;
+  std::vector<double> costs;
+  for (const Task& task : round) costs.push_back(seconds_alone(task, stage.phase, rates));
+  const auto owner = parallel::assign_longest_first(costs, machine.ranks);
+  std::vector<std::vector<Leg>> legs(static_cast<std::size_t>(machine.ranks));
+  for (std::size_t i = 0; i < round.size(); ++i) {
+    const Times times = times_of(round[i], stage.phase, rates, 1);
+    // What is written takes as much of the file system as reading that takes as long.
+    const double written = round[i].bytes_written * rates.read_all / rates.write_all;
+    legs[static_cast<std::size_t>(owner[i])].push_back(
+        {.computing = times.computing + times.making,
+         .bytes = round[i].bytes_read + written,
+         .most = round[i].bytes_read > 0 ? std::min(rates.read, rates.read_all) : rates.read_all});
+  }
+  return Race(legs, false, rates.read_all).run();
+}
+
 /// Seconds of each rank in one round.
 std::vector<double> round_times(const Stage& stage, const std::vector<Task>& round, const Machine& machine,
                                 Phase& phase) {
   const int ranks = machine.ranks;
-  std::vector<double> busy(static_cast<std::size_t>(ranks), 0);
-  std::vector<double> costs;
-  double making = 0;
   const bool one_each = stage.sharing == Sharing::whole;
-  const int sharers = one_each ? std::clamp(static_cast<int>(round.size()), 1, ranks) : ranks;
+  double making = 0, all = 0;
   for (const Task& task : round) {
-    const Times times = times_of(task, stage.phase, machine.rates, sharers);
+    const Times times = times_of(task, stage.phase, machine.rates, one_each ? 1 : ranks);
     add(phase, times, stage.sharing == Sharing::replicated ? 1 : ranks);
-    costs.push_back(sum(times));
+    all += sum(times);
     making += times.making;
   }
-  if (one_each) {
-    const auto owner = parallel::assign_longest_first(costs, ranks);
-    for (std::size_t i = 0; i < costs.size(); ++i) busy[static_cast<std::size_t>(owner[i])] += costs[i];
-    return busy;
-  }
-  double each = std::accumulate(costs.begin(), costs.end(), 0.0);
-  if (stage.sharing == Sharing::divided) each = making + (each - making) / ranks;
-  std::ranges::fill(busy, each);
-  return busy;
+  if (one_each) return dealt(stage, round, machine);
+  const double each = stage.sharing == Sharing::divided ? making + (all - making) / ranks : all;
+  return std::vector<double>(static_cast<std::size_t>(ranks), each);
 }
 
 Phase forecast_rounds(const Stage& stage, const Machine& machine) {
@@ -248,6 +274,8 @@ Forecast forecast(const Workload& workload, const Machine& machine) {
       phase = forecast_rounds(stage, machine);
     }
     phase.memory = stage.memory;
+    // All ranks share the file system, whatever one of them could read alone.
+    phase.reading = std::max(phase.reading, phase.bytes_read / machine.rates.read_all);
     result.seconds += phase.slowest;
     result.waiting += phase.slowest - phase.mean;
     result.bytes_read += phase.bytes_read;

@@ -66,7 +66,8 @@ class Dealer {
   std::vector<double> costs_;
 };
 
-/// As many teams as there can be, unless fewer and larger ones are done earlier by more than a hundredth.
+/// As many teams as there can be, unless fewer and larger ones are done a tenth earlier: ranks of a team wait
+/// for each other.
 Deal best_deal(std::span<const Pass> passes, int ranks) {
   const Dealer dealer(passes, ranks);
   int teams = std::clamp(static_cast<int>(passes.size()), 1, ranks);
@@ -74,7 +75,7 @@ Deal best_deal(std::span<const Pass> passes, int ranks) {
   while (teams > 1) {
     teams = teams * 4 / 5;
     Deal fewer = dealer.deal(teams);
-    if (fewer.slowest < 0.99 * best.slowest) best = std::move(fewer);
+    if (fewer.slowest < 0.9 * best.slowest) best = std::move(fewer);
   }
   return best;
 }
@@ -82,7 +83,8 @@ Deal best_deal(std::span<const Pass> passes, int ranks) {
 }  // namespace
 
 double Pass::seconds_with(int ranks) const {
-  return std::max(computing / std::clamp(ranks, 1, std::max(1, most_ranks)), reading);
+  const int dividing = std::clamp(ranks, 1, std::max(1, most_ranks));
+  return std::max(computing / dividing, reading * std::max(1.0, waves / dividing));
 }
 
 int Teams::ranks_of(std::size_t team_wanted) const {

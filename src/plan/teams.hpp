@@ -10,9 +10,11 @@ namespace incipit::plan {
 /// A pass over a checkpoint, as far as it matters who does it.
 struct Pass {
   double computing = 0;  ///< seconds of one rank; ranks of a team divide it
-  double reading = 0;    ///< seconds of any rank, beside computing: each needs all the weights
+  double reading = 0;    ///< seconds of any rank, beside computing, each time that the weights stream past it
   bool first = false;    ///< something waits for it: it goes before all others
   int most_ranks = 1;    ///< that can share it: its packs
+  double waves =
+      1;  ///< times that the weights stream past one rank; ranks of a team divide them, to one each
 
   [[nodiscard]] double seconds_with(int ranks) const;
 };

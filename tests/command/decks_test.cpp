@@ -34,6 +34,15 @@ class PythiaDecks : public test::FolderTest {
   }
 };
 
+TEST_F(PythiaDecks, AllTakesTheTimeOfEachAndTheScale) {
+  const Study all = study("pythia-all");
+  EXPECT_EQ(all.checkpoints.size(), 154u + 9u);  // all that lie in this cache
+  ASSERT_EQ(all.anchors.size(), 10u);
+  EXPECT_EQ(all.anchors.front().curves.size(), 2u);
+  EXPECT_EQ(all.anchors.front().curves.front().points.size(), 154u);
+  EXPECT_EQ(all.anchors.front().curves.back().points.size(), 10u);
+}
+
 TEST_F(PythiaDecks, TimeTakes25StepsOf154) {
   const Study few = study("pythia-time");
   EXPECT_EQ(few.checkpoints.size(), 25u);

@@ -68,6 +68,14 @@ TEST(Forecast, ATeamDividesComputingAndReadsForEachRank) {
   EXPECT_DOUBLE_EQ(result.bytes_read, 4 * 0.5e9);
 }
 
+TEST(Forecast, ATeamDividesTheWavesOfAPass) {
+  Stage stage = equal_passes(1, 8, 6);  // six waves of 1 GB
+  stage.passes.front() = {.computing = 8, .reading = 1, .most_ranks = 100, .waves = 6};
+  EXPECT_DOUBLE_EQ(forecast({stage}, machine_of(2)).bytes_read, 6e9);
+  EXPECT_NEAR(forecast({stage}, machine_of(2)).seconds, 4, 1e-9);
+  EXPECT_DOUBLE_EQ(forecast({stage}, machine_of(8)).bytes_read, 8e9);
+}
+
 TEST(Forecast, WholeTasksAreDealtLongestFirst) {
   Stage stage{"track", Sharing::whole, {{{.units = 30}, {.units = 20}, {.units = 10}}, {{.units = 10}}}};
   const auto result = forecast({stage}, machine_of(2));
