@@ -36,7 +36,7 @@ std::vector<TrailPart> trail_parts(const std::filesystem::path& folder) {
 
 }  // namespace
 
-KeptTrails::KeptTrails(const Session& session, const Unit& unit)
+KeptTrails::KeptTrails(Session& session, const Unit& unit)
     : session_(session),
       unit_(unit),
       folder_(parts_folder(session.deck.run.output, unit)),
@@ -87,6 +87,7 @@ void KeptTrails::trail_done(std::size_t trail, const Followed& found) {
 }
 
 void KeptTrails::keep() {
+  const auto timer = session_.timing.phase("keep");
   pace_.keep([&] {
     for (const auto& [trail, packed] : waiting_) write(trail, packed);
     waiting_.clear();

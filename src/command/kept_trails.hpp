@@ -24,7 +24,7 @@ struct Followed {
 class KeptTrails {
  public:
   /// Collective.
-  KeptTrails(const Session& session, const Unit& unit);
+  KeptTrails(Session& session, const Unit& unit);
 
   /// Rank 0 takes up what earlier jobs have left of a trail. Returns for each point whether it is there.
   /// Collective.
@@ -45,7 +45,7 @@ class KeptTrails {
   void read(const std::filesystem::path& path, Followed& found) const;
   void write(std::size_t trail, const Packed& packed);
 
-  const Session& session_;
+  Session& session_;
   const Unit& unit_;
   std::filesystem::path folder_;
   std::int64_t start_ = 0;

@@ -122,7 +122,7 @@ def disturbed(family, output, at, error, times, rank=None, ranks=2, count=None):
     if count is not None:
         env["INCIPIT_FAULT_COUNT"] = str(count)
     # The launcher writes nothing there, so the library does no harm in it.
-    return incipit("run", family.deck, f"--run.output={output}", ranks=ranks, env=env, timeout=60)
+    return incipit("run", family.deck, f"--run.output={output}", ranks=ranks, env=env, timeout=150)
 
 
 def calls_of(reference, tmp_path):

@@ -128,7 +128,7 @@ def disturbed_until_done(reference, output, dice, tally):
     story, orphans = [], []
     for _ in range(dice.choice([1, 1, 2, 3])):
         ranks, kind = dice.randint(1, 4), dice.choice(["rank", "all", "launcher", "stop"])
-        after = dice.uniform(0.1, 1.1 * usual)
+        after = dice.uniform(0.1, 0.8 * usual)
         job = Disturbance(words, ranks, kind, after, dice)
         orphans += job.ranks
         code = job.end()
