@@ -168,11 +168,13 @@ class Slurm:
         return Job(values["JobState"], values["Reason"], values["ExitCode"], int(values["Restarts"]))
 
     def wait(self, number, seconds=120):
-        """Until a job is over. Slurm lets a job that is put back wait for two minutes, which is cut short here."""
+        """Until a job is over. Slurm lets a job that is put back wait for two minutes, since its nodes refuse it within the
+        second in which it ended there; that is cut short to two seconds."""
         end = time.monotonic() + seconds
         while not (job := self.job(number)).over:
             assert time.monotonic() < end, (number, job.state, job.reason)
             if job.state == "PENDING" and job.reason == "BeginTime":
+                time.sleep(2)
                 self.try_command("scontrol", "update", f"JobId={number}", "StartTime=now")
             time.sleep(0.2)
         return job
