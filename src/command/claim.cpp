@@ -10,6 +10,7 @@
 
 #include "error.hpp"
 #include "parallel/agree.hpp"
+#include "parallel/watchdog.hpp"
 #include "store/files.hpp"
 
 namespace incipit::command {
@@ -52,6 +53,7 @@ std::optional<store::FileLock> take(Session& session, const Unit& unit) {
     }
     if (const auto holder = store::FileLock::holder(unit.path); holder && !std::exchange(told, true))
       tell_of_waiting(session, unit, *holder);
+    parallel::sign_of_life();  // another job may take hours for it
     std::this_thread::sleep_for(nap);
   }
   return std::nullopt;

@@ -184,8 +184,9 @@ class Counter {
     return stage;
   }
 
-  /// A probe at a point is ranked for each subject in every resample and under every permutation, on every rung
-  /// and for the linear probe.
+  /// A probe at a point is ranked for each subject in every resample and under every permutation, on every
+  /// rung and for the linear probe, which is fitted to several parts of the fit rows (in fp64, which counts
+  /// twice).
   [[nodiscard]] Stage track() const {
     Stage stage{"track", Sharing::whole, {}};
     const double draws = static_cast<double>(deck_.track.bootstrap + deck_.track.permutations) + 1;
@@ -194,7 +195,8 @@ class Counter {
       auto& round = stage.rounds.emplace_back();
       const double rankings = (trail.maps ? rungs : 1) + (trail.with_linear_probe ? 1 : 0);
       for (const auto& [dictionary, site] : trail.readings) {
-        round.push_back({.units = judge_ * draws * subjects * rankings, .bytes_read = rows_bytes(site, all_)});
+        round.push_back(
+            {.units = judge_ * draws * subjects * rankings, .bytes_read = rows_bytes(site, all_)});
         stage.memory = std::max(stage.memory, 4 * (fit_ + judge_) * (draws + 3 * width(site)));
       }
     }

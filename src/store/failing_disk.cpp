@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "error.hpp"
+#include "parallel/watchdog.hpp"
 
 namespace incipit::store {
 namespace {
@@ -32,6 +33,7 @@ Clock& the_clock() {
                "incipit: error: cannot write %s: %s; the ranks wait for each other in the call that failed\n",
                path.c_str(), failure.c_str());
   std::fflush(nullptr);
+  parallel::announce_end(static_cast<int>(Exit::io));
   _exit(static_cast<int>(Exit::io));
 }
 
