@@ -23,6 +23,8 @@ int core_of(int cpu) {
   return siblings >> first ? first : cpu;
 }
 
+}  // namespace
+
 std::set<int> cores_of_this_rank() {
   // Sized for the largest machines Linux runs on, beyond the 1024 CPUs of a plain cpu_set_t.
   constexpr int most_cpus = 8192;
@@ -36,8 +38,6 @@ std::set<int> cores_of_this_rank() {
   }
   return cores;
 }
-
-}  // namespace
 
 Communicator on_this_node(const Communicator& comm) {
   MPI_Comm node = MPI_COMM_NULL;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <set>
+
 #include "parallel/communicator.hpp"
 
 namespace incipit::parallel {
@@ -14,6 +16,9 @@ struct NodeShare {
 
 /// Collective.
 [[nodiscard]] NodeShare node_share(const Communicator& comm);
+
+/// The physical cores this rank may run on, each by its first hardware thread.
+[[nodiscard]] std::set<int> cores_of_this_rank();
 
 /// Threads for this rank: the physical cores of its affinity mask, each shared out evenly over the ranks of
 /// the node that may run on it; at least 1. Collective.
