@@ -17,7 +17,6 @@ namespace {
 
 using console::human_bytes;
 using Kind = Finding::Kind;
-using Findings = std::vector<Finding>;
 
 constexpr std::uint64_t mebi = 1 << 20;
 constexpr std::uint64_t gibi = 1 << 30;
@@ -104,8 +103,8 @@ Finding judge_devices(const std::vector<RankFacts>& ranks, bool wanted) {
   return {Kind::ok, "CUDA devices", fmt::format("{} to {} seen by each rank", fewest.cuda_devices, most)};
 }
 
-Findings judge_limits(const std::vector<RankFacts>& ranks) {
-  Findings findings;
+std::vector<Finding> judge_limits(const std::vector<RankFacts>& ranks) {
+  std::vector<Finding> findings;
   const auto& files = least(ranks, &RankFacts::open_files);
   const auto open = fmt::format(
       "{} on {}", bytes_text(files.open_files) == "no limit" ? "no limit" : std::to_string(files.open_files),
@@ -144,16 +143,17 @@ Findings judge_limits(const std::vector<RankFacts>& ranks) {
   return findings;
 }
 
-Findings judge_memory(const std::vector<RankFacts>& ranks) {
+std::vector<Finding> judge_memory(const std::vector<RankFacts>& ranks) {
   const auto share = [](const RankFacts& rank) {
     return rank.memory / static_cast<unsigned>(rank.ranks_of_node);
   };
   const auto& poorest = least(ranks, share);
   const auto found = fmt::format("{} for each rank of {}", bytes_text(share(poorest)),
                                  static_cast<const char*>(poorest.host));
-  Findings findings{share(poorest) < gibi ? Finding{Kind::warning, "memory", found,
-                                                    "fewer ranks per node, each with more threads"}
-                                          : Finding{Kind::ok, "memory", found}};
+  std::vector<Finding> findings{
+      share(poorest) < gibi
+          ? Finding{Kind::warning, "memory", found, "fewer ranks per node, each with more threads"}
+          : Finding{Kind::ok, "memory", found}};
   const auto& narrow = least(ranks, &RankFacts::shared_memory);
   const auto room =
       fmt::format("{} free on {}", bytes_text(narrow.shared_memory), static_cast<const char*>(narrow.host));
@@ -185,14 +185,16 @@ std::array<int, 3> open_mpi(const std::string& text) {
 }
 
 std::string first_part(const std::string& text) {
-  return text.substr(0, text.find_first_of(",\n"));
+  auto part = text.substr(0, text.find_first_of(",\n"));
+  std::ranges::replace(part, '\t', ' ');
+  return part;
 }
 
 }  // namespace
 
 std::vector<Finding> judge_ranks(const std::vector<RankFacts>& ranks, bool cuda_wanted) {
-  Findings findings{judge_hosts(ranks), judge_cores(ranks), judge_binding(ranks),
-                    judge_devices(ranks, cuda_wanted)};
+  std::vector<Finding> findings{judge_hosts(ranks), judge_cores(ranks), judge_binding(ranks),
+                                judge_devices(ranks, cuda_wanted)};
   for (auto&& part : {judge_limits(ranks), judge_memory(ranks)})
     findings.insert(findings.end(), part.begin(), part.end());
   findings.push_back(judge_clocks(ranks));
@@ -201,7 +203,7 @@ std::vector<Finding> judge_ranks(const std::vector<RankFacts>& ranks, bool cuda_
 
 std::vector<Finding> judge_libraries(const Libraries& libraries) {
   const auto version = open_mpi(libraries.mpi);
-  Findings findings{{Kind::ok, "MPI", first_part(libraries.mpi) + ", " + libraries.thread_level}};
+  std::vector<Finding> findings{{Kind::ok, "MPI", first_part(libraries.mpi) + ", " + libraries.thread_level}};
   if (version[0] == 4 && libraries.io == "ROMIO") {
     findings.push_back(
         {Kind::warning, "MPI-IO", "ROMIO, in Open MPI 4",
@@ -227,7 +229,7 @@ std::vector<Finding> judge_libraries(const Libraries& libraries) {
 std::vector<Finding> judge_file_system(const FileSystem& system, std::size_t hosts) {
   const auto& type = system.type;
   const bool unlocked = system.locking == "FALSE" || system.locking == "0" || system.locking == "BEST_EFFORT";
-  Findings findings;
+  std::vector<Finding> findings;
   if (hosts > 1 &&
       (type == "tmpfs" || type == "overlay" || type == "ext4" || type == "xfs" || type == "btrfs")) {
     findings.push_back({Kind::failure, "file system", fmt::format("{}, on {} nodes", type, hosts),
@@ -293,7 +295,7 @@ std::string io_component(const std::string& mpi, const std::string& setting, con
 
 std::vector<Finding> judge_hints(const std::vector<std::string>& given, const std::vector<std::string>& taken,
                                  const std::string& component) {
-  Findings findings;
+  std::vector<Finding> findings;
   for (std::size_t i = 0; i < given.size(); ++i) {
     const auto value = given[i].substr(given[i].find('=') + 1);
     std::string wrong;

@@ -221,8 +221,8 @@ void doctor(const parallel::Communicator& world, const std::vector<std::string>&
       auto study = resolve(*visit.deck, Scope::curves);
       plan_trails(study, *visit.deck);
       const auto room = room_of(*visit.deck, study);
-      add({judge_room(room.activations + room.rest, room.activations, bytes_below(visit.folder), system.free,
-                      options.keep_activations)});
+      add({judge_room(room.activations + room.rest, room.activations, bytes_below(visit.deck->run.output),
+                      system.free, options.keep_activations)});
     });
   }
   std::error_code none;

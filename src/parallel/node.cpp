@@ -45,7 +45,7 @@ Communicator on_this_node(const Communicator& comm) {
             "MPI_Comm_split_type");
   int first = comm.rank();
   const int status = MPI_Bcast(&first, 1, MPI_INT, 0, node);
-  MPI_Comm_free(&node);
+  check_mpi(MPI_Comm_free(&node), "MPI_Comm_free");
   check_mpi(status, "MPI_Bcast");
   return comm.split(first, 0);
 }
