@@ -115,14 +115,18 @@ class SmallRun {
   void add_to(plan::Rates& rates) const {
     double files = 0;
     std::map<std::string, double> units;
+    auto seconds = seconds_;  // less those of matrix products, whose rate is known
     for (const auto& stage : workload_) {
       const bool all = stage.sharing == plan::Sharing::replicated;
       units[stage.phase] += stage.total().units * (all ? ranks_ : 1);
+      for (const auto& round : stage.rounds)
+        for (const auto& task : round)
+          if (task.flops > 0) seconds[stage.phase] -= task.flops / rates.forward.at(task.width);
       // A file that is made together is waited for by all.
       files += stage.total().files * (stage.sharing == plan::Sharing::divided ? ranks_ : 1);
     }
     for (const auto& [phase, count] : units)
-      if (const auto took = seconds_.find(phase); count > 0 && took != seconds_.end() && took->second > 0)
+      if (const auto took = seconds.find(phase); count > 0 && took != seconds.end() && took->second > 0)
         rates.units[phase] = count / took->second;
     if (const auto took = seconds_.find("write"); took != seconds_.end()) rates.file = took->second / files;
   }

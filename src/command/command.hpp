@@ -38,6 +38,10 @@ void audit(const parallel::Communicator& world, const std::vector<std::string>& 
 /// what docs/schema.md says, or all that it says of one latent.
 void inspect(const parallel::Communicator& world, const std::vector<std::string>& words);
 
+/// `incipit doctor [DECK] [--folder=DIR]`: what the machine, the libraries and a folder will do to a run.
+/// Error machine or io when something fails that a run needs.
+void doctor(const parallel::Communicator& world, const std::vector<std::string>& words);
+
 /// `incipit phantom --out=FOLDER`: a family of checkpoints whose concepts were planted, and the truth.
 void phantom(const parallel::Communicator& world, const std::vector<std::string>& words);
 

@@ -5,6 +5,7 @@
 
 #include "command/command.hpp"
 #include "command/deck_command.hpp"
+#include "command/machine.hpp"
 #include "command/stages.hpp"
 #include "deck/deck.hpp"
 #include "device/cuda.hpp"
@@ -60,6 +61,8 @@ const std::vector<Subcommand>& subcommands() {
        phantom},
       {"sheet", "EMERGENCE.h5 [--latents=30]: a blinded sheet on which people judge labels", sheet},
       {"agree", "KEY.h5 FILLED.csv ...: how far people and the teacher agree", agree},
+      {"doctor", "[DECK] [--folder=DIR]: what this machine and this folder will do to a run, with advice",
+       doctor},
       {"inspect", "FILE [--validate | --latent time:37]: what is in a file of results, or known of a latent",
        inspect},
   };
@@ -81,7 +84,8 @@ std::string usage() {
 }
 
 std::string version_text() {
-  auto text = fmt::format("incipit {} ({})\n", program_version, commit);
+  auto text =
+      fmt::format("incipit {} ({})\n{}; {}\n", program_version, commit, library_versions(), thread_level());
   for (const auto& line : device::describe_cuda()) text += line + "\n";
   return text;
 }

@@ -9,6 +9,8 @@
 #include <limits>
 #include <optional>
 
+#include "parallel/communicator.hpp"
+
 namespace incipit::command {
 namespace {
 
@@ -42,12 +44,27 @@ std::uint64_t peak_memory() {
 std::string library_versions() {
   char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
   int length = 0;
-  MPI_Get_library_version(mpi, &length);
+  parallel::check_mpi(MPI_Get_library_version(mpi, &length), "MPI_Get_library_version");
   std::string text(mpi, static_cast<std::size_t>(length));
   if (const auto comma = text.find(','); comma != std::string::npos) text.resize(comma);
   unsigned major = 0, minor = 0, release = 0;
   H5get_libversion(&major, &minor, &release);
   return fmt::format("{}; HDF5 {}.{}.{}", text, major, minor, release);
+}
+
+std::string thread_level() {
+  int level = MPI_THREAD_SINGLE;
+  parallel::check_mpi(MPI_Query_thread(&level), "MPI_Query_thread");
+  switch (level) {
+    case MPI_THREAD_FUNNELED:
+      return "MPI_THREAD_FUNNELED";
+    case MPI_THREAD_SERIALIZED:
+      return "MPI_THREAD_SERIALIZED";
+    case MPI_THREAD_MULTIPLE:
+      return "MPI_THREAD_MULTIPLE";
+    default:
+      return "MPI_THREAD_SINGLE";
+  }
 }
 
 }  // namespace incipit::command

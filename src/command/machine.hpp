@@ -15,4 +15,7 @@ std::uint64_t peak_memory();
 /// Versions of the MPI and HDF5 libraries in use.
 std::string library_versions();
 
+/// What MPI gives to a program with threads: "MPI_THREAD_FUNNELED" or more.
+std::string thread_level();
+
 }  // namespace incipit::command

@@ -20,6 +20,8 @@ using plan::Task;
 
 /// What a decomposition of a d×d matrix takes, in d³.
 constexpr double flops_of_svd = 25;
+/// What fitting a linear probe takes for each row, in d².
+constexpr double flops_of_linear_probe = 60;
 /// Rungs on which a point is read: raw, rescaled, aligned.
 constexpr double rungs = 3;
 
@@ -195,8 +197,11 @@ class Counter {
       auto& round = stage.rounds.emplace_back();
       const double rankings = (trail.maps ? rungs : 1) + (trail.with_linear_probe ? 1 : 0);
       for (const auto& [dictionary, site] : trail.readings) {
-        round.push_back(
-            {.units = judge_ * draws * subjects * rankings, .bytes_read = rows_bytes(site, all_)});
+        const double d = width(site);
+        round.push_back({.flops = trail.with_linear_probe ? flops_of_linear_probe * fit_ * d * d : 0,
+                         .width = d,
+                         .units = judge_ * draws * subjects * rankings,
+                         .bytes_read = rows_bytes(site, all_)});
         stage.memory = std::max(stage.memory, 4 * (fit_ + judge_) * (draws + 3 * width(site)));
       }
     }

@@ -23,6 +23,8 @@ int core_of(int cpu) {
   return siblings >> first ? first : cpu;
 }
 
+}  // namespace
+
 std::set<int> cores_of_this_rank() {
   // Sized for the largest machines Linux runs on, beyond the 1024 CPUs of a plain cpu_set_t.
   constexpr int most_cpus = 8192;
@@ -37,15 +39,13 @@ std::set<int> cores_of_this_rank() {
   return cores;
 }
 
-}  // namespace
-
 Communicator on_this_node(const Communicator& comm) {
   MPI_Comm node = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split_type(comm.handle(), MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
             "MPI_Comm_split_type");
   int first = comm.rank();
   const int status = MPI_Bcast(&first, 1, MPI_INT, 0, node);
-  MPI_Comm_free(&node);
+  check_mpi(MPI_Comm_free(&node), "MPI_Comm_free");
   check_mpi(status, "MPI_Bcast");
   return comm.split(first, 0);
 }

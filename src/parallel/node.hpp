@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "parallel/communicator.hpp"
@@ -19,6 +20,9 @@ struct NodeShare {
 
 /// The node of every rank, numbered in the order in which the ranks first stand on them. Collective.
 [[nodiscard]] std::vector<int> node_of_ranks(const Communicator& comm);
+
+/// The physical cores this rank may run on, each by its first hardware thread.
+[[nodiscard]] std::set<int> cores_of_this_rank();
 
 /// Threads for this rank: the physical cores of its affinity mask, each shared out evenly over the ranks of
 /// the node that may run on it; at least 1. Collective.

@@ -60,7 +60,8 @@ TEST_F(Load, EveryKeyReachesItsField) {
       "[track]\nbootstrap = 50\npermutations = 0\n"
       "[run]\noutput = out\ndevice = host\nprecision = fp32\npack_tokens = 100\nmemory = 2G\nthreads = "
       "3\nseed = 9\n"
-      "audit = ignore\nmax_time = 90s\npatience = 20m\nredo = yes\nkeep_activations = no\nmpi_hints = cb_nodes=4\n");
+      "audit = ignore\nmax_time = 90s\npatience = 20m\nredo = yes\nkeep_activations = no\nmpi_hints = "
+      "cb_nodes=4\n");
   EXPECT_EQ(deck.family.models, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(deck.family.steps, "log:25");
   EXPECT_EQ(deck.probes.format, "mmlu");
