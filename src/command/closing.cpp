@@ -9,44 +9,44 @@ namespace incipit::command {
 namespace {
 
 using console::Timing;
-using Row = Timing::Row;
+using PhaseRow = Timing::Row;
 
 /// Below this nobody saves anything.
 constexpr double short_run = 10;
 constexpr std::size_t most_suggestions = 2;
 
-const Row* find(const Timing::Summary& summary, const std::string& name) {
-  const auto found = std::ranges::find(summary.rows, name, &Row::name);
+const PhaseRow* find(const Timing::Summary& summary, const std::string& name) {
+  const auto found = std::ranges::find(summary.rows, name, &PhaseRow::name);
   return found == summary.rows.end() ? nullptr : &*found;
 }
 
 /// Of the time of all ranks.
 double share_of(const Timing::Summary& summary, double seconds_of_all) {
   double all = summary.waiting.total.seconds + summary.elsewhere.total.seconds;
-  for (const Row& row : summary.rows) all += row.total.seconds;
+  for (const PhaseRow& row : summary.rows) all += row.total.seconds;
   return all > 0 ? seconds_of_all / all : 0;
 }
 
 /// Waiting for weights, over all phases.
 double stalled(const Timing::Summary& summary) {
   double seconds = 0;
-  for (const Row& row : summary.rows) seconds += row.total.stalled;
+  for (const PhaseRow& row : summary.rows) seconds += row.total.stalled;
   return seconds;
 }
 
 double share_of_row(const Timing::Summary& summary, const char* name) {
-  const Row* row = find(summary, name);
+  const PhaseRow* row = find(summary, name);
   return row == nullptr ? 0 : row->share;
 }
 
-std::string percent(double share) {
+std::string percent_text(double share) {
   return fmt::format("{:.0f} %", 100 * share);
 }
 
 /// Computing waits for weights where more ranks of a node ask for them than it can deliver to.
 void suggest_about_reading(const Timing::Summary& summary, const RunFacts& facts,
                            std::vector<std::string>& all) {
-  const Row* forward = find(summary, "forward");
+  const PhaseRow* forward = find(summary, "forward");
   if (forward == nullptr || share_of(summary, stalled(summary)) < 0.1) return;
   const double idle = std::min(1.0, forward->total.stalled / std::max(1e-9, forward->total.seconds));
   const double rate = forward->total.bytes_read * 1e-9 / std::max(1e-9, forward->mean);
@@ -55,12 +55,12 @@ void suggest_about_reading(const Timing::Summary& summary, const RunFacts& facts
     all.push_back(
         fmt::format("reading limits this run: the forward pass waited {} of its time for weights, which came "
                     "at {:.2g} GB/s: {} rank(s) per node would do",
-                    percent(idle), rate, enough));
+                    percent_text(idle), rate, enough));
   } else {
     all.push_back(
         fmt::format("reading limits this run: the forward pass waited {} of its time for weights, which came "
                     "at {:.2g} GB/s: more nodes, a faster file system or more stripes would shorten it",
-                    percent(idle), rate));
+                    percent_text(idle), rate));
   }
 }
 
@@ -82,32 +82,32 @@ void suggest_about_waiting(const Timing::Summary& summary, const RunFacts& facts
     all.push_back(fmt::format(
         "ranks waited {} of the time: {} checkpoint(s) keep {} of {} ranks busy, and as many would "
         "do",
-        percent(summary.waiting.share), facts.passes, facts.useful_ranks, facts.ranks));
+        percent_text(summary.waiting.share), facts.passes, facts.useful_ranks, facts.ranks));
     return;
   }
   // Whoever works longest is waited for.
-  const auto unevenness = [](const Row& row) { return row.max - row.mean; };
+  const auto unevenness = [](const PhaseRow& row) { return row.max - row.mean; };
   const auto uneven = std::ranges::max_element(summary.rows, {}, unevenness);
   if (uneven != summary.rows.end() && unevenness(*uneven) > summary.waiting.mean / 2) {
     all.push_back(
         fmt::format("ranks waited {} of the time, most of it for the phase {} ({:.1f} s on the slowest rank, "
                     "{:.1f} s on average): fewer ranks would hardly take longer",
-                    percent(summary.waiting.share), uneven->name, uneven->max, uneven->mean));
+                    percent_text(summary.waiting.share), uneven->name, uneven->max, uneven->mean));
   } else {
     all.push_back(fmt::format(
         "ranks waited {} of the time though each had as much to do: see with `incipit doctor` whether "
         "they share cores with each other or with other jobs",
-        percent(summary.waiting.share)));
+        percent_text(summary.waiting.share)));
   }
 }
 
 void suggest_about_writing(const Timing::Summary& summary, std::vector<std::string>& all) {
-  const Row* write = find(summary, "write");
+  const PhaseRow* write = find(summary, "write");
   if (write == nullptr || write->share < 0.15) return;
   all.push_back(fmt::format(
       "writing takes {} of the time at {:.2g} GB/s: see whether `incipit doctor` finds the output's "
       "file system slow; extract.dtype = float16 halves the activations",
-      percent(write->share), write->total.bytes_written * 1e-9 / std::max(1e-9, write->mean)));
+      percent_text(write->share), write->total.bytes_written * 1e-9 / std::max(1e-9, write->mean)));
 }
 
 void suggest_more_ranks(const Timing::Summary& summary, const RunFacts& facts,
@@ -125,17 +125,17 @@ void suggest_more_ranks(const Timing::Summary& summary, const RunFacts& facts,
 
 std::string bound_of(const Timing::Summary& summary) {
   const double reading = share_of(summary, stalled(summary));
-  const auto longest = std::ranges::max_element(summary.rows, {}, &Row::share);
+  const auto longest = std::ranges::max_element(summary.rows, {}, &PhaseRow::share);
   if (longest == summary.rows.end()) return "nothing was done";
   const double writing = share_of_row(summary, "write");
   const double computing = 1 - reading - writing - summary.waiting.share - summary.elsewhere.share;
   const double most = std::max({computing, reading, writing, summary.waiting.share});
   if (most == summary.waiting.share)
-    return fmt::format("waiting for other ranks: {} of the time", percent(most));
-  if (most == reading) return fmt::format("reading weights: {} of the time", percent(most));
-  if (most == writing) return fmt::format("writing: {} of the time", percent(most));
-  return fmt::format("computing: {} of the time, {} in the phase {}", percent(computing),
-                     percent(longest->share), longest->name);
+    return fmt::format("waiting for other ranks: {} of the time", percent_text(most));
+  if (most == reading) return fmt::format("reading weights: {} of the time", percent_text(most));
+  if (most == writing) return fmt::format("writing: {} of the time", percent_text(most));
+  return fmt::format("computing: {} of the time, {} in the phase {}", percent_text(computing),
+                     percent_text(longest->share), longest->name);
 }
 
 std::vector<std::string> suggestions(const Timing::Summary& summary, const RunFacts& facts) {

@@ -37,8 +37,8 @@ void on_signal(int number) {
 
 }  // namespace
 
-Stop::Stop(std::filesystem::path output, double max_time)
-    : file_(std::move(output) / "STOP"), max_time_(max_time) {
+Stop::Stop(const std::filesystem::path& output, double max_time)
+    : file_(output / "STOP"), max_time_(max_time) {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;

@@ -13,7 +13,7 @@ namespace incipit::command {
 class Stop {
  public:
   /// Installs the signal handlers. `max_time` in seconds since the program was started, 0 for no limit.
-  Stop(std::filesystem::path output, double max_time);
+  Stop(const std::filesystem::path& output, double max_time);
 
   /// What asked for it, empty while nothing did. Each rank sees for itself; agreeing is the caller's part.
   /// Cheap: the folder is looked at once a second at most.

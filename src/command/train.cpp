@@ -111,9 +111,9 @@ std::vector<std::vector<std::size_t>> cut_into_sets(const Session& session, cons
 
 /// What is kept of SAEs under way, each in a file of its own: where its training stands, or the SAE itself
 /// where the file of its dictionary still waits for others.
-class Kept {
+class KeptTraining {
  public:
-  explicit Kept(Session& session) : session_(session), pace_(session.deck.run.part_after) {}
+  explicit KeptTraining(Session& session) : session_(session), pace_(session.deck.run.part_after) {}
 
   /// Steps done, all of them for an SAE; 0 where nothing is kept.
   [[nodiscard]] std::int64_t steps(const Job& job) const {
@@ -167,7 +167,8 @@ class Kept {
 
 /// Where the jobs of a set were left. Another job may have taken their files away meanwhile, having made the
 /// dictionary; then the set begins again.
-std::vector<sae::State> states_of(const Kept& kept, const std::vector<Job>& jobs, std::int64_t steps) {
+std::vector<sae::State> states_of(const KeptTraining& kept, const std::vector<Job>& jobs,
+                                  std::int64_t steps) {
   std::vector<sae::State> states;
   if (steps == 0) return states;
   for (const Job& job : jobs)
@@ -179,7 +180,7 @@ std::vector<sae::State> states_of(const Kept& kept, const std::vector<Job>& jobs
 /// Jobs of one width and size with `steps` behind them, in the order of their dictionaries. Empty when a stop
 /// was asked for.
 std::vector<sae::Sae> train_set(Session& session, const std::vector<Job>& jobs, std::int64_t steps,
-                                Kept& kept, console::Progress& progress) {
+                                KeptTraining& kept, console::Progress& progress) {
   std::map<std::size_t, TrainingRows> parts;  // by dictionary: its seeds share them
   std::vector<sae::Job> training;
   const std::vector<sae::State> states = states_of(kept, jobs, steps);
@@ -212,7 +213,7 @@ std::vector<sae::Sae> train_set(Session& session, const std::vector<Job>& jobs, 
 /// This rank's share of the jobs, from where they were left. What a stop leaves half done is kept.
 class Share {
  public:
-  Share(Session& session, const std::vector<Job>& jobs, std::vector<std::size_t> mine, Kept& kept,
+  Share(Session& session, const std::vector<Job>& jobs, std::vector<std::size_t> mine, KeptTraining& kept,
         std::vector<sae::Sae>& trained)
       : session_(session), jobs_(jobs), mine_(std::move(mine)), kept_(kept), trained_(trained) {}
 
@@ -251,12 +252,12 @@ class Share {
   Session& session_;
   const std::vector<Job>& jobs_;
   std::vector<std::size_t> mine_, only_here_;
-  Kept& kept_;
+  KeptTraining& kept_;
   std::vector<sae::Sae>& trained_;
 };
 
 /// What is left to do of each job, relative to each other. Collective; rank 0 looks at what is kept.
-std::vector<double> costs_of(const Session& session, const std::vector<Job>& jobs, const Kept& kept) {
+std::vector<double> costs_of(const Session& session, const std::vector<Job>& jobs, const KeptTraining& kept) {
   std::vector<double> costs;
   parallel::together(session.world, "reading what is kept of SAEs", [&] {
     if (!session.world.root()) return;
@@ -296,7 +297,7 @@ void train(Session& session, bool again) {
   if (jobs.empty()) return;
   session.require(needed);
   const auto& world = session.world;
-  Kept kept(session);
+  KeptTraining kept(session);
   const auto owner = parallel::assign_longest_first(costs_of(session, jobs, kept), world.size());
   std::vector<sae::Sae> trained(jobs.size());
   std::vector<std::size_t> mine;

@@ -15,7 +15,6 @@ namespace incipit::command {
 namespace {
 
 using plan::Sharing;
-using plan::Stage;
 using plan::Task;
 
 /// What a decomposition of a d×d matrix takes, in d³.
@@ -74,8 +73,8 @@ class Counter {
   }
 
   /// Every byte of every checkpoint is hashed.
-  [[nodiscard]] Stage audit() const {
-    Stage stage{"audit", Sharing::whole, {{}}};
+  [[nodiscard]] plan::Stage audit() const {
+    plan::Stage stage{"audit", Sharing::whole, {{}}};
     for (const auto& checkpoint : study_.checkpoints) {
       if (checkpoint.random()) continue;
       const auto& config = study_.model(checkpoint).config;
@@ -86,8 +85,8 @@ class Counter {
   }
 
   template <class Cost>
-  [[nodiscard]] Stage forward(const Cost& cost) const {
-    Stage stage{"forward", Sharing::teams, {{}}};
+  [[nodiscard]] plan::Stage forward(const Cost& cost) const {
+    plan::Stage stage{"forward", Sharing::teams, {{}}};
     std::map<int, std::int64_t> waves_of;  // by model: its steps take alike
     const WaveLimits limits{.memory = memory_, .several = UINT64_MAX, .seconds = deck_.run.part_after};
     for (const auto& checkpoint : study_.checkpoints) {
@@ -110,8 +109,8 @@ class Counter {
     return stage;
   }
 
-  [[nodiscard]] Stage activations() const {
-    Stage stage{"write", Sharing::whole, {{}}};
+  [[nodiscard]] plan::Stage activations() const {
+    plan::Stage stage{"write", Sharing::whole, {{}}};
     const double kept = deck_.extract.dtype == "float16" ? 0.5 : 1;
     for (const auto& checkpoint : study_.checkpoints)
       stage.rounds.front().push_back(
@@ -120,8 +119,8 @@ class Counter {
     return stage;
   }
 
-  [[nodiscard]] Stage train() const {
-    Stage stage{"train", Sharing::whole, {{}}};
+  [[nodiscard]] plan::Stage train() const {
+    plan::Stage stage{"train", Sharing::whole, {{}}};
     for (std::size_t i = 0; i < study_.dictionaries.size(); ++i) {
       const auto& dictionary = study_.dictionaries[i];
       if (dictionary.trained != i) continue;
@@ -138,8 +137,8 @@ class Counter {
     return stage;
   }
 
-  [[nodiscard]] Stage interpret() const {
-    Stage stage{"interpret", Sharing::divided, {}};
+  [[nodiscard]] plan::Stage interpret() const {
+    plan::Stage stage{"interpret", Sharing::divided, {}};
     for (const auto& dictionary : study_.dictionaries) {
       // For each latent a kernel classifier of the probes that fire it and as many as 256 that do not.
       const auto latents = static_cast<double>(sae_options(deck_, dictionary).latents);
@@ -159,8 +158,8 @@ class Counter {
            2 * judge_ * judge_ * to;
   }
 
-  [[nodiscard]] Stage align() const {
-    Stage stage{"align", Sharing::whole, {}};
+  [[nodiscard]] plan::Stage align() const {
+    plan::Stage stage{"align", Sharing::whole, {}};
     for (const auto& maps : study_.maps) {
       auto& round = stage.rounds.emplace_back();
       const double home = width(maps.home);
@@ -172,8 +171,8 @@ class Counter {
     return stage;
   }
 
-  [[nodiscard]] Stage attribute() const {
-    Stage stage{"attribute", Sharing::divided, {}};
+  [[nodiscard]] plan::Stage attribute() const {
+    plan::Stage stage{"attribute", Sharing::divided, {}};
     for (const auto& anchor : study_.anchors) {
       const Curve* space = space_curve(anchor);
       if (space == nullptr) continue;
@@ -189,8 +188,8 @@ class Counter {
   /// A probe at a point is ranked for each subject in every resample and under every permutation, on every
   /// rung and for the linear probe, which is fitted to several parts of the fit rows (in fp64, which counts
   /// twice).
-  [[nodiscard]] Stage track() const {
-    Stage stage{"track", Sharing::whole, {}};
+  [[nodiscard]] plan::Stage track() const {
+    plan::Stage stage{"track", Sharing::whole, {}};
     const double draws = static_cast<double>(deck_.track.bootstrap + deck_.track.permutations) + 1;
     const auto subjects = static_cast<double>(study_.probes.subjects.size());
     for (const auto& trail : study_.trails) {
@@ -208,8 +207,8 @@ class Counter {
     return stage;
   }
 
-  [[nodiscard]] Stage drift() const {
-    Stage stage{"drift", Sharing::whole, {}};
+  [[nodiscard]] plan::Stage drift() const {
+    plan::Stage stage{"drift", Sharing::whole, {}};
     for (const auto& trail : study_.trails) {
       if (!trail.of_anchor() || !emergence::has_neighbours(trail.curve.name)) continue;
       auto& round = stage.rounds.emplace_back();
@@ -223,8 +222,8 @@ class Counter {
   }
 
   /// Of all stages but extraction: a file each, made by all ranks together.
-  [[nodiscard]] Stage results() const {
-    Stage stage{"write", Sharing::divided, {{}}};
+  [[nodiscard]] plan::Stage results() const {
+    plan::Stage stage{"write", Sharing::divided, {{}}};
     auto& round = stage.rounds.front();
     for (const auto& dictionary : study_.dictionaries)
       round.push_back({.bytes_written = 2 * sizeof(float) * width(dictionary.site) *

@@ -46,7 +46,7 @@ struct RunOptions {
   bool redo = false;
   bool keep_activations = true;
   std::vector<std::string> only;  ///< models whose checkpoints this job extracts; empty: all that are needed
-  std::string mpi_hints;  ///< `name=value` pairs for MPI-IO, separated by commas; empty: none
+  std::string mpi_hints;          ///< `name=value` pairs for MPI-IO, separated by commas; empty: none
 };
 
 /// A deck, checked key by key. Input paths are joined to the folder they are relative to (the deck's
@@ -93,8 +93,8 @@ std::string resolved(const Deck& deck);
 /// two clones hold equal text.
 std::string resolved_science(const Deck& deck);
 
-/// The keys that change no result (how a teacher is reached; output, memory, threads, machine, max_time, part_after,
-/// redo, keep_activations, only, mpi_hints), as INI; for the `timing` group.
+/// The keys that change no result (how a teacher is reached; output, memory, threads, machine, max_time,
+/// part_after, redo, keep_activations, only, mpi_hints), as INI; for the `timing` group.
 std::string resolved_operational(const Deck& deck);
 
 enum class Stage { extract, train, interpret, match, align, attribute, track, loss };
