@@ -81,7 +81,7 @@ Computer choose_device(const parallel::Communicator& world, const deck::RunOptio
 }
 
 plan::Rates rates_of(const deck::RunOptions& options, const device::Device& device, int threads) {
-  if (!options.machine.empty()) return plan::read_rates(options.machine, threads);
+  if (options.machine != "none") return plan::read_rates(options.machine, threads);
   const bool cuda = device.kind() == device::Kind::cuda;
   return plan::assumed_rates(cuda ? plan::Kind::cuda : plan::Kind::host, threads);
 }

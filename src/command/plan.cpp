@@ -74,7 +74,7 @@ PlanWords take_plan_words(std::vector<std::string>& words) {
 plan::Rates wanted_rates(const deck::RunOptions& run, const PlanWords& asked) {
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   plan::Rates rates;
-  if (run.machine.empty()) {
+  if (run.machine == "none") {
     const bool cuda = run.device == "cuda" || asked.flops > 0;
     rates = plan::assumed_rates(cuda ? plan::Kind::cuda : plan::Kind::host, run.threads.value_or(1));
     rates.ranks = cuda ? 4 : cores;

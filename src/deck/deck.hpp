@@ -38,11 +38,11 @@ struct RunOptions {
   std::optional<std::uint64_t> memory;  ///< bytes a rank may use; none: what the machine has
   std::optional<int> threads;           ///< threads of a rank; none: its share of the node's cores
   std::uint64_t seed = 1;
-  std::string machine;         ///< file of `calibrate`; empty: rates are assumed
-  std::string audit = "drop";  ///< drop | strict | ignore
-  double max_time = 0;         ///< seconds; 0: no limit
-  double part_after = 60;      ///< seconds of work under way that may be lost
-  double patience = 3600;      ///< seconds without a sign of life from any rank; 0: no limit
+  std::string machine = "none";  ///< file of `calibrate`; none: rates are assumed
+  std::string audit = "drop";    ///< drop | strict | ignore
+  double max_time = 0;           ///< seconds; 0: no limit
+  double part_after = 60;        ///< seconds of work under way that may be lost
+  double patience = 3600;        ///< seconds without a sign of life from any rank; 0: no limit
   bool redo = false;
   bool keep_activations = true;
   std::vector<std::string> only;  ///< models whose checkpoints this job extracts; empty: all that are needed

@@ -384,11 +384,10 @@ void add_running(std::vector<Key<Deck>>& keys) {
   run.add("share_device", "yes/no", "Whether several ranks may compute on one CUDA device; no: exit 71.",
           &RunOptions::share_device, yes_or_no);
   run.add_path(
-         "machine",
-         "What `incipit calibrate` measured on this machine: balance of the work and length of waves hang on "
-         "it, no result.",
-         &RunOptions::machine)
-      .shown_default = "none: assumed";
+      "machine",
+      "What `incipit calibrate` measured on this machine: balance of the work and length of waves hang on "
+      "it, no result. none: rates are assumed.",
+      &RunOptions::machine, "none");
   run.add(
       "max_time", "time",
       "Stop cleanly before this is over, counted from the start: 90s, 45m, 8h, 2d, 08:00:00; 0: no limit.",
