@@ -28,21 +28,14 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* about_calibrate =
-    "usage: mpirun -n RANKS incipit calibrate [--output=machine.json] [--folder=DIR] [--size=256MiB] "
-    "[--seconds=2]\n"
-    "                               [--device=auto] [--precision=fp32] [--threads=auto]\n\n"
-    "Measures what a rank of this machine does in a second, for `incipit plan` and for run.machine, by which "
-    "work "
-    "is\n"
-    "shared out: forward passes and trainings of several widths, files written to and read from DIR (by "
-    "default "
-    "where\n"
-    "FILE is; name the file system that holds the checkpoints), and a small phantom run through all stages. "
-    "Start "
-    "it\n"
-    "with as many ranks per node, threads, precision and device as the runs will have: ranks slow each other "
-    "down.\n"
-    "--size: of the file of each rank; --seconds: a width that takes longer is the last one.\n";
+    "usage: mpirun -n RANKS incipit calibrate [--output=machine.json] [--folder=DIR] [--size=256MiB]\n"
+    "                  [--seconds=2] [--device=auto] [--precision=fp32] [--threads=auto]\n\n"
+    "Measures what a rank of this machine does in a second, for `incipit plan` and for run.machine, by\n"
+    "which work is shared out: forward passes and trainings of several widths, files written to and read\n"
+    "from DIR (by default where FILE is; name the file system that holds the checkpoints), and a small\n"
+    "phantom run through all stages. Start it with as many ranks per node, threads, precision and device\n"
+    "as the runs will have: ranks slow each other down. --size: of the file of each rank; --seconds: a\n"
+    "width that takes longer is the last one.\n";
 
 struct CalibrateWords {
   fs::path output = "machine.json", folder;
@@ -84,12 +77,6 @@ class SmallRun {
   SmallRun(const parallel::Communicator& world, const fs::path& folder, const deck::RunOptions& run) {
     parallel::together(world, "writing a phantom", [&] {
       if (!world.root()) return;
-      store::Header header;
-      header.precision = "fp32";
-      header.device = "host";
-      header.cpu = "any";
-      header.split = "none";
-      header.libraries = library_versions();
       phantom::Options options;
       options.models = 2;
       options.layers = 5;
@@ -97,7 +84,7 @@ class SmallRun {
       options.subjects = 8;
       options.never = 0;  // subjects that are there take time
       options.probes = 16;
-      static_cast<void>(phantom::write_phantom(folder, options, header));
+      static_cast<void>(phantom::write_phantom(folder, options, machine_free_header()));
     });
     std::vector<std::string> keys{"--run.output=" + (folder / "out").string(), "--run.device=" + run.device,
                                   "--run.precision=" + run.precision, "--sae.latents=64"};

@@ -16,6 +16,7 @@
 #include "command/device.hpp"
 #include "command/machine.hpp"
 #include "command/option.hpp"
+#include "command/result_bytes.hpp"
 #include "command/study.hpp"
 #include "command/trial.hpp"
 #include "console/console.hpp"
@@ -136,32 +137,17 @@ struct Room {
   std::uint64_t activations = 0, rest = 0;
 };
 
-/// What the results of a deck take, from the shapes of docs/schema.md. The largest activation file stands
-/// twice while it is made in parts.
+/// What the results of a deck take. The largest activation file stands twice while it is made in parts.
 Room room_of(const deck::Deck& deck, const Study& study) {
-  Room room;
-  const auto probes = static_cast<std::uint64_t>(study.probes.all.size());
-  const std::uint64_t number = deck.extract.dtype == "float16" ? 2 : 4;
-  const auto width = [&](int model) {
-    return static_cast<std::uint64_t>(study.family.models[static_cast<std::size_t>(model)].config.d);
-  };
-  std::uint64_t largest = 0;
+  double activations = 0, rest = 0;
   for (const auto& checkpoint : study.checkpoints) {
-    const std::uint64_t kept = deck.extract.components && checkpoint.space ? 3 : 1;
-    const auto bytes = kept * probes * checkpoint.layers.size() * width(checkpoint.model) * number;
-    room.activations += bytes;
-    largest = std::max(largest, bytes);
+    const double bytes = activation_bytes(deck, study, checkpoint);
+    activations += bytes;
+    rest = std::max(rest, bytes);
   }
-  room.rest += largest;
-  for (const auto& dictionary : study.dictionaries) {
-    const auto latents =
-        static_cast<std::uint64_t>(dictionary.size ? dictionary.size->latents : deck.sae.latents);
-    room.rest += 4 * static_cast<std::uint64_t>(dictionary.seeds) *
-                 (2 * width(dictionary.site.model) * latents + latents);
-  }
-  for (const auto& maps : study.maps)
-    for (const auto& site : maps.sites) room.rest += 4 * width(site.model) * width(maps.home.model);
-  return room;
+  for (const auto& dictionary : study.dictionaries) rest += dictionary_bytes(deck, study, dictionary);
+  for (const auto& maps : study.maps) rest += maps_bytes(study, maps);
+  return {static_cast<std::uint64_t>(activations), static_cast<std::uint64_t>(rest)};
 }
 
 void print(console::Console& console, const std::vector<Finding>& findings) {
@@ -213,9 +199,7 @@ void doctor(const parallel::Communicator& world, const std::vector<std::string>&
   add(judge_libraries(libraries));
   add(judge_hints(hints, taken, libraries.io));
   add(judge_file_system(system, hosts.size()));
-  auto joined = options.mpi_hints;
-  std::ranges::replace(joined, ',', ';');
-  add(try_folder(world, visit.folder, joined));
+  add(try_folder(world, visit.folder, hints_of_files(options.mpi_hints)));
   if (visit.deck) {
     parallel::together(world, "", [&] {
       auto study = resolve(*visit.deck, Scope::curves);

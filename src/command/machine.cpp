@@ -34,6 +34,21 @@ std::uint64_t available_memory() {
   return available;
 }
 
+std::string hints_of_files(std::string mpi_hints) {
+  std::ranges::replace(mpi_hints, ',', ';');
+  return mpi_hints;
+}
+
+store::Header machine_free_header() {
+  store::Header header;
+  header.precision = "fp32";
+  header.device = "host";
+  header.cpu = "any";
+  header.split = "none";
+  header.libraries = library_versions();
+  return header;
+}
+
 std::uint64_t peak_memory() {
   std::ifstream in("/proc/self/status");
   for (std::string line; std::getline(in, line);)

@@ -90,10 +90,20 @@ double training_flops(const sae::SaeOptions& options, std::int64_t n, std::int64
          (2 * static_cast<double>(sae::batch_rows(n, options)) * hd + 2 * flops_of_update * hd);
 }
 
+WaveLimits WaveLimits::of(const deck::RunOptions& run, std::uint64_t memory) {
+  return {.memory = memory, .several = UINT64_MAX, .seconds = std::max(run.part_after, 1.0)};
+}
+
 WaveLimits WaveLimits::of(const Session& session) {
-  return {.memory = session.memory,
-          .several = session.wave_limit,
-          .seconds = std::max(session.deck.run.part_after, 1.0)};
+  auto limits = of(session.deck.run, session.memory);
+  limits.several = session.wave_limit;
+  return limits;
+}
+
+plan::Pass PassMaker::operator()(const PassCost& cost, const Checkpoint& checkpoint) {
+  const auto [waves, fresh] = waves_.try_emplace(checkpoint.model, 0);
+  if (fresh) waves->second = count_waves(limits_, cost, rates_, text_of(study_, checkpoint).packs);
+  return pass_of(cost, study_, checkpoint, rates_, waves->second, ranks_);
 }
 
 std::int64_t count_waves(const WaveLimits& limits, const PassCost& cost, const plan::Rates& rates,

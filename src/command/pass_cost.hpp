@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 
@@ -62,6 +63,8 @@ struct WaveLimits {
   double seconds = 0;         ///< that it may take
 
   static WaveLimits of(const Session& session);
+  /// Where nothing ran out of memory so far.
+  static WaveLimits of(const deck::RunOptions& run, std::uint64_t memory);
 };
 
 /// Where the wave that begins with pack `first` ends, `last` at the most. Error(machine): not even one pack
@@ -78,6 +81,24 @@ struct WaveLimits {
 /// taken to get its part of the file system, so that no team grows only to read the same weights more often.
 [[nodiscard]] plan::Pass pass_of(const PassCost& cost, const Study& study, const Checkpoint& checkpoint,
                                  const plan::Rates& rates, std::int64_t waves, int ranks);
+
+/// Passes over checkpoints of a job of so many ranks. Waves are counted once for each model: its steps take
+/// alike.
+class PassMaker {
+ public:
+  /// Study and rates must outlive it.
+  PassMaker(const Study& study, const plan::Rates& rates, WaveLimits limits, int ranks)
+      : study_(study), rates_(rates), limits_(limits), ranks_(ranks) {}
+  /// Error as wave_end.
+  [[nodiscard]] plan::Pass operator()(const PassCost& cost, const Checkpoint& checkpoint);
+
+ private:
+  const Study& study_;
+  const plan::Rates& rates_;
+  WaveLimits limits_;
+  int ranks_;
+  std::map<int, std::int64_t> waves_;  ///< by model
+};
 
 /// "1.5 GiB"
 [[nodiscard]] std::string size_text(std::uint64_t bytes);

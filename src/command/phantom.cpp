@@ -126,13 +126,7 @@ void phantom(const parallel::Communicator& world, const std::vector<std::string>
     fmt::print("{}", phantom_usage());
     return;
   }
-  store::Header header;
-  header.precision = "fp32";
-  header.device = "host";
-  header.cpu = "any";
-  header.split = "none";
-  header.libraries = library_versions();
-  const auto done = phantom::write_phantom(asked.out, asked.options, header);
+  const auto done = phantom::write_phantom(asked.out, asked.options, machine_free_header());
   fmt::print("{}: {} checkpoints, {} probes, {} of {} subjects planted, {} dips\n", asked.out.string(),
              done.checkpoints, done.probes, done.planted, asked.options.subjects, done.dips);
   fmt::print("next: incipit run {}\n", (asked.out / "phantom.ini").string());

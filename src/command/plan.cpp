@@ -10,7 +10,7 @@
 #include "command/deck_command.hpp"
 #include "command/machine.hpp"
 #include "command/option.hpp"
-#include "command/pass_cost.hpp"
+#include "command/result_bytes.hpp"
 #include "command/workload.hpp"
 #include "console/progress.hpp"
 #include "console/table.hpp"
@@ -26,22 +26,13 @@ namespace {
 constexpr const char* about_plan =
     "usage: incipit plan DECK [--ranks=1] [--per-node=N] [--memory=80G] [--bandwidth=9G] [--flops=500T]\n"
     "                         [--csv=FILE] [--all] [--section.key=value ...]\n\n"
-    "What `incipit run DECK` would do on so many ranks if nothing were there yet: who does which "
-    "checkpoints, how "
-    "long\n"
-    "each phase takes, what is read and written, how much memory a rank needs, how well the work is "
-    "balanced, and "
-    "what\n"
-    "bounds the whole. Reads no weights. Rates are those that `incipit calibrate` measured "
-    "(--run.machine=FILE), "
-    "or\n"
-    "assumed. In their place: --memory of a rank; --bandwidth, bytes/s that the file system gives all ranks "
-    "together;\n"
-    "--flops, FLOP/s of a rank's forward pass of a wide model. --ranks=1,2,4,8 compares; --csv writes the "
-    "comparison; --all "
-    "shows "
-    "every\n"
-    "team. Teachers and encoders that are language models are not counted.\n\n";
+    "What `incipit run DECK` would do on so many ranks if nothing were there yet: who does which\n"
+    "checkpoints, how long each phase takes, what is read and written, how much memory a rank needs, how\n"
+    "well the work is balanced, and what bounds the whole. Reads no weights. Rates are those that\n"
+    "`incipit calibrate` measured (--run.machine=FILE), or assumed. In their place: --memory of a rank;\n"
+    "--bandwidth, bytes/s that the file system gives all ranks together; --flops, FLOP/s of a rank's\n"
+    "forward pass of a wide model. --ranks=1,2,4,8 compares; --csv writes the comparison; --all shows\n"
+    "every team. Teachers and encoders that are language models are not counted.\n\n";
 
 struct PlanWords {
   std::vector<int> ranks{1};
@@ -166,9 +157,7 @@ void tell_one(const Study& study, const deck::Deck& deck, const plan::Workload& 
   fmt::print("Phases (seconds until the last rank is done; then of a rank on average)\n{}\n\n",
              phases_table(forecast));
   double kept = 0;
-  for (const auto& checkpoint : study.checkpoints)
-    kept += static_cast<double>(row_bytes(deck, study, checkpoint)) *
-            static_cast<double>(study.probes.all.size()) * (deck.extract.dtype == "float16" ? 0.5 : 1);
+  for (const auto& checkpoint : study.checkpoints) kept += activation_bytes(deck, study, checkpoint);
   fmt::print("time      {} ({:.1f} s), {:.2f} node-hours on {} node(s) of {} rank(s)\n",
              console::human_time(forecast.seconds), forecast.seconds,
              forecast.seconds * machine.nodes() / 3600, machine.nodes(), machine.ranks_per_node);

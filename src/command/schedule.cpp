@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <utility>
 
@@ -119,23 +118,16 @@ void each_checkpoint(
   const auto pending = session.pending(stage, again);
   std::vector<std::size_t> todo;
   std::vector<plan::Pass> passes;
-  std::map<int, std::int64_t> waves_of;  // by model
+  PassMaker make(study, session.rates, WaveLimits::of(session), session.world.size());
   for (std::size_t c = 0; c < pending.size(); ++c) {
     if (!pending[c]) continue;
     const auto& checkpoint = study.checkpoints[c];
     todo.push_back(c);
-    const auto of = cost(checkpoint);
-    const auto [waves, fresh] = waves_of.try_emplace(checkpoint.model, 0);  // steps of a model take alike
-    if (fresh)
-      waves->second =
-          count_waves(WaveLimits::of(session), of, session.rates, text_of(study, checkpoint).packs);
-    passes.push_back(pass_of(of, study, checkpoint, session.rates, waves->second, session.world.size()));
+    passes.push_back(make(cost(checkpoint), checkpoint));
   }
   if (todo.empty()) return;
   const auto schedule = plan::make_teams(passes, session.nodes);
-  session.facts.passes += std::ssize(passes);
-  session.facts.useful_ranks =
-      std::max(session.facts.useful_ranks, plan::useful_ranks(passes, session.nodes));
+  session.passes.push_back(std::move(passes));
   const int mine = schedule.team[static_cast<std::size_t>(session.world.rank())];
   const auto team = session.world.split(mine, session.world.rank());
   double tokens = 0;

@@ -173,8 +173,7 @@ store::Header Session::header(const Unit& unit) const {
   header.deck = deck::resolved_science(deck);
   header.inputs = unit.inputs;
   header.operational = deck::resolved_operational(deck);
-  header.mpi_hints = deck.run.mpi_hints;
-  std::ranges::replace(header.mpi_hints, ',', ';');
+  header.mpi_hints = hints_of_files(deck.run.mpi_hints);
   return header;
 }
 
@@ -292,6 +291,11 @@ void close_session(Session& session) {
   facts.waves = world.sum(facts.waves);
   facts.peak_memory = static_cast<std::uint64_t>(world.max(static_cast<std::int64_t>(peak_memory())));
   facts.memory = session.memory;
+  for (const auto& passes : session.passes) {
+    facts.passes += std::ssize(passes);
+    if (world.root())
+      facts.useful_ranks = std::max(facts.useful_ranks, plan::useful_ranks(passes, session.nodes));
+  }
   auto& console = session.console;
   console.line("\nWhere the time went (seconds per rank; rates of all {} rank(s) together)", facts.ranks);
   console.block(console::Timing::table(summary));

@@ -17,6 +17,7 @@
 #include "emergence/file.hpp"
 #include "parallel/communicator.hpp"
 #include "plan/rates.hpp"
+#include "plan/teams.hpp"
 #include "store/lock.hpp"
 
 namespace incipit::command {
@@ -40,6 +41,7 @@ struct Session {
   std::int64_t shrunken_waves = 0;        ///< how often that happened on this rank since it was told
   Study study;
   RunFacts facts;  ///< what the end of the log says beside the times; this rank's part until then
+  std::vector<std::vector<plan::Pass>> passes;     ///< over checkpoints, of each stage that made some
   std::vector<emergence::AuditEntry> audit;        ///< every checkpoint's verdict; empty without an audit
   std::map<std::string, std::string> file_hashes;  ///< of the files that the audit read, by path
   std::unique_ptr<Ledger> ledger;

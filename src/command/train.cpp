@@ -197,16 +197,18 @@ std::vector<sae::Sae> train_set(Session& session, const std::vector<Job>& jobs, 
   if (!states.empty()) progress.advance(steps * std::ssize(jobs));
   const auto timer = session.timing.phase("train");
   sae::TrainHooks hooks;
-  hooks.progress = [&](std::int64_t) { progress.advance(std::ssize(jobs)); };
+  const auto options = sae_options(session.deck, session.study.dictionaries[jobs.front().dictionary]);
+  const auto d = width_of(session, jobs.front());
+  console::Work step;
+  for (const auto& job : training)
+    step.flops += training_flops(options, std::ssize(job.fit) / d, d) / static_cast<double>(options.steps);
+  hooks.progress = [&](std::int64_t) {
+    session.timing.add("train", step);
+    progress.advance(std::ssize(jobs));
+  };
   hooks.stop = [&] { return session.stop->asked(); };
   hooks.due = [&] { return kept.due(); };
   hooks.keep = [&](std::size_t job, const sae::State& state) { kept.keep(jobs[job], state); };
-  const auto options = sae_options(session.deck, session.study.dictionaries[jobs.front().dictionary]);
-  const auto d = width_of(session, jobs.front());
-  for (const auto& job : training)
-    session.timing.add(
-        "train", {.flops = training_flops(options, std::ssize(job.fit) / d, d) *
-                           static_cast<double>(options.steps - steps) / static_cast<double>(options.steps)});
   return sae::train_many(*session.device, training, d, options, hooks);
 }
 

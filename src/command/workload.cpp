@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <map>
+#include <set>
 
 #include "align/folds.hpp"
 #include "command/pass_cost.hpp"
+#include "command/result_bytes.hpp"
 #include "emergence/curve.hpp"
 #include "interpret/teacher.hpp"
 #include "sae/train.hpp"
@@ -34,6 +35,7 @@ class Counter {
     fit_ = count(corpus::Part::fit);
     verify_ = count(corpus::Part::verify);
     judge_ = count(corpus::Part::judge);
+    for (const auto& probe : study.probes.all) letters_ += static_cast<double>(probe.text.size()) / all_;
   }
 
   plan::Workload count() {
@@ -65,13 +67,6 @@ class Counter {
     return rows * width(site) * sizeof(float);
   }
 
-  /// Of a text, on average.
-  [[nodiscard]] double letters() const {
-    double sum = 0;
-    for (const auto& probe : study_.probes.all) sum += static_cast<double>(probe.text.size());
-    return sum / std::max(1.0, all_);
-  }
-
   /// Every byte of every checkpoint is hashed.
   [[nodiscard]] plan::Stage audit() const {
     plan::Stage stage{"audit", Sharing::whole, {{}}};
@@ -87,35 +82,32 @@ class Counter {
   template <class Cost>
   [[nodiscard]] plan::Stage forward(const Cost& cost) const {
     plan::Stage stage{"forward", Sharing::teams, {{}}};
-    std::map<int, std::int64_t> waves_of;  // by model: its steps take alike
-    const WaveLimits limits{.memory = memory_, .several = UINT64_MAX, .seconds = deck_.run.part_after};
+    const auto limits = WaveLimits::of(deck_.run, memory_);
+    PassMaker make(study_, rates_, limits, ranks_);
+    std::set<int> models;
     for (const auto& checkpoint : study_.checkpoints) {
       const PassCost of = cost(checkpoint);
       const auto& packs = text_of(study_, checkpoint).packs;
-      const auto [waves, fresh] = waves_of.try_emplace(checkpoint.model, 0);
-      if (fresh) {
-        waves->second = count_waves(limits, of, rates_, packs);
+      const auto pass = make(of, checkpoint);
+      if (models.insert(checkpoint.model).second) {
         const auto end = wave_end(limits, of, rates_, packs, 0, packs.size());
         const auto held = of.bytes_held + of.wave_bytes({packs.data(), end});
         stage.memory = std::max(stage.memory, static_cast<double>(held));
       }
       const bool drawn = checkpoint.random();  // its weights are read nowhere
-      stage.rounds.front().push_back(
-          {.flops = of.flops_per_token * tokens_of(packs),
-           .width = of.width,
-           .bytes_read = drawn ? 0 : of.bytes_read * static_cast<double>(waves->second)});
-      stage.passes.push_back(pass_of(of, study_, checkpoint, rates_, waves->second, ranks_));
+      stage.rounds.front().push_back({.flops = of.flops_per_token * tokens_of(packs),
+                                      .width = of.width,
+                                      .bytes_read = drawn ? 0 : of.bytes_read * pass.waves});
+      stage.passes.push_back(pass);
     }
     return stage;
   }
 
   [[nodiscard]] plan::Stage activations() const {
     plan::Stage stage{"write", Sharing::whole, {{}}};
-    const double kept = deck_.extract.dtype == "float16" ? 0.5 : 1;
     for (const auto& checkpoint : study_.checkpoints)
       stage.rounds.front().push_back(
-          {.bytes_written = kept * all_ * static_cast<double>(row_bytes(deck_, study_, checkpoint)),
-           .files = 1});
+          {.bytes_written = activation_bytes(deck_, study_, checkpoint), .files = 1});
     return stage;
   }
 
@@ -143,7 +135,7 @@ class Counter {
       // For each latent a kernel classifier of the probes that fire it and as many as 256 that do not.
       const auto latents = static_cast<double>(sae_options(deck_, dictionary).latents);
       const double samples = std::min(fit_, std::min(256.0, fit_ / latents) + 256);
-      stage.rounds.push_back({{.units = latents * samples * samples * letters(),
+      stage.rounds.push_back({{.units = latents * samples * samples * letters_,
                                .bytes_read = rows_bytes(dictionary.site, all_)}});
     }
     return stage;
@@ -226,15 +218,9 @@ class Counter {
     plan::Stage stage{"write", Sharing::divided, {{}}};
     auto& round = stage.rounds.front();
     for (const auto& dictionary : study_.dictionaries)
-      round.push_back({.bytes_written = 2 * sizeof(float) * width(dictionary.site) *
-                                        static_cast<double>(sae_options(deck_, dictionary).latents),
-                       .files = 3});
-    for (const auto& maps : study_.maps) {
-      double bytes = 0;
-      for (const auto& site : maps.sites)
-        bytes += sizeof(float) * width(site) * (width(site) + width(maps.home));
-      round.push_back({.bytes_written = bytes, .files = 1});
-    }
+      round.push_back({.bytes_written = dictionary_bytes(deck_, study_, dictionary), .files = 3});
+    for (const auto& maps : study_.maps)
+      round.push_back({.bytes_written = maps_bytes(study_, maps), .files = 1});
     // emergence.h5 has some hundred datasets for each trail.
     round.push_back({.files = 1 + 2 * static_cast<double>(study_.trails.size())});
     return stage;
@@ -246,6 +232,7 @@ class Counter {
   std::uint64_t memory_;
   int ranks_;
   double all_, fit_, verify_, judge_;
+  double letters_ = 0;  ///< of a text, on average
 };
 
 }  // namespace

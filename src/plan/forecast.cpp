@@ -205,8 +205,9 @@ Phase forecast_rounds(const Stage& stage, const Machine& machine) {
     phase.slowest += std::ranges::max(busy);
   }
   const double times = stage.sharing == Sharing::replicated ? machine.ranks : 1;
-  phase.bytes_read = stage.total().bytes_read * times;
-  phase.bytes_written = stage.total().bytes_written;
+  const Task total = stage.total();
+  phase.bytes_read = total.bytes_read * times;
+  phase.bytes_written = total.bytes_written;
   return phase;
 }
 

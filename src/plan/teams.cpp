@@ -135,14 +135,4 @@ int useful_ranks(std::span<const Pass> passes, std::span<const int> node_of) {
   return enough;
 }
 
-double slowest_team(std::span<const Pass> passes, const Teams& teams) {
-  double slowest = 0;
-  for (std::size_t t = 0; t < teams.work.size(); ++t) {
-    double seconds = 0;
-    for (const auto p : teams.work[t]) seconds += passes[p].seconds_with(teams.ranks_of(t));
-    slowest = std::max(slowest, seconds);
-  }
-  return slowest;
-}
-
 }  // namespace incipit::plan

@@ -37,7 +37,4 @@ struct Teams {
 /// The fewest ranks with which the last team is done no more than a fiftieth later.
 [[nodiscard]] int useful_ranks(std::span<const Pass> passes, std::span<const int> node_of);
 
-/// Seconds until the last team is done.
-[[nodiscard]] double slowest_team(std::span<const Pass> passes, const Teams& teams);
-
 }  // namespace incipit::plan

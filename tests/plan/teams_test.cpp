@@ -19,6 +19,17 @@ std::vector<Pass> passes_of(const std::vector<double>& seconds) {
   return passes;
 }
 
+/// Seconds until the last team is done.
+double slowest_team(std::span<const Pass> passes, const Teams& teams) {
+  double slowest = 0;
+  for (std::size_t t = 0; t < teams.work.size(); ++t) {
+    double seconds = 0;
+    for (const auto p : teams.work[t]) seconds += passes[p].seconds_with(teams.ranks_of(t));
+    slowest = std::max(slowest, seconds);
+  }
+  return slowest;
+}
+
 TEST(MakeTeams, EveryPassIsDoneOnceAndEveryRankHasATeam) {
   std::mt19937 random(3);
   std::uniform_real_distribution<double> seconds(0.1, 10);
