@@ -2,12 +2,11 @@
 
 #include <algorithm>
 
-#include "checkpoint/random_weights.hpp"
-#include "checkpoint/weights.hpp"
 #include "command/harvest.hpp"
 #include "command/parts.hpp"
 #include "command/schedule.hpp"
 #include "command/stages.hpp"
+#include "command/team_weights.hpp"
 #include "model/neox.hpp"
 #include "model/precision.hpp"
 #include "parallel/work.hpp"
@@ -50,6 +49,9 @@ class Extraction {
         harvest_(text_.packs, checkpoint_.layers, model_.config.d),
         parts_(session.deck.run.output, unit_),
         cost_(extraction_cost(session.study, checkpoint_, session.deck)),
+        weights_(
+            session, team, checkpoint_,
+            [this](const auto& weights) { return model::Neox::largest_part(weights, model_.config); }, cost_),
         progress_(progress) {}
 
   /// False when a stop was asked for before everything was there.
@@ -71,11 +73,9 @@ class Extraction {
 
   /// Runs the packs that no part file holds, shared out over the team; false when a stop was asked for.
   bool forward(bool in_parts, const std::vector<PackRange>& there) {
-    const auto weights = checkpoint_.random()
-                             ? checkpoint::random_weights(model_.config, session_.deck.run.seed)
-                             : checkpoint::Weights::open(checkpoint_.folder);
-    model::Neox neox(*session_.device, weights, model_.config,
-                     model::precision_of(session_.deck.run.precision));
+    const LeaveShared leaving(weights_.shared());
+    model::Neox neox(*session_.device, weights_.weights(), model_.config,
+                     model::precision_of(session_.deck.run.precision), weights_.shared());
     held_ = share_packs(text_.packs, team_.size());
     const auto rank = static_cast<std::size_t>(team_.rank());
     const auto begin = held_[rank], end = held_[rank + 1];
@@ -189,6 +189,7 @@ class Extraction {
   Harvest harvest_;
   Parts parts_;
   PassCost cost_;
+  TeamWeights weights_;
   console::Progress& progress_;
   std::vector<std::size_t> held_;           ///< first pack of each rank of the team, and the end
   std::vector<std::vector<float>> memory_;  ///< [kept, layer] rows of this rank's positions

@@ -11,6 +11,7 @@
 #include "command/parts.hpp"
 #include "command/schedule.hpp"
 #include "command/stages.hpp"
+#include "command/team_weights.hpp"
 #include "console/table.hpp"
 #include "error.hpp"
 #include "model/next_token.hpp"
@@ -62,6 +63,10 @@ class LossPass {
         positions_(text_.packs, {}, 1),
         parts_(session.deck.run.output, unit_),
         cost_(loss_cost(session.study, checkpoint_, session.deck.run)),
+        weights_(
+            session, team, checkpoint_,
+            [this](const auto& weights) { return model::NextToken::largest_part(weights, model_.config); },
+            cost_),
         progress_(progress) {}
 
   /// False when a stop was asked for before everything was there.
@@ -75,9 +80,9 @@ class LossPass {
  private:
   /// Runs this rank's packs that no part file holds; false when a stop was asked for.
   bool forward(bool in_parts, const std::vector<PackRange>& there) {
-    const auto weights = checkpoint::Weights::open(checkpoint_.folder);
-    model::NextToken model(*session_.device, weights, model_.config,
-                           model::precision_of(session_.deck.run.precision));
+    const LeaveShared leaving(weights_.shared());
+    model::NextToken model(*session_.device, weights_.weights(), model_.config,
+                           model::precision_of(session_.deck.run.precision), weights_.shared());
     const auto held = share_packs(text_.packs, team_.size());
     const auto rank = static_cast<std::size_t>(team_.rank());
     return each_wave(session_, cost_, text_.packs, {held[rank], held[rank + 1]}, there,
@@ -147,6 +152,7 @@ class LossPass {
   Harvest positions_;
   Parts parts_;
   PassCost cost_;
+  TeamWeights weights_;
   console::Progress& progress_;
   std::vector<double> sums_;  ///< of this rank's probes, in pack order
 };

@@ -129,7 +129,7 @@ std::string teams_table(const Study& study, const plan::Forecast& forecast,
   for (std::size_t t = 0; t < teams.work.size() && (all || t < most); ++t) {
     double seconds = 0;
     const int ranks = teams.ranks_of(t);
-    for (const auto p : teams.work[t]) seconds += passes[p].seconds_with(ranks);
+    for (const auto p : teams.work[t]) seconds += passes[p].seconds_with(ranks, teams.nodes[t]);
     table.row({std::to_string(t), std::to_string(ranks), std::to_string(teams.work[t].size()),
                seconds_text(seconds), checkpoints_text(study, teams.work[t], all)});
   }

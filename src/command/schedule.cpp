@@ -83,7 +83,9 @@ bool each_wave(Session& session, const PassCost& cost, std::span<const corpus::P
 bool is_long(const Session& session, const parallel::Communicator& team, const PassCost& cost,
              const Checkpoint& checkpoint) {
   const auto pass = pass_of(cost, session.study, checkpoint, session.rates, 1, session.world.size());
-  return team.any(pass.seconds_with(team.size()) > session.deck.run.part_after);
+  const int per_node = plan::most_on_a_node(session.nodes);
+  const int nodes = (team.size() + per_node - 1) / per_node;
+  return team.any(pass.seconds_with(team.size(), nodes) > session.deck.run.part_after);
 }
 
 bool run_pass(const parallel::Communicator& team, Parts& parts, bool in_parts,

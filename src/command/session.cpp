@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <set>
 #include <sstream>
 
@@ -139,13 +138,6 @@ void log_choices(Session& session) {
   }
   if (!lines.empty())
     session.console.log_only(fmt::format("Algorithms of the device's libraries\n{}", fmt::join(lines, "\n")));
-}
-
-int most_on_a_node(const std::vector<int>& nodes) {
-  std::map<int, int> ranks;
-  int most = 1;
-  for (const int node : nodes) most = std::max(most, ++ranks[node]);
-  return most;
 }
 
 void tell_traffic(Session& session, const console::Timing::Summary& summary, const RunFacts& facts) {
@@ -287,7 +279,7 @@ void close_session(Session& session) {
   const auto summary = session.timing.summary(world);
   RunFacts facts = session.facts;
   facts.ranks = world.size();
-  facts.ranks_per_node = most_on_a_node(session.nodes);
+  facts.ranks_per_node = plan::most_on_a_node(session.nodes);
   facts.waves = world.sum(facts.waves);
   facts.peak_memory = static_cast<std::uint64_t>(world.max(static_cast<std::int64_t>(peak_memory())));
   facts.memory = session.memory;

@@ -19,6 +19,23 @@ class Layout {
   std::size_t total_ = 0;
 };
 
+constexpr const char* tensors_of_block[] = {"input_layernorm.weight",
+                                            "input_layernorm.bias",
+                                            "post_attention_layernorm.weight",
+                                            "post_attention_layernorm.bias",
+                                            "attention.query_key_value.weight",
+                                            "attention.query_key_value.bias",
+                                            "attention.dense.bias",
+                                            "attention.dense.weight",
+                                            "mlp.dense_h_to_4h.weight",
+                                            "mlp.dense_h_to_4h.bias",
+                                            "mlp.dense_4h_to_h.weight",
+                                            "mlp.dense_4h_to_h.bias"};
+
+std::string prefix_of(std::int64_t block) {
+  return "gpt_neox.layers." + std::to_string(block) + ".";
+}
+
 std::size_t matrix_numbers(const checkpoint::Config& config) {
   Layout layout;
   layout.add(3 * config.d * config.d);
@@ -63,9 +80,17 @@ BlockWeights<T>::BlockWeights(device::Device& device, const checkpoint::Config& 
   if (!config.attention_bias) qkv_bias = dense_bias = nullptr;
 }
 
+std::vector<checkpoint::Piece> pieces_of_block(const checkpoint::Weights& weights, std::int64_t block) {
+  std::vector<checkpoint::Piece> pieces;
+  for (const char* name : tensors_of_block)
+    if (const checkpoint::Tensor* tensor = weights.find(prefix_of(block) + name))
+      pieces.push_back({tensor, 0, tensor->rows()});
+  return pieces;
+}
+
 template <device::Number T>
 void BlockWeights<T>::read(TensorStream& stream, const checkpoint::Weights& weights, std::int64_t block) {
-  const std::string prefix = "gpt_neox.layers." + std::to_string(block) + ".";
+  const std::string prefix = prefix_of(block);
   const auto whole = [&](const char* name, auto* to) {
     const checkpoint::Tensor& tensor = weights.at(prefix + name);
     stream.read(tensor, 0, tensor.rows(), to);

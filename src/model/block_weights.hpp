@@ -2,13 +2,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "checkpoint/config.hpp"
+#include "checkpoint/shared_parts.hpp"
 #include "checkpoint/weights.hpp"
 #include "device/device.hpp"
 #include "model/tensor_stream.hpp"
 
 namespace incipit::model {
+
+/// What there is in a checkpoint of block `block` (0-based).
+[[nodiscard]] std::vector<checkpoint::Piece> pieces_of_block(const checkpoint::Weights& weights,
+                                                             std::int64_t block);
 
 /// The weights of one block on a device, to be filled again and again while a checkpoint streams past.
 /// Matrices are [outputs, inputs], as in the files, but for the query, key and value weights: the files

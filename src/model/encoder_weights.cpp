@@ -158,7 +158,7 @@ EncoderWeights::EncoderWeights(device::Device& device, const checkpoint::Weights
   for (int64_t layer = 0; layer < config.layers; ++layer) plan_block(config, layer, blocks[at(layer)], plan);
   check(weights, config, prefix, plan.expected());
 
-  TensorStream stream(device, weights, "choose another match.encoder");
+  TensorStream stream(device, weights, nullptr, "choose another match.encoder");
   for (const Part& part : plan.parts()) *part.to = keep(read(device, stream, weights, part.names));
   if (bert) return;
   std::vector<float> table(at(config.buckets * config.heads));

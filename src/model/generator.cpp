@@ -114,7 +114,7 @@ class GeneratorIn final : public Generator {
   }
 
  private:
-  [[nodiscard]] TensorStream stream() const { return {device_, weights_, options_.way_out}; }
+  [[nodiscard]] TensorStream stream() const { return {device_, weights_, nullptr, options_.way_out}; }
   [[nodiscard]] std::size_t most_at_once() const {
     return residence_ == Residence::resident ? resident_wave : static_cast<std::size_t>(-1);
   }

@@ -66,6 +66,8 @@ class Head {
     };
     Prefetch<device::Buffer<T>> read(device_, slot(), slot(), blocks(),
                                      [this](device::Buffer<T>& to, std::int64_t b) {
+                                       const checkpoint::Piece piece{&matrix_, first(b), rows(b)};
+                                       const auto part = stream_.part({&piece, 1});
                                        stream_.read(matrix_, first(b), rows(b), to.data());
                                      });
     for (std::int64_t b = 0; b < blocks(); ++b) use(b, read.next(b).data());

@@ -207,13 +207,14 @@ void tell_components(const Neox::ComponentSink& sink, int layer, Component first
 
 template <device::Number T>
 void run_in(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config,
-            std::span<const corpus::Pack> packs, std::span<const int> layers, const Neox::Sink& sink,
-            const Neox::ComponentSink& components, std::span<const Neox::Replacement> replaced) {
+            checkpoint::SharedParts* shared, std::span<const corpus::Pack> packs, std::span<const int> layers,
+            const Neox::Sink& sink, const Neox::ComponentSink& components,
+            std::span<const Neox::Replacement> replaced) {
   check_layers(layers, config.layers);
   const bool keep = components != nullptr;
   check_components(layers, keep, replaced, config.d);
   const int last = layers.back();
-  Wave<T> wave(device, weights, config, packs, last);
+  Wave<T> wave(device, weights, config, packs, last, shared);
   Workspace<T>& workspace = wave.workspace();
   Capture capture(device, config, weights, packs, last + 1);
   Between between(device, config, packs, keep, replaced);
@@ -258,16 +259,20 @@ void run_in(device::Device& device, const checkpoint::Weights& weights, const ch
 }  // namespace
 
 Neox::Neox(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config,
-           device::NumberType precision)
-    : device_(device), weights_(weights), config_(config), precision_(precision) {
+           device::NumberType precision, checkpoint::SharedParts* shared)
+    : device_(device), weights_(weights), config_(config), precision_(precision), shared_(shared) {
   checkpoint::check_tensors(weights, config, checkpoint::Head::unneeded);
 }
 
 void Neox::run(std::span<const corpus::Pack> packs, std::span<const int> layers, const Sink& sink,
                const ComponentSink& components, std::span<const Replacement> replaced) {
   with_numbers(precision_, [&]<device::Number T>() {
-    run_in<T>(device_, weights_, config_, packs, layers, sink, components, replaced);
+    run_in<T>(device_, weights_, config_, shared_, packs, layers, sink, components, replaced);
   });
+}
+
+std::uint64_t Neox::largest_part(const checkpoint::Weights& weights, const checkpoint::Config& config) {
+  return largest_block(weights, config.layers);
 }
 
 std::size_t Neox::bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "checkpoint/config.hpp"
+#include "checkpoint/shared_parts.hpp"
 #include "checkpoint/weights.hpp"
 #include "corpus/packs.hpp"
 #include "device/device.hpp"
@@ -39,10 +40,11 @@ class Neox {
   };
 
   /// `precision`: of weights and of what passes between operations (f32, f16, bf16); sums and the residual
-  /// stream are fp32 in any case. The device, the weights and the configuration must outlive the model.
+  /// stream are fp32 in any case. `shared`: for ranks that run packs of their own through the same
+  /// checkpoint; may be null. The device, the weights, the configuration and `shared` must outlive the model.
   /// Throws as checkpoint::check_tensors does; Error(data) for a shape that GPT-NeoX cannot have.
   Neox(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config,
-       device::NumberType precision = device::NumberType::f32);
+       device::NumberType precision = device::NumberType::f32, checkpoint::SharedParts* shared = nullptr);
 
   /// Runs one wave: all packs stay in memory while the weights stream past once, layer ℓ+1 being read by a
   /// second thread while layer ℓ runs. Calls `sink` for each of `layers` (ascending, each within
@@ -58,6 +60,9 @@ class Neox {
   void run(std::span<const corpus::Pack> packs, std::span<const int> layers, const Sink& sink,
            const ComponentSink& components = {}, std::span<const Replacement> replaced = {});
 
+  /// Bytes of the largest part that ranks share.
+  [[nodiscard]] static std::uint64_t largest_part(const checkpoint::Weights& weights,
+                                                  const checkpoint::Config& config);
   /// Device and host bytes a run takes whatever the wave holds: two layers and the workspace of a pack of
   /// `pack_tokens`.
   [[nodiscard]] static std::size_t bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens,
@@ -72,6 +77,7 @@ class Neox {
   const checkpoint::Weights& weights_;
   const checkpoint::Config& config_;
   device::NumberType precision_;
+  checkpoint::SharedParts* shared_;
 };
 
 }  // namespace incipit::model

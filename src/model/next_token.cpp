@@ -89,8 +89,9 @@ class PackLosses {
 }  // namespace
 
 NextToken::NextToken(device::Device& device, const checkpoint::Weights& weights,
-                     const checkpoint::Config& config, device::NumberType precision)
-    : device_(device), weights_(weights), config_(config), precision_(precision) {
+                     const checkpoint::Config& config, device::NumberType precision,
+                     checkpoint::SharedParts* shared)
+    : device_(device), weights_(weights), config_(config), precision_(precision), shared_(shared) {
   checkpoint::check_tensors(weights, config, checkpoint::Head::needed);
 }
 
@@ -102,14 +103,14 @@ void NextToken::forward(std::span<const corpus::Pack> packs, Take&& take) {
 
 template <device::Number T, class Take>
 void NextToken::forward_in(std::span<const corpus::Pack> packs, Take&& take) {
-  Wave<T> wave(device_, weights_, config_, packs, config_.layers);
+  Wave<T> wave(device_, weights_, config_, packs, config_.layers, shared_);
   for (PackRun<T>& run : wave.runs()) wave.embed(run);
   for (std::int64_t b = 0; b < config_.layers; ++b) {
     const BlockWeights<T>& weights = wave.block(b);
     for (PackRun<T>& run : wave.runs()) run.run(weights, wave.rotary(), wave.workspace());
   }
 
-  Head<T> head(device_, weights_, config_, TensorStream(device_, weights_), Residence::streamed);
+  Head<T> head(device_, weights_, config_, TensorStream(device_, weights_, shared_), Residence::streamed);
   Workspace<T>& workspace = wave.workspace();
   device::Buffer<float> logits(device_, static_cast<std::size_t>(most_tokens(packs) * Head<T>::block_rows));
   head.pass([&](std::int64_t b, const T* rows) {
@@ -147,6 +148,11 @@ std::vector<float> NextToken::logits(const corpus::Pack& pack) {
                   all.begin() + static_cast<std::ptrdiff_t>(t) * config_.vocab + first);
   });
   return all;
+}
+
+std::uint64_t NextToken::largest_part(const checkpoint::Weights& weights, const checkpoint::Config& config) {
+  const checkpoint::Piece rows{&Head<float>::unembedding(weights, config), 0, Head<float>::block_rows};
+  return std::max(largest_block(weights, config.layers), checkpoint::SharedParts::bytes_of_part({&rows, 1}));
 }
 
 std::size_t NextToken::bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens,

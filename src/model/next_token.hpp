@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "checkpoint/config.hpp"
+#include "checkpoint/shared_parts.hpp"
 #include "checkpoint/weights.hpp"
 #include "corpus/packs.hpp"
 #include "device/device.hpp"
@@ -21,11 +22,12 @@ namespace incipit::model {
 /// the logits of a pack are ever whole in memory.
 class NextToken {
  public:
-  /// `precision` as in Neox; logits are fp32. The device, the weights and the configuration must outlive the
-  /// object. Throws as
-  /// checkpoint::check_tensors does, final norm and unembedding being needed.
+  /// `precision` and `shared` as in Neox; logits are fp32. The device, the weights, the configuration and
+  /// `shared` must outlive the object. Throws as checkpoint::check_tensors does, final norm and unembedding
+  /// being needed.
   NextToken(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config,
-            device::NumberType precision = device::NumberType::f32);
+            device::NumberType precision = device::NumberType::f32,
+            checkpoint::SharedParts* shared = nullptr);
 
   /// The loss of one probe: Σ −ln p(token | the tokens before it) over all its tokens but the first.
   struct Loss {
@@ -41,6 +43,9 @@ class NextToken {
   /// All logits of a pack, [tokens, vocabulary], for comparison with references. Errors as Neox::run.
   [[nodiscard]] std::vector<float> logits(const corpus::Pack& pack);
 
+  /// Bytes of the largest part that ranks share.
+  [[nodiscard]] static std::uint64_t largest_part(const checkpoint::Weights& weights,
+                                                  const checkpoint::Config& config);
   /// Device and host bytes a run takes whatever the wave holds, with packs of `pack_tokens`.
   [[nodiscard]] static std::size_t bytes_fixed(const checkpoint::Config& config, std::int64_t pack_tokens,
                                                device::NumberType precision);
@@ -59,6 +64,7 @@ class NextToken {
   const checkpoint::Weights& weights_;
   const checkpoint::Config& config_;
   device::NumberType precision_;
+  checkpoint::SharedParts* shared_;
 };
 
 }  // namespace incipit::model

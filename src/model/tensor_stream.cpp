@@ -55,27 +55,39 @@ std::string trouble_of(float value, device::NumberType type) {
 
 }  // namespace
 
-TensorStream::TensorStream(device::Device& device, const checkpoint::Weights& weights, std::string way_out)
-    : device_(device), weights_(weights), way_out_(std::move(way_out)) {}
+TensorStream::TensorStream(device::Device& device, const checkpoint::Weights& weights,
+                           checkpoint::SharedParts* shared, std::string way_out)
+    : device_(device), weights_(weights), shared_(shared), way_out_(std::move(way_out)) {}
 
 std::int64_t TensorStream::chunk_rows(std::int64_t row_size) const {
   return rows_within(device_.kind() == device::Kind::host ? host_chunk : device_chunk, row_size);
+}
+
+/// As they are on their way; valid until the next call.
+const std::byte* TensorStream::bytes_of_rows(const checkpoint::Tensor& tensor, std::int64_t first,
+                                             std::int64_t rows, device::NumberType type) {
+  const std::int64_t count = rows * tensor.row_size();
+  const std::size_t size = static_cast<std::size_t>(count) * device::bytes_of(type);
+  const std::uint64_t offset = static_cast<std::uint64_t>(first * tensor.row_size()) * device::bytes_of(type);
+  if (const std::byte* there = shared_ == nullptr ? nullptr : shared_->find(tensor, offset, size))
+    return there;
+  bytes_.resize(size);
+  if (type == device::NumberType::f32) {
+    weights_.read(tensor, first, rows,
+                  {reinterpret_cast<float*>(bytes_.data()), static_cast<std::size_t>(count)});
+  } else {
+    weights_.read_raw(tensor, offset, bytes_);
+  }
+  return bytes_.data();
 }
 
 void TensorStream::read_chunk(const checkpoint::Tensor& tensor, std::int64_t first, std::int64_t rows,
                               device::NumberType type, void* to) {
   const device::NumberType from = on_the_way(tensor);
   const std::int64_t count = rows * tensor.row_size();
-  bytes_.resize(static_cast<std::size_t>(count) * device::bytes_of(from));
-  if (from == device::NumberType::f32) {
-    weights_.read(tensor, first, rows,
-                  {reinterpret_cast<float*>(bytes_.data()), static_cast<std::size_t>(count)});
-  } else {
-    weights_.read_raw(tensor, static_cast<std::uint64_t>(first * tensor.row_size()) * device::bytes_of(from),
-                      bytes_);
-  }
+  const std::byte* bytes = bytes_of_rows(tensor, first, rows, from);
   const std::int64_t bad =
-      device_.upload_numbers({.count = count, .from = from, .host = bytes_.data(), .to = type, .device = to});
+      device_.upload_numbers({.count = count, .from = from, .host = bytes, .to = type, .device = to});
   if (bad < count) refuse(tensor, first * tensor.row_size() + bad, type);
 }
 

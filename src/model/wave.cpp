@@ -20,12 +20,15 @@ std::int64_t longest_text(std::span<const corpus::Pack> packs) {
 
 template <device::Number T>
 Wave<T>::Wave(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config,
-              std::span<const corpus::Pack> packs, std::int64_t blocks)
+              std::span<const corpus::Pack> packs, std::int64_t blocks, checkpoint::SharedParts* shared)
     : weights_(weights),
       embedding_stream_(device, weights),
-      block_stream_(device, weights),
+      block_stream_(device, weights, shared),
       blocks_(device, BlockWeights<T>(device, config), BlockWeights<T>(device, config), blocks,
-              [this](BlockWeights<T>& to, std::int64_t block) { to.read(block_stream_, weights_, block); }),
+              [this](BlockWeights<T>& to, std::int64_t block) {
+                const auto part = block_stream_.part(pieces_of_block(weights_, block));
+                to.read(block_stream_, weights_, block);
+              }),
       rotary_(device, config, longest_text(packs)),
       workspace_(device, config, most_tokens(packs)) {
   runs_.reserve(packs.size());
@@ -54,6 +57,13 @@ std::size_t Wave<T>::bytes_of(const checkpoint::Config& config, std::span<const 
 template class Wave<float>;
 template class Wave<device::Float16>;
 template class Wave<device::BFloat16>;
+
+std::uint64_t largest_block(const checkpoint::Weights& weights, std::int64_t blocks) {
+  std::uint64_t largest = 0;
+  for (std::int64_t b = 0; b < blocks; ++b)
+    largest = std::max(largest, checkpoint::SharedParts::bytes_of_part(pieces_of_block(weights, b)));
+  return largest;
+}
 
 std::int64_t probes_of(std::span<const corpus::Pack> packs) {
   std::int64_t probes = 0;

@@ -22,9 +22,10 @@ namespace incipit::model {
 template <device::Number T>
 class Wave {
  public:
-  /// `blocks`: how many blocks will be asked for, in order.
+  /// `blocks`: how many blocks will be asked for, in order. `shared`: what other ranks that ask for the same
+  /// have read of them; may be null.
   Wave(device::Device& device, const checkpoint::Weights& weights, const checkpoint::Config& config,
-       std::span<const corpus::Pack> packs, std::int64_t blocks);
+       std::span<const corpus::Pack> packs, std::int64_t blocks, checkpoint::SharedParts* shared = nullptr);
 
   [[nodiscard]] std::vector<PackRun<T>>& runs() { return runs_; }
   [[nodiscard]] Workspace<T>& workspace() { return workspace_; }
@@ -55,6 +56,9 @@ class Wave {
 extern template class Wave<float>;
 extern template class Wave<device::Float16>;
 extern template class Wave<device::BFloat16>;
+
+/// Bytes of the largest block in the checkpoint's files.
+[[nodiscard]] std::uint64_t largest_block(const checkpoint::Weights& weights, std::int64_t blocks);
 
 /// Probes in all packs together.
 [[nodiscard]] std::int64_t probes_of(std::span<const corpus::Pack> packs);

@@ -125,9 +125,9 @@ void add(Phase& phase, const Times& times, double ranks) {
   phase.writing += times.writing / ranks + times.making;
 }
 
-/// Every rank of a team needs all the weights, once at least.
-double bytes_of_team(const Task& task, const Pass& pass, int ranks) {
-  return task.bytes_read / pass.waves * std::max<double>(pass.waves, ranks);
+/// Ranks of a team read together on each node.
+double bytes_of_team(const Task& task, const Pass& pass, int ranks, int nodes) {
+  return task.bytes_read / pass.waves * pass.waves_with(ranks) * nodes;
 }
 
 Phase forecast_passes(const Stage& stage, const Machine& machine, const Teams& teams) {
@@ -140,7 +140,7 @@ Phase forecast_passes(const Stage& stage, const Machine& machine, const Teams& t
       const Times times = times_of(task, stage.phase, machine.rates, 1);
       const int dividing = std::min(ranks, std::max(1, stage.passes[p].most_ranks));
       legs[t].push_back({.computing = times.computing / dividing + times.writing + times.making,
-                         .bytes = bytes_of_team(task, stage.passes[p], ranks),
+                         .bytes = bytes_of_team(task, stage.passes[p], ranks, teams.nodes[t]),
                          .most = machine.rates.read * ranks});
     }
   }
@@ -151,7 +151,7 @@ Phase forecast_passes(const Stage& stage, const Machine& machine, const Teams& t
     phase.slowest = std::max(phase.slowest, done[t]);
     for (const auto p : teams.work[t]) {
       Times times = times_of(stage.rounds.front()[p], stage.phase, machine.rates, 1);
-      const double bytes = bytes_of_team(stage.rounds.front()[p], stage.passes[p], ranks);
+      const double bytes = bytes_of_team(stage.rounds.front()[p], stage.passes[p], ranks, teams.nodes[t]);
       times.reading = bytes / std::min(machine.rates.read, machine.rates.read_all);
       add(phase, times, machine.ranks);
       phase.bytes_read += bytes;

@@ -1,8 +1,10 @@
 #include "plan/teams.hpp"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <queue>
+#include <set>
 #include <utility>
 
 #include "parallel/work.hpp"
@@ -25,7 +27,8 @@ struct Deal {
 
 class Dealer {
  public:
-  Dealer(std::span<const Pass> passes, int ranks) : passes_(passes), ranks_(ranks) {
+  Dealer(std::span<const Pass> passes, int ranks, int ranks_per_node)
+      : passes_(passes), ranks_(ranks), ranks_per_node_(ranks_per_node) {
     for (const Pass& pass : passes) costs_.push_back(pass.seconds_with(1));
   }
 
@@ -56,20 +59,21 @@ class Dealer {
 
  private:
   [[nodiscard]] double seconds(const std::vector<std::size_t>& work, int ranks) const {
+    const int nodes = (ranks + ranks_per_node_ - 1) / ranks_per_node_;
     double sum = 0;
-    for (const auto p : work) sum += passes_[p].seconds_with(ranks);
+    for (const auto p : work) sum += passes_[p].seconds_with(ranks, nodes);
     return sum;
   }
 
   std::span<const Pass> passes_;
-  int ranks_;
+  int ranks_, ranks_per_node_;
   std::vector<double> costs_;
 };
 
 /// As many teams as there can be, unless fewer and larger ones are done a tenth earlier: ranks of a team wait
 /// for each other.
-Deal best_deal(std::span<const Pass> passes, int ranks) {
-  const Dealer dealer(passes, ranks);
+Deal best_deal(std::span<const Pass> passes, int ranks, int ranks_per_node) {
+  const Dealer dealer(passes, ranks, ranks_per_node);
   int teams = std::clamp(static_cast<int>(passes.size()), 1, ranks);
   Deal best = dealer.deal(teams);
   while (teams > 1) {
@@ -80,11 +84,34 @@ Deal best_deal(std::span<const Pass> passes, int ranks) {
   return best;
 }
 
+/// Counts the nodes on which each of so many teams stands.
+std::vector<int> nodes_of_teams(std::span<const int> team_of, std::span<const int> node_of,
+                                std::size_t teams) {
+  std::vector<std::set<int>> nodes(teams);
+  for (std::size_t r = 0; r < team_of.size(); ++r)
+    nodes[static_cast<std::size_t>(team_of[r])].insert(node_of[r]);
+  std::vector<int> counts;
+  for (const auto& of : nodes) counts.push_back(static_cast<int>(of.size()));
+  return counts;
+}
+
 }  // namespace
 
-double Pass::seconds_with(int ranks) const {
+double Pass::waves_with(int ranks) const {
+  return std::max(1.0, waves / std::clamp(ranks, 1, std::max(1, most_ranks)));
+}
+
+double Pass::seconds_with(int ranks, int nodes) const {
   const int dividing = std::clamp(ranks, 1, std::max(1, most_ranks));
-  return std::max(computing / dividing, reading * std::max(1.0, waves / dividing));
+  const double readers = std::max(1.0, static_cast<double>(dividing) / nodes);  // on each node
+  return std::max(computing / dividing, reading * waves_with(ranks) / readers);
+}
+
+int most_on_a_node(std::span<const int> node_of) {
+  std::map<int, int> ranks;
+  int most = 0;
+  for (const int node : node_of) most = std::max(most, ++ranks[node]);
+  return most;
 }
 
 int Teams::ranks_of(std::size_t team_wanted) const {
@@ -92,7 +119,7 @@ int Teams::ranks_of(std::size_t team_wanted) const {
 }
 
 Teams make_teams(std::span<const Pass> passes, std::span<const int> node_of) {
-  const Deal deal = best_deal(passes, static_cast<int>(node_of.size()));
+  const Deal deal = best_deal(passes, static_cast<int>(node_of.size()), most_on_a_node(node_of));
   Teams teams;
   teams.work.resize(deal.ranks.size());
   auto order = numbered(passes.size());
@@ -117,16 +144,18 @@ Teams make_teams(std::span<const Pass> passes, std::span<const int> node_of) {
     teams.team[rank] = static_cast<int>(team);
     ++taken;
   }
+  teams.nodes = nodes_of_teams(teams.team, node_of, teams.work.size());
   return teams;
 }
 
 int useful_ranks(std::span<const Pass> passes, std::span<const int> node_of) {
-  const double bound = 1.02 * best_deal(passes, static_cast<int>(node_of.size())).slowest;
+  const int per_node = most_on_a_node(node_of);
+  const double bound = 1.02 * best_deal(passes, static_cast<int>(node_of.size()), per_node).slowest;
   int enough = static_cast<int>(node_of.size());
   // Fewer ranks never make it faster, so that halving finds the fewest.
   for (int low = 1; low < enough;) {
     const int middle = (low + enough) / 2;
-    if (best_deal(passes, middle).slowest <= bound) {
+    if (best_deal(passes, middle, per_node).slowest <= bound) {
       enough = middle;
     } else {
       low = middle + 1;

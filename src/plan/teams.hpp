@@ -10,22 +10,30 @@ namespace incipit::plan {
 /// A pass over a checkpoint, as far as it matters who does it.
 struct Pass {
   double computing = 0;  ///< seconds of one rank; ranks of a team divide it
-  double reading = 0;    ///< seconds of any rank, beside computing, each time that the weights stream past it
-  bool first = false;    ///< something waits for it: it goes before all others
-  int most_ranks = 1;    ///< that can share it: its packs
+  double reading = 0;  ///< seconds of one rank, beside computing, each time that the weights stream past it;
+                       ///< ranks of a team divide it on each node
+  bool first = false;  ///< something waits for it: it goes before all others
+  int most_ranks = 1;  ///< that can share it: its packs
   double waves =
       1;  ///< times that the weights stream past one rank; ranks of a team divide them, to one each
 
-  [[nodiscard]] double seconds_with(int ranks) const;
+  /// Of a team that stands on so many nodes, each of which reads all weights.
+  [[nodiscard]] double seconds_with(int ranks, int nodes = 1) const;
+  /// How often the weights stream past a team of so many ranks, all of them at a time.
+  [[nodiscard]] double waves_with(int ranks) const;
 };
 
 struct Teams {
-  std::vector<int> team;  ///< of each rank
+  std::vector<int> team;   ///< of each rank
+  std::vector<int> nodes;  ///< on which each team stands
   std::vector<std::vector<std::size_t>>
       work;  ///< passes of each team, in the order they are done; maybe none
 
   [[nodiscard]] int ranks_of(std::size_t team_wanted) const;
 };
+
+/// How many ranks the fullest node has.
+[[nodiscard]] int most_on_a_node(std::span<const int> node_of);
 
 /// Shares passes out over ranks so that the last team is done early: one rank for each team where there are
 /// many passes; larger teams where there are fewer passes than ranks, or where one pass takes longer than all

@@ -60,12 +60,14 @@ TEST(Forecast, WhoComputesLongLeavesTheFileSystemToOthers) {
   EXPECT_NEAR(result.phases.front().mean, (4 * 10 + 4 / 0.9) / 8, 1e-9);
 }
 
-TEST(Forecast, ATeamDividesComputingAndReadsForEachRank) {
+TEST(Forecast, ATeamDividesComputingAndReadsOnEachNode) {
   Stage stage = equal_passes(1, 8, 0.5);
   stage.passes.front().most_ranks = 100;
-  const auto result = forecast({stage}, machine_of(4));
-  EXPECT_NEAR(result.seconds, 2, 1e-9);
-  EXPECT_DOUBLE_EQ(result.bytes_read, 4 * 0.5e9);
+  for (const int per_node : {4, 2, 1}) {
+    const auto result = forecast({stage}, machine_of(4, per_node));
+    EXPECT_NEAR(result.seconds, 2, 1e-9);
+    EXPECT_DOUBLE_EQ(result.bytes_read, 4 / per_node * 0.5e9);
+  }
 }
 
 TEST(Forecast, ATeamDividesTheWavesOfAPass) {
@@ -74,6 +76,7 @@ TEST(Forecast, ATeamDividesTheWavesOfAPass) {
   EXPECT_DOUBLE_EQ(forecast({stage}, machine_of(2)).bytes_read, 6e9);
   EXPECT_NEAR(forecast({stage}, machine_of(2)).seconds, 4, 1e-9);
   EXPECT_DOUBLE_EQ(forecast({stage}, machine_of(8)).bytes_read, 8e9);
+  EXPECT_DOUBLE_EQ(forecast({stage}, machine_of(8, 8)).bytes_read, 1e9);
 }
 
 TEST(Forecast, WholeTasksAreDealtLongestFirst) {

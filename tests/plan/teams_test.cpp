@@ -13,6 +13,13 @@ std::vector<int> one_node(int ranks) {
   return std::vector<int>(static_cast<std::size_t>(ranks), 0);
 }
 
+/// Each rank on a node of its own.
+std::vector<int> numbered_nodes(int ranks) {
+  std::vector<int> nodes(static_cast<std::size_t>(ranks));
+  std::iota(nodes.begin(), nodes.end(), 0);
+  return nodes;
+}
+
 std::vector<Pass> passes_of(const std::vector<double>& seconds) {
   std::vector<Pass> passes;
   for (const double s : seconds) passes.push_back({.computing = s, .most_ranks = 1000});
@@ -24,7 +31,7 @@ double slowest_team(std::span<const Pass> passes, const Teams& teams) {
   double slowest = 0;
   for (std::size_t t = 0; t < teams.work.size(); ++t) {
     double seconds = 0;
-    for (const auto p : teams.work[t]) seconds += passes[p].seconds_with(teams.ranks_of(t));
+    for (const auto p : teams.work[t]) seconds += passes[p].seconds_with(teams.ranks_of(t), teams.nodes[t]);
     slowest = std::max(slowest, seconds);
   }
   return slowest;
@@ -89,13 +96,30 @@ TEST(MakeTeams, OneLongPassGetsATeamThoughThereAreMorePassesThanRanks) {
 TEST(MakeTeams, RanksThatWouldFindNothingToDoGetNothing) {
   const std::vector<Pass> passes{{.computing = 10, .reading = 5, .most_ranks = 100},
                                  {.computing = 10, .reading = 0, .most_ranks = 3}};
-  const auto teams = make_teams(passes, one_node(64));
+  const auto teams = make_teams(passes, numbered_nodes(64));
   std::vector<int> used;
   for (std::size_t t = 0; t < teams.work.size(); ++t)
     if (!teams.work[t].empty()) used.push_back(teams.ranks_of(t));
   ASSERT_EQ(used.size(), 2U);
   EXPECT_LE(used[0] + used[1], 5);  // two for the one that reads, three for the other
   EXPECT_DOUBLE_EQ(slowest_team(passes, teams), 5);
+}
+
+TEST(MakeTeams, RanksOfANodeReadTogether) {
+  const std::vector<Pass> passes{{.computing = 8, .reading = 8, .most_ranks = 100}};
+  EXPECT_DOUBLE_EQ(slowest_team(passes, make_teams(passes, one_node(8))), 1);
+  EXPECT_DOUBLE_EQ(slowest_team(passes, make_teams(passes, {std::vector<int>{0, 0, 0, 0, 1, 1, 1, 1}})), 2);
+  EXPECT_DOUBLE_EQ(slowest_team(passes, make_teams(passes, numbered_nodes(8))), 8);
+}
+
+TEST(MakeTeams, LittleMemoryMakesLargerTeams) {
+  // A rank that can hold a sixth of the packs reads six times, six ranks once and together.
+  std::vector<Pass> passes(12, {.computing = 1, .reading = 1, .most_ranks = 100, .waves = 1});
+  EXPECT_EQ(make_teams(passes, one_node(12)).ranks_of(0), 1);
+  for (Pass& pass : passes) pass.waves = 6;
+  const auto teams = make_teams(passes, one_node(12));
+  EXPECT_GE(teams.ranks_of(0), 6);
+  EXPECT_LT(slowest_team(passes, teams), 6.0 / 3);
 }
 
 TEST(MakeTeams, WhatIsWaitedForGoesFirst) {

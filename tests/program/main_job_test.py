@@ -1,6 +1,7 @@
 """The main job: same bytes for any number of ranks and threads, in one go or in pieces."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -82,6 +83,23 @@ def test_teams_share_one_checkpoint(tmp_path):
     run(family, tmp_path / "one")
     run(family, tmp_path / "four", ranks=4)
     same(little.all_datasets(tmp_path / "one"), little.all_datasets(tmp_path / "four"))
+
+
+def read_by(result):
+    """Bytes that all ranks together read, from the end of the log."""
+    number, unit = re.search(r"^files +([0-9.]+) (\w+) read", result.out, re.MULTILINE).groups()
+    return float(number) * {"B": 1, "kB": 1e3, "MB": 1e6}[unit]
+
+
+def test_ranks_of_a_node_read_a_checkpoint_once(tmp_path):
+    family = little.Family(tmp_path, steps=(5,), models=(("only", 64, 6),))
+    read = []
+    for ranks in 1, 4:
+        result = incipit("extract", family.deck, f"--run.output={tmp_path / str(ranks)}", ranks=ranks)
+        assert result.code == 0, result.text
+        read.append(read_by(result))
+    # The file's index and the embedding's rows each rank reads for itself.
+    assert read[1] < 1.2 * read[0]
 
 
 def test_killed_and_resumed(reference, tmp_path):
