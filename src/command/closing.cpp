@@ -75,6 +75,14 @@ void suggest_about_waves(const RunFacts& facts, std::vector<std::string>& all) {
                   std::ldexp(static_cast<double>(facts.memory), -30)));
 }
 
+void suggest_about_sharing(const RunFacts& facts, std::vector<std::string>& all) {
+  if (facts.unshared == 0) return;
+  all.push_back(
+      fmt::format("{} time(s) the ranks of a team read the same weights each for itself, since run.memory or "
+                  "/dev/shm of their node had no room for two blocks that they share",
+                  facts.unshared));
+}
+
 void suggest_about_waiting(const Timing::Summary& summary, const RunFacts& facts,
                            std::vector<std::string>& all) {
   if (facts.ranks == 1 || summary.waiting.share < 0.1) return;
@@ -143,6 +151,7 @@ std::vector<std::string> suggestions(const Timing::Summary& summary, const RunFa
   if (summary.seconds < short_run) return all;
   suggest_about_reading(summary, facts, all);
   suggest_about_waves(facts, all);
+  suggest_about_sharing(facts, all);
   suggest_about_waiting(summary, facts, all);
   suggest_about_writing(summary, all);
   suggest_more_ranks(summary, facts, all);

@@ -16,6 +16,8 @@ struct RunFacts {
   std::int64_t passes = 0;  ///< over checkpoints, by this job
   int useful_ranks = 1;     ///< with fewer, the passes would have taken longer; with more, hardly less
   std::int64_t waves = 0;  ///< that these passes took on all ranks; more than passes: weights were read again
+  std::int64_t unshared =
+      0;  ///< passes whose ranks of a node read each for itself, for want of shared memory
   std::uint64_t peak_memory = 0,
                 memory = 0;  ///< bytes of the rank that took most, and what a rank might take
 };

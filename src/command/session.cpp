@@ -281,6 +281,7 @@ void close_session(Session& session) {
   facts.ranks = world.size();
   facts.ranks_per_node = plan::most_on_a_node(session.nodes);
   facts.waves = world.sum(facts.waves);
+  facts.unshared = world.sum(facts.unshared);
   facts.peak_memory = static_cast<std::uint64_t>(world.max(static_cast<std::int64_t>(peak_memory())));
   facts.memory = session.memory;
   for (const auto& passes : session.passes) {

@@ -26,8 +26,7 @@ bool is_room_beside(const Session& session, const Checkpoint& checkpoint, const 
 
 }  // namespace
 
-TeamWeights::TeamWeights(const Session& session, const parallel::Communicator& team,
-                         const Checkpoint& checkpoint,
+TeamWeights::TeamWeights(Session& session, const parallel::Communicator& team, const Checkpoint& checkpoint,
                          const std::function<std::uint64_t(const checkpoint::Weights&)>& largest,
                          PassCost& cost) {
   parallel::together(team, "opening the checkpoint",
@@ -38,9 +37,10 @@ TeamWeights::TeamWeights(const Session& session, const parallel::Communicator& t
   const auto part = largest(*weights_);
   const auto share =
       checkpoint::SharedParts::bytes(node.size(), part) / static_cast<std::size_t>(node.size());
-  if (node.any(!is_room_beside(session, checkpoint, cost, share))) return;
-  shared_ = checkpoint::SharedParts::open(node, part);
+  if (!node.any(!is_room_beside(session, checkpoint, cost, share)))
+    shared_ = checkpoint::SharedParts::open(node, part);
   if (shared_) cost.bytes_held += share;
+  if (!shared_ && node.root()) ++session.facts.unshared;
 }
 
 }  // namespace incipit::command

@@ -17,8 +17,9 @@ namespace incipit::command {
 class TeamWeights {
  public:
   /// Opens the checkpoint and adds to `cost` what this rank holds of the shared parts, `largest` bytes each.
-  /// Where memory has no room for them every rank reads for itself. Collective over the team; errors agreed.
-  TeamWeights(const Session& session, const parallel::Communicator& team, const Checkpoint& checkpoint,
+  /// Where memory has no room for them every rank reads for itself, which session.facts counts. Collective
+  /// over the team; errors agreed.
+  TeamWeights(Session& session, const parallel::Communicator& team, const Checkpoint& checkpoint,
               const std::function<std::uint64_t(const checkpoint::Weights&)>& largest, PassCost& cost);
 
   [[nodiscard]] const checkpoint::Weights& weights() const { return *weights_; }

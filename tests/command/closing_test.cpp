@@ -90,6 +90,13 @@ TEST(Closing, WeightsThatAreReadAgainAndAgain) {
                     "weights were read 10.0 times each, since a wave holds what run.memory (8.0 GiB)"));
 }
 
+TEST(Closing, NoRoomForWhatRanksShare) {
+  const auto summary = summary_of(4, {{"forward", 90, 91}}, 2);
+  EXPECT_TRUE(holds(suggestions(summary, {.ranks = 4, .passes = 2, .useful_ranks = 4, .unshared = 2}),
+                    "2 time(s) the ranks of a team read the same weights each for itself"));
+  EXPECT_FALSE(holds(suggestions(summary, {.ranks = 4, .passes = 2, .useful_ranks = 4}), "/dev/shm"));
+}
+
 TEST(Closing, ComputingThatLimitsIsAsItShouldBe) {
   const auto summary = summary_of(4, {{"forward", 90, 91}, {"train", 5, 5}}, 2);
   const RunFacts facts{.ranks = 4, .ranks_per_node = 4, .passes = 154, .useful_ranks = 4, .waves = 154};
