@@ -25,7 +25,7 @@ struct Pass {
 
 struct Teams {
   std::vector<int> team;   ///< of each rank
-  std::vector<int> nodes;  ///< on which each team stands
+  std::vector<int> nodes;  ///< of each team, how many it stands on
   std::vector<std::vector<std::size_t>>
       work;  ///< passes of each team, in the order they are done; maybe none
 

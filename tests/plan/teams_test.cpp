@@ -143,6 +143,21 @@ TEST(MakeTeams, ATeamStandsOnOneNode) {
   }
 }
 
+TEST(MakeTeams, NoTeamStandsOnMoreNodesThanItMust) {
+  // Teams of one and of several ranks, which in one row would stand on two nodes now and then.
+  auto passes = passes_of({9, 9, 9, 9, 6, 6, 6, 3, 3, 3, 3, 3});
+  std::vector<int> node_of;
+  for (int r = 0; r < 24; ++r) node_of.push_back(r / 4);
+  const auto teams = make_teams(passes, node_of);
+  bool several = false;
+  for (std::size_t t = 0; t < teams.work.size(); ++t) {
+    if (teams.work[t].empty()) continue;
+    several = several || teams.ranks_of(t) > 1;
+    EXPECT_EQ(teams.nodes[t], (teams.ranks_of(t) + 3) / 4) << teams.ranks_of(t);
+  }
+  EXPECT_TRUE(several);
+}
+
 TEST(UsefulRanks, AreNoMoreThanTheLongestPassAllows) {
   std::vector<Pass> passes;
   for (const double s : {10.0, 1.0, 1.0, 1.0, 1.0}) passes.push_back({.computing = s, .most_ranks = 1});
