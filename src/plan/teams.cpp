@@ -91,16 +91,27 @@ int Teams::ranks_of(std::size_t team_wanted) const {
   return static_cast<int>(std::ranges::count(team, static_cast<int>(team_wanted)));
 }
 
-Teams make_teams(std::span<const Pass> passes, std::span<const int> node_of) {
-  const Deal deal = best_deal(passes, static_cast<int>(node_of.size()));
-  Teams teams;
-  teams.work.resize(deal.ranks.size());
+std::vector<std::size_t> order_of(std::span<const Pass> passes) {
   auto order = numbered(passes.size());
   std::ranges::stable_sort(order, [&](auto a, auto b) {
     if (passes[a].first != passes[b].first) return passes[a].first;
     return passes[a].seconds_with(1) > passes[b].seconds_with(1);
   });
-  for (const auto p : order) teams.work[static_cast<std::size_t>(deal.owner[p])].push_back(p);
+  return order;
+}
+
+std::vector<std::size_t> left_to_all(const Teams& teams, std::span<const Pass> passes) {
+  auto left = order_of(passes);
+  for (const auto& work : teams.work)
+    if (!work.empty()) std::erase(left, work.front());
+  return left;
+}
+
+Teams make_teams(std::span<const Pass> passes, std::span<const int> node_of) {
+  const Deal deal = best_deal(passes, static_cast<int>(node_of.size()));
+  Teams teams;
+  teams.work.resize(deal.ranks.size());
+  for (const auto p : order_of(passes)) teams.work[static_cast<std::size_t>(deal.owner[p])].push_back(p);
 
   // Ranks in the order of their nodes, dealt out in one piece to each team; who is left over has no work.
   auto by_node = numbered(node_of.size());
