@@ -118,34 +118,45 @@ class Classroom {
   std::optional<console::Progress> progress_;  ///< of the dictionary at hand
 };
 
+/// Makes the labels of a dictionary that was claimed.
+void label_dictionary(Session& session, Classroom& classroom, std::size_t d) {
+  const auto timer = session.timing.phase("interpret");
+  const auto& dictionary = session.study.dictionaries[d];
+  const auto& unit = session.ledger->labels(d);
+  sae::Sae sae;
+  parallel::together(session.world, "reading the SAE", [&] {
+    sae = sae::read_saes(store::Reader(session.ledger->sae(d).path, "sae")).at(dictionary.seed);
+  });
+  interpret::NearestProbes nearest(session.study.probes, sae.h, sae.k);
+  const auto codes = encode_all(session, d, sae, nearest);
+  auto labels = classroom.label(codes, sae);
+  parallel::together(session.world, "writing the labels", [&] {
+    const auto writing = session.timing.phase("write");
+    labels.nearest = nearest.gather(session.world);
+    interpret::write_labels(session.world, unit.path, session.header(unit), labels, session.study.probes);
+  });
+  report(session, dictionary.name, labels.latents);
+}
+
 }  // namespace
 
 void interpret(Session& session, bool again) {
   const auto pending = session.pending(deck::Stage::interpret, again);
-  Classroom classroom(session);
+  std::vector<const Unit*> needed;
   for (std::size_t d = 0; d < pending.size(); ++d) {
     if (!pending[d]) continue;
-    const auto& dictionary = session.study.dictionaries[d];
-    session.require({&session.ledger->sae(d), &session.ledger->activations(dictionary.site)});
-    const auto& unit = session.ledger->labels(d);
-    const auto claimed = claim(session, session.world, unit);
-    session.leave_if_asked();
-    if (!claimed) continue;
-    const auto timer = session.timing.phase("interpret");
-    sae::Sae sae;
-    parallel::together(session.world, "reading the SAE", [&] {
-      sae = sae::read_saes(store::Reader(session.ledger->sae(d).path, "sae")).at(dictionary.seed);
-    });
-    interpret::NearestProbes nearest(session.study.probes, sae.h, sae.k);
-    const auto codes = encode_all(session, d, sae, nearest);
-    auto labels = classroom.label(codes, sae);
-    parallel::together(session.world, "writing the labels", [&] {
-      const auto writing = session.timing.phase("write");
-      labels.nearest = nearest.gather(session.world);
-      interpret::write_labels(session.world, unit.path, session.header(unit), labels, session.study.probes);
-    });
-    report(session, dictionary.name, labels.latents);
+    needed.push_back(&session.ledger->sae(d));
+    needed.push_back(&session.ledger->activations(session.study.dictionaries[d].site));
   }
+  session.require(needed);
+  Classroom classroom(session);
+  Claims claims(session, session.world, session.ledger->of(deck::Stage::interpret), pending);
+  for (auto mine = claims.next(1); !mine.empty(); mine = claims.next(1)) {
+    session.leave_if_asked();
+    label_dictionary(session, classroom, mine.front());
+    claims.release(mine.front());
+  }
+  session.leave_if_asked();
 }
 
 }  // namespace incipit::command

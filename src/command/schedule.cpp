@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,8 @@
 #include "device/device.hpp"
 #include "error.hpp"
 #include "parallel/agree.hpp"
+#include "parallel/counter.hpp"
+#include "plan/teams.hpp"
 
 namespace incipit::command {
 namespace {
@@ -27,6 +30,53 @@ void shrink_waves(Session& session, const PassCost& cost, std::span<const corpus
   ++session.shrunken_waves;
   session.console.warn("a wave of {} packs ({}) ran out of memory: waves of at most {} from here on ({})",
                        wave.size(), size_text(need), size_text(session.wave_limit), error.what());
+}
+
+/// The passes that a team does, one after the other: those dealt to it; with run.queue only the first of
+/// these, and then whatever is left to all whenever it is done.
+class Turns {
+ public:
+  /// Collective over the job.
+  Turns(const Session& session, const plan::Teams& teams, std::size_t team,
+        std::span<const plan::Pass> passes)
+      : own_(teams.work[team]) {
+    if (!session.deck.run.queue) return;
+    left_ = plan::left_to_all(teams, passes);
+    if (left_.empty()) return;
+    own_.resize(std::min<std::size_t>(own_.size(), 1));
+    counter_.emplace(session.world);
+  }
+
+  /// Those known beforehand.
+  [[nodiscard]] const std::vector<std::size_t>& own() const { return own_; }
+  /// Whether others may follow.
+  [[nodiscard]] bool open() const { return counter_.has_value(); }
+
+  /// Nothing when there is none left. Collective over the team: its root takes a number.
+  std::optional<std::size_t> next(const parallel::Communicator& team) {
+    if (at_ < own_.size()) return own_[at_++];
+    if (!counter_) return std::nullopt;
+    std::vector<std::int64_t> number(1);
+    parallel::together(team, "taking the next checkpoint", [&] {
+      if (team.root()) number.front() = counter_->next();
+    });
+    team.broadcast(number);
+    const auto place = static_cast<std::size_t>(number.front());
+    return place < left_.size() ? std::optional(left_[place]) : std::nullopt;
+  }
+
+ private:
+  std::vector<std::size_t> own_, left_;
+  std::size_t at_ = 0;
+  std::optional<parallel::Counter> counter_;
+};
+
+/// Tokens of a rank's share of a checkpoint.
+double tokens_of_rank(const Study& study, const Checkpoint& checkpoint, const parallel::Communicator& team) {
+  const std::span<const corpus::Pack> packs = text_of(study, checkpoint).packs;
+  const auto first = share_packs(packs, team.size());
+  const auto rank = static_cast<std::size_t>(team.rank());
+  return tokens_of(packs.subspan(first[rank], first[rank + 1] - first[rank]));
 }
 
 /// Rank 0 has spoken of its own as they came.
@@ -132,23 +182,19 @@ void each_checkpoint(
   session.passes.push_back(std::move(passes));
   const int mine = schedule.team[static_cast<std::size_t>(session.world.rank())];
   const auto team = session.world.split(mine, session.world.rank());
-  double tokens = 0;
-  std::vector<std::size_t> of_team;
-  for (const auto p : schedule.work[static_cast<std::size_t>(mine)]) of_team.push_back(todo[p]);
-  for (auto c : of_team) {
-    const std::span<const corpus::Pack> packs = text_of(study, study.checkpoints[c]).packs;
-    const auto first = share_packs(packs, team.size());
-    const auto rank = static_cast<std::size_t>(team.rank());
-    tokens += tokens_of(packs.subspan(first[rank], first[rank + 1] - first[rank]));
-  }
+  Turns turns(session, schedule, static_cast<std::size_t>(mine), session.passes.back());
+  double tokens = 0;  // 0: not known
+  for (const auto p : turns.own())
+    if (!turns.open()) tokens += tokens_of_rank(study, study.checkpoints[todo[p]], team);
   const std::string name(deck::name_of(stage));
   console::Progress progress(session.console, name, static_cast<std::int64_t>(tokens), "tokens of rank 0");
   parallel::together(session.world, name, [&] {
     const auto units = session.ledger->of(stage);
-    for (auto c : of_team) {
-      if (team.any(session.stop->asked())) break;
-      const auto claimed = claim(session, team, *units[c]);
-      if (claimed && !work(team, c, progress)) break;
+    while (!team.any(session.stop->asked())) {
+      const auto pass = turns.next(team);
+      if (!pass) break;
+      const auto claimed = claim(session, team, *units[todo[*pass]]);
+      if (claimed && !work(team, todo[*pass], progress)) break;
     }
   });
   tell_of_shrunken_waves(session);

@@ -48,9 +48,10 @@ using PackRange = std::pair<std::size_t, std::size_t>;  ///< [first, last)
 void write_probes(store::Writer& file, const Study& study, const Text& text);
 
 /// Does the units of a stage that has one per checkpoint (Ledger::of in the study's order) and are still to
-/// be done, the anchors' first, then the longest: shares them out over teams and claims each before
-/// `work(team, checkpoint, progress)`, which returns false when it was stopped. Collective. Errors as
-/// Session::pending and Session::leave_if_asked.
+/// be done, the anchors' first, then the longest: shares them out over teams, or with run.queue lets teams
+/// take the next when they are done with one, and claims each before `work(team, checkpoint, progress)`,
+/// which returns false when it was stopped. Collective. Errors as Session::pending, parallel::Counter and
+/// Session::leave_if_asked.
 void each_checkpoint(
     Session& session, deck::Stage stage, bool again, const std::function<PassCost(const Checkpoint&)>& cost,
     const std::function<bool(const parallel::Communicator&, std::size_t, console::Progress&)>& work);

@@ -165,8 +165,7 @@ class KeptTraining {
   Pace pace_;
 };
 
-/// Where the jobs of a set were left. Another job may have taken their files away meanwhile, having made the
-/// dictionary; then the set begins again.
+/// Where the jobs of a set were left. Where a file has vanished meanwhile the set begins again.
 std::vector<sae::State> states_of(const KeptTraining& kept, const std::vector<Job>& jobs,
                                   std::int64_t steps) {
   std::vector<sae::State> states;
@@ -283,23 +282,15 @@ void report(Session& session, const std::string& name, const sae::Sae& sae) {
         name);
 }
 
-}  // namespace
-
-void train(Session& session, bool again) {
-  const auto pending = session.pending(deck::Stage::train, again);
+/// Makes the files of dictionaries that were claimed, and gives them back one by one: `done(d)`. Throws when
+/// a stop was asked for.
+void make_dictionaries(Session& session, KeptTraining& kept, const std::vector<std::size_t>& dictionaries,
+                       Claims& claims) {
+  const auto& world = session.world;
   std::vector<Job> jobs;
-  std::vector<const Unit*> needed;
-  for (std::size_t d = 0; d < pending.size(); ++d) {
-    if (!pending[d]) continue;
-    const auto& site = session.study.dictionaries[d].site;
-    needed.push_back(&session.ledger->activations(site));
+  for (const auto d : dictionaries)
     for (std::int64_t s = 0; s < session.study.dictionaries[d].seeds; ++s)
       jobs.push_back({d, session.deck.run.seed + static_cast<std::uint64_t>(s)});
-  }
-  if (jobs.empty()) return;
-  session.require(needed);
-  const auto& world = session.world;
-  KeptTraining kept(session);
   const auto owner = parallel::assign_longest_first(costs_of(session, jobs, kept), world.size());
   std::vector<sae::Sae> trained(jobs.size());
   std::vector<std::size_t> mine;
@@ -315,8 +306,7 @@ void train(Session& session, bool again) {
       session.leave_if_asked("SAEs in training go on where they stood");
     }
   }
-  for (std::size_t d = 0; d < pending.size(); ++d) {
-    if (!pending[d]) continue;
+  for (const auto d : dictionaries) {
     std::vector<sae::Sae> seeds;
     for (std::size_t j = 0; j < jobs.size(); ++j) {
       if (jobs[j].dictionary != d) continue;
@@ -324,8 +314,6 @@ void train(Session& session, bool again) {
       seeds.push_back(std::move(trained[j]));
     }
     const auto& unit = session.ledger->sae(d);
-    const auto claimed = claim(session, world, unit);
-    if (!claimed) continue;
     parallel::together(world, "writing the SAE", [&] {
       const auto timer = session.timing.phase("write");
       store::Writer file(world, unit.path, session.header(unit));
@@ -333,8 +321,25 @@ void train(Session& session, bool again) {
       file.commit();
       if (world.root()) remove_parts(session.deck.run.output, unit);
     });
+    claims.release(d);
     report(session, session.study.dictionaries[d].name, seeds.front());
   }
+}
+
+}  // namespace
+
+void train(Session& session, bool again) {
+  const auto pending = session.pending(deck::Stage::train, again);
+  std::vector<const Unit*> needed;
+  for (std::size_t d = 0; d < pending.size(); ++d)
+    if (pending[d]) needed.push_back(&session.ledger->activations(session.study.dictionaries[d].site));
+  if (needed.empty()) return;
+  session.require(needed);
+  KeptTraining kept(session);
+  Claims claims(session, session.world, session.ledger->of(deck::Stage::train), pending);
+  const auto all = pending.size();
+  for (auto mine = claims.next(all); !mine.empty(); mine = claims.next(all))
+    make_dictionaries(session, kept, mine, claims);
   session.leave_if_asked();
 }
 

@@ -41,6 +41,7 @@ struct RunOptions {
   std::string machine = "none";  ///< file of `calibrate`; none: rates are assumed
   std::string audit = "drop";    ///< drop | strict | ignore
   double max_time = 0;           ///< seconds; 0: no limit
+  bool queue = false;            ///< teams take their checkpoints from one list, not from lists of their own
   double part_after = 60;        ///< seconds of work under way that may be lost
   double patience = 3600;        ///< seconds without a sign of life from any rank; 0: no limit
   bool redo = false;
@@ -94,7 +95,7 @@ std::string resolved(const Deck& deck);
 std::string resolved_science(const Deck& deck);
 
 /// The keys that change no result (how a teacher is reached; output, memory, threads, machine, max_time,
-/// part_after, redo, keep_activations, only, mpi_hints), as INI; for the `timing` group.
+/// queue, part_after, redo, keep_activations, only, mpi_hints), as INI; for the `timing` group.
 std::string resolved_operational(const Deck& deck);
 
 enum class Stage { extract, train, interpret, match, align, attribute, track, loss };

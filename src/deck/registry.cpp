@@ -392,6 +392,10 @@ void add_running(std::vector<Key<Deck>>& keys) {
       "max_time", "time",
       "Stop cleanly before this is over, counted from the start: 90s, 45m, 8h, 2d, 08:00:00; 0: no limit.",
       &RunOptions::max_time, duration, spell_duration);
+  run.add("queue", "yes/no",
+          "Ranks take the next checkpoint from one list when they are done with one, instead of doing a list "
+          "of their own: for machines whose nodes differ in speed. Results are the same.",
+          &RunOptions::queue, yes_or_no);
   run.add("part_after", "time",
           "Work that would hurt to lose is kept so often: waves of a checkpoint expected to take longer, and "
           "the state of SAE training and curves, which take less than 2 % of their time for it.",

@@ -43,6 +43,7 @@ std::atomic<int> ranks_of_job{1};
 std::atomic<bool> to_be_passed_on{false};
 std::atomic<bool> main_thread_ends{false};
 std::atomic<std::uint64_t> signs{0};
+thread_local void (*errand_of_thread)() noexcept = nullptr;
 std::atomic<std::int64_t> patience_of_job{3'600'000};  // milliseconds
 
 const std::string killed = "killed, perhaps for want of memory, or crashed. ";
@@ -98,6 +99,11 @@ std::string lost_message(const std::string& host) {
 
 void sign_of_life() noexcept {
   signs.store(signs.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (errand_of_thread != nullptr) errand_of_thread();
+}
+
+void at_signs_of_life(void (*errand)() noexcept) noexcept {
+  errand_of_thread = errand;
 }
 
 void enter_phase(std::string_view name) noexcept {

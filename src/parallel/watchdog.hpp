@@ -16,6 +16,8 @@ namespace incipit::parallel {
 /// Signs of life of this rank, for its watchdog: a few stores each, no system call, nothing where no watchdog
 /// runs.
 void sign_of_life() noexcept;
+/// What the calling thread does at each of its signs of life from now on; null: nothing.
+void at_signs_of_life(void (*errand)() noexcept) noexcept;
 /// Names what the rank does from now on, for the message of a job that stands still.
 void enter_phase(std::string_view name) noexcept;
 /// The rank arrives at an agreement of so many ranks; those of the whole job are counted.

@@ -154,13 +154,28 @@ int Teams::ranks_of(std::size_t team_wanted) const {
   return static_cast<int>(std::ranges::count(team, static_cast<int>(team_wanted)));
 }
 
-Teams make_teams(std::span<const Pass> passes, std::span<const int> node_of) {
-  Deal deal = best_deal(passes, node_of);
-  const auto earlier = [&](auto a, auto b) {
+std::vector<std::size_t> order_of(std::span<const Pass> passes) {
+  auto order = numbered(passes.size());
+  std::ranges::stable_sort(order, [&](auto a, auto b) {
     if (passes[a].first != passes[b].first) return passes[a].first;
     return passes[a].seconds_with(1) > passes[b].seconds_with(1);
-  };
-  for (auto& work : deal.work) std::ranges::stable_sort(work, earlier);
+  });
+  return order;
+}
+
+std::vector<std::size_t> left_to_all(const Teams& teams, std::span<const Pass> passes) {
+  auto left = order_of(passes);
+  for (const auto& work : teams.work)
+    if (!work.empty()) std::erase(left, work.front());
+  return left;
+}
+
+Teams make_teams(std::span<const Pass> passes, std::span<const int> node_of) {
+  Deal deal = best_deal(passes, node_of);
+  std::vector<std::size_t> place(passes.size());  // in the order of all
+  const auto order = order_of(passes);
+  for (std::size_t i = 0; i < order.size(); ++i) place[order[i]] = i;
+  for (auto& work : deal.work) std::ranges::sort(work, {}, [&](auto p) { return place[p]; });
   Teams teams{std::move(deal.seats.team), std::move(deal.seats.nodes), std::move(deal.work)};
   // Who is left over forms a team without work.
   const auto rest = static_cast<int>(teams.work.size());

@@ -42,6 +42,13 @@ struct Teams {
 /// index, so that every rank computes the same.
 [[nodiscard]] Teams make_teams(std::span<const Pass> passes, std::span<const int> node_of);
 
+/// The order in which passes are begun: what is waited for, then the longest.
+[[nodiscard]] std::vector<std::size_t> order_of(std::span<const Pass> passes);
+
+/// What is left once each team has begun with the first of its passes, which its size was chosen for: in
+/// the order in which teams take from it whenever they are done, where they do so (run.queue).
+[[nodiscard]] std::vector<std::size_t> left_to_all(const Teams& teams, std::span<const Pass> passes);
+
 /// The fewest ranks with which the last team is done no more than a fiftieth later.
 [[nodiscard]] int useful_ranks(std::span<const Pass> passes, std::span<const int> node_of);
 

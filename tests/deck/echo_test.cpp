@@ -93,10 +93,11 @@ TEST_F(Echo, ReadsBackForRandomDecks) {
 
 TEST_F(Echo, ScienceHoldsNothingOperational) {
   const Deck a = load_lines("");
-  const Deck b = load_lines(
-      "", {"--interpret.server=https://h.org", "--interpret.key_env=K", "--interpret.rate=5",
-           "--run.output=elsewhere", "--run.memory=3G", "--run.threads=5", "--run.max_time=8h",
-           "--run.patience=0", "--run.redo=yes", "--run.keep_activations=no", "--run.mpi_hints=x=y"});
+  const Deck b =
+      load_lines("", {"--interpret.server=https://h.org", "--interpret.key_env=K", "--interpret.rate=5",
+                      "--run.output=elsewhere", "--run.memory=3G", "--run.threads=5", "--run.max_time=8h",
+                      "--run.patience=0", "--run.queue=yes", "--run.redo=yes", "--run.keep_activations=no",
+                      "--run.mpi_hints=x=y"});
   EXPECT_EQ(resolved_science(a), resolved_science(b));
   EXPECT_NE(resolved_operational(a), resolved_operational(b));
   EXPECT_NE(resolved(a), resolved(b));

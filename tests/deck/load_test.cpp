@@ -32,6 +32,7 @@ TEST_F(Load, DefaultsAreThoseOfTheOptionStructs) {
   EXPECT_FALSE(deck.run.threads);
   EXPECT_FALSE(deck.run.redo);
   EXPECT_TRUE(deck.run.keep_activations);
+  EXPECT_FALSE(deck.run.queue);
 }
 
 TEST_F(Load, ADeckWithoutAnchorsHasOneAtTheEnd) {
@@ -60,8 +61,8 @@ TEST_F(Load, EveryKeyReachesItsField) {
       "[track]\nbootstrap = 50\npermutations = 0\n"
       "[run]\noutput = out\ndevice = host\nprecision = fp32\npack_tokens = 100\nmemory = 2G\nthreads = "
       "3\nseed = 9\n"
-      "audit = ignore\nmax_time = 90s\npatience = 20m\nredo = yes\nkeep_activations = no\nmpi_hints = "
-      "cb_nodes=4\n");
+      "audit = ignore\nmax_time = 90s\npatience = 20m\nredo = yes\nkeep_activations = no\nqueue = yes\n"
+      "mpi_hints = cb_nodes=4\n");
   EXPECT_EQ(deck.family.models, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(deck.family.steps, "log:25");
   EXPECT_EQ(deck.probes.format, "mmlu");
@@ -112,6 +113,7 @@ TEST_F(Load, EveryKeyReachesItsField) {
   EXPECT_EQ(deck.run.patience, 1200);
   EXPECT_TRUE(deck.run.redo);
   EXPECT_FALSE(deck.run.keep_activations);
+  EXPECT_TRUE(deck.run.queue);
   EXPECT_EQ(deck.run.mpi_hints, "cb_nodes=4");
 }
 

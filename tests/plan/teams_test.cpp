@@ -129,6 +129,24 @@ TEST(MakeTeams, WhatIsWaitedForGoesFirst) {
   EXPECT_EQ(teams.work.front(), (std::vector<std::size_t>{1, 0, 2}));
 }
 
+TEST(LeftToAll, IsWhatNoTeamBeginsWithInTheOrderOfAll) {
+  auto passes = passes_of({3, 9, 1, 5, 4, 2});
+  passes[2].first = true;
+  const auto teams = make_teams(passes, one_node(2));
+  std::vector<std::size_t> begun;
+  for (const auto& work : teams.work) begun.push_back(work.front());
+  EXPECT_TRUE(std::ranges::count(begun, 2U) == 1);
+  auto all = order_of(passes);
+  EXPECT_EQ(all, (std::vector<std::size_t>{2, 1, 3, 4, 0, 5}));
+  for (const auto p : begun) std::erase(all, p);
+  EXPECT_EQ(left_to_all(teams, passes), all);
+}
+
+TEST(LeftToAll, IsNothingWhereEachPassHasItsTeam) {
+  const auto passes = passes_of({1, 8});
+  EXPECT_TRUE(left_to_all(make_teams(passes, one_node(9)), passes).empty());
+}
+
 TEST(MakeTeams, ATeamStandsOnOneNode) {
   // Ranks dealt to four nodes in turn, as `mpirun --map-by node` does.
   std::vector<int> node_of;

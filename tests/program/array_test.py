@@ -1,11 +1,15 @@
 """An array of jobs: each extracts its own models into one output, a last job does the rest."""
 
+import os
+import signal
 import subprocess
+import time
 
 import pytest
 
 import little
-from conftest import command, environment, incipit
+from conftest import command, environment, incipit, kill
+from main_job_test import same
 
 
 def test_an_array_over_models_fills_one_output(tmp_path):
@@ -67,3 +71,78 @@ def test_what_cannot_be_done_model_by_model(family, words, message):
     result = incipit(words[0], family.deck, f"--run.output={family.folder / 'out'}", *words[1:])
     assert result.code == 64
     assert result.err.count(message) == 1, result.text
+
+
+class Job:
+    """A run of one deck into one output, whose words are there to read while it runs."""
+
+    def __init__(self, family, output, log, *words, ranks=2, stage="run"):
+        self.log = log
+        with log.open("w") as out:
+            self.process = subprocess.Popen(command(stage, family.deck, f"--run.output={output}", *words, ranks=ranks),
+                                            env=environment(), stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def wait_until(self, found, seconds=60):
+        end = time.time() + seconds
+        while not found():
+            assert self.process.poll() is None and time.time() < end, self.log.read_text()
+            time.sleep(0.01)
+
+    def says(self, words):
+        self.wait_until(lambda: words in self.log.read_text())
+
+    def end(self):
+        return self.process.wait(timeout=120)
+
+
+def test_dictionaries_are_trained_by_one_job(family, tmp_path):
+    """Others wait for it, stop while they wait when they are asked to, and go on with what it leaves when it is gone."""
+    words = ("--sae.steps=4000", "--run.part_after=0s")
+    assert incipit("run", family.deck, f"--run.output={tmp_path / 'alone'}", *words, ranks=2).code == 0
+    output = tmp_path / "out"
+    first = Job(family, output, tmp_path / "first", *words)
+    first.wait_until(lambda: list(output.glob("parts/sae/*/*.h5")))
+    # It holds its locks and gets no further.
+    subprocess.run(["pkill", "-STOP", "-s", str(first.process.pid)], check=True)
+    second, third = (Job(family, output, tmp_path / name, *words, ranks=ranks) for name, ranks in (("second", 2), ("third", 1)))
+    for job in (second, third):
+        job.says("waiting for it")
+    second.process.send_signal(signal.SIGUSR1)
+    assert second.end() == 75, second.log.read_text()
+    assert not list(output.glob("sae/*.h5"))
+    kill(first.process)
+    assert third.end() == 0, third.log.read_text()
+    assert "train " in third.log.read_text()
+    same(little.all_datasets(tmp_path / "alone"), little.all_datasets(output))
+    assert little.leftovers(output) == []
+
+
+def fingerprint_of(path):
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return file.attrs["fingerprint"].decode()
+
+
+def test_what_another_job_labels_is_passed_over(family, tmp_path):
+    """A lock on the labels of one dictionary: those of the others are made before it is waited for."""
+    output = tmp_path / "out"
+    assert incipit("run", family.deck, f"--run.output={output}").code == 0
+    before = little.all_datasets(output)
+    labels = sorted(output.glob("labels/*.h5"))
+    what = fingerprint_of(labels[0])
+    for path in labels:
+        path.unlink()
+    holder = subprocess.Popen(["sleep", "60"])
+    with_lock = labels[0].with_name(labels[0].name + ".lock")
+    with_lock.write_text(f"host {os.uname().nodename}\npid {holder.pid}\nstarted \njob \nrestart \nsince now\nwhat {what}\n")
+    job = Job(family, output, tmp_path / "log", stage="interpret")
+    try:
+        job.says("waiting for it")
+        assert not labels[0].exists()
+        assert all(path.exists() for path in labels[1:])
+    finally:
+        holder.kill()
+        holder.wait()
+    assert job.end() == 0, job.log.read_text()
+    same(before, little.all_datasets(output))
