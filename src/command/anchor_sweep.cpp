@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <span>
 
 #include "command/curve_view.hpp"
 #include "command/walk.hpp"
 #include "console/table.hpp"
+#include "match/file.hpp"
 #include "parallel/agree.hpp"
 
 namespace incipit::command {
@@ -26,14 +28,12 @@ std::int64_t home_of(const Study& study, const Trail& trail) {
 }
 
 /// What is known of a dictionary before it is carried anywhere.
-PlacedDictionary placed(Session& session, Walk& walk, const Trail& trail) {
+PlacedDictionary placed(const Session& session, const Trail& trail) {
+  const auto file = match::read_match(session.ledger->match(trail.readings.front().dictionary).path);
   PlacedDictionary out;
   out.home = home_of(session.study, trail);
-  parallel::together(session.world, "reading a dictionary", [&] {
-    const auto& tracker = walk.tracker(trail.readings.front().dictionary);
-    out.interpretable = std::ranges::count(tracker.dictionary().match.interpretable, 1);
-    for (const auto& latents : tracker.dictionary().matched) out.matched.push_back(std::ssize(latents));
-  });
+  out.interpretable = std::ranges::count(file.interpretable, 1);
+  for (const auto& latents : emergence::matched_of(file.matches)) out.matched.push_back(std::ssize(latents));
   return out;
 }
 
@@ -85,9 +85,45 @@ std::string by_dictionary_table(const AnchorSweep& sweep) {
   return table.text();
 }
 
+/// How many trails' draws take a quarter of the memory, on one rank.
+std::size_t trails_at_a_time(const Session& session) {
+  const auto& study = session.study;
+  const auto& draws = session.deck.track;
+  const auto bytes = sizeof(double) * study.trails.front().readings.size() * study.probes.subjects.size() *
+                     static_cast<std::size_t>(draws.bootstrap + draws.permutations + 1);
+  const auto least = session.world.min(static_cast<std::int64_t>(session.memory / 4 / bytes));
+  return static_cast<std::size_t>(std::max<std::int64_t>(least, session.world.size()));
+}
+
+/// Gathers as many trails as there are ranks (or as are left), the study's `first` and after; each rank
+/// concludes from one of them.
+void conclude_round(Session& session, std::size_t first, std::span<Followed> found, AnchorSweep& sweep) {
+  const auto rank = static_cast<std::size_t>(session.world.rank());
+  const auto here = found.first(std::min(found.size(), static_cast<std::size_t>(session.world.size())));
+  std::optional<emergence::Curve> mine;
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    here[i].gather(session.world);
+    emergence::read_along(here[i].curve, sweep.of[first + i]);
+    auto curve = std::move(here[i].curve);  // the others' go
+    if (i == rank) mine = std::move(curve);
+  }
+  std::vector<double> concluded;
+  parallel::together(session.world, "conclusions", [&] {
+    const auto timer = session.timing.phase("conclude");
+    if (mine) concluded = emergence::packed(emergence::conclude(*mine, sweep.of[first + rank].home));
+  });
+  const auto all = session.world.all_gather(concluded);
+  const auto length = static_cast<std::ptrdiff_t>(all.size() / here.size());
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    const auto from = all.begin() + static_cast<std::ptrdiff_t>(i) * length;
+    sweep.of[first + i].concluded.assign(from, from + length);
+  }
+}
+
 }  // namespace
 
-/// A round has as many dictionaries as there are ranks, and each rank concludes from one of them.
+/// Trails are followed as many at a time as their draws leave room for. Then a round has as many of them as
+/// there are ranks, and each rank concludes from one.
 AnchorSweep sweep_anchor(Session& session) {
   std::optional<Bench> bench;
   parallel::together(session.world, "drawing resamples", [&] { bench.emplace(session); });
@@ -96,34 +132,16 @@ AnchorSweep sweep_anchor(Session& session) {
                     described(session.study, trails.front().curve),
                     session.study.probes.subjects,
                     {}};
-  std::int64_t points = 0;
-  for (const auto& trail : trails) points += visits(session, trail);
-  console::Progress progress(session.console, "sweep", points, "sites of rank 0");
+  parallel::together(session.world, "reading the dictionaries", [&] {
+    for (const auto& trail : trails) sweep.of.push_back(placed(session, trail));
+  });
   Walk walk(session, *bench, session.ledger->sweep());
-  const auto ranks = static_cast<std::size_t>(session.world.size());
-  for (std::size_t begin = 0; begin < trails.size(); begin += ranks) {
-    const std::size_t end = std::min(begin + ranks, trails.size());
-    std::optional<emergence::Curve> mine;
-    for (std::size_t i = begin; i < end; ++i) {
-      sweep.of.push_back(placed(session, walk, trails[i]));
-      auto followed = walk.follow(trails[i], progress);
-      emergence::read_along(followed.curve, sweep.of.back());
-      if (i - begin == static_cast<std::size_t>(session.world.rank())) mine = std::move(followed.curve);
-    }
-    std::vector<double> concluded;
-    parallel::together(session.world, "conclusions", [&] {
-      const auto timer = session.timing.phase("conclude");
-      const auto own = begin + static_cast<std::size_t>(session.world.rank());
-      if (mine) concluded = emergence::packed(emergence::conclude(*mine, sweep.of[own].home));
-    });
-    const auto all = session.world.all_gather(concluded);
-    const auto length = static_cast<std::ptrdiff_t>(all.size() / (end - begin));
-    for (std::size_t i = begin; i < end; ++i) {
-      const auto from = all.begin() + static_cast<std::ptrdiff_t>(i - begin) * length;
-      sweep.of[i].concluded.assign(from, from + length);
-    }
+  const auto at_a_time = trails_at_a_time(session);
+  for (std::size_t begin = 0; begin < trails.size(); begin += at_a_time) {
+    auto found = walk.follow(begin, std::min(begin + at_a_time, trails.size()), "sweep");
+    for (std::size_t i = 0; i < found.size(); i += static_cast<std::size_t>(session.world.size()))
+      conclude_round(session, begin + i, std::span(found).subspan(i), sweep);
   }
-  progress.finish();
   return sweep;
 }
 

@@ -53,9 +53,13 @@ align::Parts SiteRows::parts() const {
   return {view(fit), view(judge)};
 }
 
+sae::Sae read_sae(const Session& session, std::size_t dictionary) {
+  return sae::read_saes(store::Reader(session.ledger->sae(dictionary).path, "sae"))
+      .at(session.study.dictionaries[dictionary].seed);
+}
+
 MatchedDictionary::MatchedDictionary(const Session& session, std::size_t dictionary)
-    : sae(sae::read_saes(store::Reader(session.ledger->sae(dictionary).path, "sae"))
-              .at(session.study.dictionaries[dictionary].seed)),
+    : sae(read_sae(session, dictionary)),
       match(match::read_match(session.ledger->match(dictionary).path)),
       matched(emergence::matched_of(match.matches)) {}
 

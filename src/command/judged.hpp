@@ -53,6 +53,9 @@ struct SiteRows {
   std::int64_t width;
 };
 
+/// A dictionary's SAE, from its file.
+[[nodiscard]] sae::Sae read_sae(const Session& session, std::size_t dictionary);
+
 /// A dictionary and the latents that speak of each subject, from their files.
 struct MatchedDictionary {
   MatchedDictionary(const Session& session, std::size_t dictionary);

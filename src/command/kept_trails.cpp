@@ -36,6 +36,11 @@ std::vector<TrailPart> trail_parts(const std::filesystem::path& folder) {
 
 }  // namespace
 
+void Followed::gather(const parallel::Communicator& world) {
+  curve.gather(world);
+  if (random) random->gather(world);
+}
+
 KeptTrails::KeptTrails(Session& session, const Unit& unit)
     : session_(session),
       unit_(unit),
@@ -48,16 +53,26 @@ KeptTrails::KeptTrails(Session& session, const Unit& unit)
   start_ = start[0];
 }
 
-std::vector<std::int8_t> KeptTrails::take_up(std::size_t trail, Followed& found) {
-  std::vector<std::int8_t> there(found.curve.points().size());
+std::vector<std::vector<std::int8_t>> KeptTrails::take_up(std::size_t first, std::span<Followed> found) {
+  first_ = first;
+  found_ = found;
+  std::vector<std::int8_t> flags;
   parallel::together(session_.world, "reading what is kept of curves", [&] {
     if (!session_.world.root()) return;
     for (const auto& part : trail_parts(folder_))
-      if (part.trail == trail) read(part.path, found);
-    for (std::size_t p = 0; p < there.size(); ++p)
-      there[p] = static_cast<std::int8_t>(found.curve.is_set(static_cast<std::int64_t>(p)));
+      if (part.trail >= first && part.trail - first < found.size())
+        read(part.path, found[part.trail - first]);
+    for (const auto& [curve, random] : found)
+      for (std::int64_t p = 0; p < std::ssize(curve.points()); ++p)
+        flags.push_back(static_cast<std::int8_t>(curve.is_set(p)));
   });
-  session_.world.broadcast(there);
+  session_.world.broadcast(flags);
+  std::vector<std::vector<std::int8_t>> there;
+  auto next = flags.begin();
+  for (const auto& [curve, random] : found) {
+    there.emplace_back(next, next + std::ssize(curve.points()));
+    next += std::ssize(curve.points());
+  }
   return there;
 }
 
@@ -74,16 +89,14 @@ KeptTrails::Packed KeptTrails::packed(const Followed& found) {
   return {found.curve.packed(), found.random ? found.random->packed() : std::vector<double>{}};
 }
 
-void KeptTrails::point_set(std::size_t trail, const Followed& found) {
-  now_ = &found;
-  trail_ = trail;
+void KeptTrails::point_set(std::size_t trail) {
+  new_.insert(trail);
   if (pace_.due()) keep();
 }
 
-void KeptTrails::trail_done(std::size_t trail, const Followed& found) {
-  if (now_ == nullptr) return;
-  waiting_[trail] = packed(found);
-  now_ = nullptr;
+void KeptTrails::done() {
+  for (const auto trail : new_) waiting_[trail] = packed(found_[trail - first_]);
+  new_.clear();
 }
 
 void KeptTrails::keep() {
@@ -91,8 +104,8 @@ void KeptTrails::keep() {
   pace_.keep([&] {
     for (const auto& [trail, packed] : waiting_) write(trail, packed);
     waiting_.clear();
-    if (now_ != nullptr) write(trail_, packed(*now_));
-    now_ = nullptr;
+    for (const auto trail : new_) write(trail, packed(found_[trail - first_]));
+    new_.clear();
   });
 }
 

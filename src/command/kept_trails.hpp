@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <set>
+#include <span>
 #include <vector>
 
 #include "command/pace.hpp"
@@ -16,6 +19,9 @@ namespace incipit::command {
 struct Followed {
   emergence::Curve curve;
   std::optional<emergence::RandomLatents> random;  ///< of an anchor's own curve, where the deck asks for them
+
+  /// Collective.
+  void gather(const parallel::Communicator& world);
 };
 
 /// The points of trails that are measured already, kept until the file they are for is whole: by each rank
@@ -26,16 +32,16 @@ class KeptTrails {
   /// Collective.
   KeptTrails(Session& session, const Unit& unit);
 
-  /// Rank 0 takes up what earlier jobs have left of a trail. Returns for each point whether it is there.
-  /// Collective.
-  std::vector<std::int8_t> take_up(std::size_t trail, Followed& found);
+  /// The trails `first` and after are under way from now on, until `done`. Rank 0 takes up what earlier jobs
+  /// have left of them. Returns for each trail and point whether it is there. Collective.
+  std::vector<std::vector<std::int8_t>> take_up(std::size_t first, std::span<Followed> found);
 
   /// A point was set. Writes what is new where that is due.
-  void point_set(std::size_t trail, const Followed& found);
-  /// This rank's part of the trail is done; before it is gathered.
-  void trail_done(std::size_t trail, const Followed& found);
+  void point_set(std::size_t trail);
   /// Writes all that is new.
   void keep();
+  /// This rank's part of the trails under way is measured, and they may be gathered.
+  void done();
 
  private:
   struct Packed {
@@ -50,8 +56,9 @@ class KeptTrails {
   std::filesystem::path folder_;
   std::int64_t start_ = 0;
   Pace pace_;
-  const Followed* now_ = nullptr;          ///< of the trail under way, where it has new points
-  std::size_t trail_ = 0;                  ///< its number
+  std::size_t first_ = 0;
+  std::span<const Followed> found_;        ///< of the trails under way
+  std::set<std::size_t> new_;              ///< those of them with points that are not written
   std::map<std::size_t, Packed> waiting_;  ///< trails that are done and not written
 };
 

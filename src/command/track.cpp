@@ -7,6 +7,7 @@
 #include "command/walk.hpp"
 #include "emergence/baseline.hpp"
 #include "emergence/file.hpp"
+#include "emergence/random_latents.hpp"
 #include "interpret/file.hpp"
 #include "match/file.hpp"
 #include "parallel/agree.hpp"
@@ -27,17 +28,17 @@ void add_dictionary(const Session& session, std::size_t anchor, const std::strin
 emergence::AnchorResult begin_anchor(Session& session, Walk& walk, std::size_t index,
                                      const emergence::TokenBaseline& baseline) {
   const auto& anchor = session.study.anchors[index];
-  const auto& tracker = walk.tracker(index);
+  const auto& own = walk.anchor(index);
   emergence::AnchorResult result;
   result.name = anchor.name;
   result.model = session.study.model(anchor.site).name;
   result.step = anchor.site.step;
   result.layer = anchor.site.layer;
   result.seed = static_cast<std::int64_t>(session.deck.run.seed);
-  result.labels = tracker.labels();
-  result.matches = tracker.dictionary().match.matches;
+  result.labels = own.labels;
+  result.matches = own.match.matches;
   result.token_baseline = baseline;
-  result.matched_fire_rate = tracker.matched_fire_rate();
+  result.matched_fire_rate = emergence::total_fire_rate(own.matched, own.fire_rates());
   for (const char* control : {"random_weights", "first_step"})
     add_dictionary(session, index, control, result);
   if (session.ledger->attributes(index))
@@ -45,17 +46,16 @@ emergence::AnchorResult begin_anchor(Session& session, Walk& walk, std::size_t i
   return result;
 }
 
-/// Follows a trail and puts what it gives where it belongs.
-void add_trail(Session& session, Walk& walk, const Trail& trail, console::Progress& progress,
+/// Puts what a trail gave where it belongs.
+void add_trail(const Session& session, Walk& walk, const Trail& trail, Followed found,
                emergence::AnchorResult& result) {
-  auto [curve, random] = walk.follow(trail, progress);
+  auto& [curve, random] = found;
   if (random) result.random_latents.push_back(std::move(*random));
   if (trail.of_anchor()) {
     result.curves.push_back(std::move(curve));
     return;
   }
-  std::vector<std::int64_t> matched;
-  parallel::together(session.world, "reading the matches", [&] { matched = walk.matched(trail); });
+  auto matched = walk.matched(trail);
   if (!trail.seed) {
     result.control_curves.push_back({trail.place, std::move(curve), std::move(matched)});
     return;
@@ -85,9 +85,6 @@ void track(Session& session, bool again) {
 
   const auto& study = session.study;
   emergence::Emergence result;
-  std::int64_t points = 0;
-  for (const auto& trail : study.trails) points += visits(session, trail);
-  console::Progress progress(session.console, "track", points, "sites of rank 0");
   {
     std::optional<Bench> bench;
     std::optional<emergence::TokenBaseline> baseline;
@@ -99,16 +96,17 @@ void track(Session& session, bool again) {
                                     bench->set, bench->resampling, session.deck.run.seed);
     });
     Walk walk(session, *bench, unit);
-    for (std::size_t a = 0; a < study.anchors.size(); ++a) {
-      parallel::together(session.world, "reading the anchor", [&] {
+    auto found = walk.follow(0, study.trails.size(), "track");
+    for (auto& one : found) one.gather(session.world);
+    parallel::together(session.world, "reading the anchors", [&] {
+      for (std::size_t a = 0; a < study.anchors.size(); ++a)
         result.anchors.push_back(begin_anchor(session, walk, a, *baseline));
-        result.subjects = walk.tracker(a).dictionary().match.subjects;
-      });
-      for (const auto& trail : study.trails)
-        if (trail.anchor == a) add_trail(session, walk, trail, progress, result.anchors.back());
-    }
+      result.subjects = walk.anchor(0).match.subjects;
+      for (std::size_t t = 0; t < found.size(); ++t)
+        add_trail(session, walk, study.trails[t], std::move(found[t]),
+                  result.anchors[study.trails[t].anchor]);
+    });
   }
-  progress.finish();
   const auto& text = study.texts[static_cast<std::size_t>(
       study.text_of[static_cast<std::size_t>(study.anchors.front().site.model)])];
   result.probes = study.probes;

@@ -8,30 +8,57 @@
 #include "command/judged.hpp"
 #include "command/session.hpp"
 #include "emergence/curve.hpp"
+#include "emergence/facts.hpp"
 #include "emergence/measures.hpp"
 #include "emergence/random_latents.hpp"
 #include "interpret/file.hpp"
+#include "match/file.hpp"
+#include "sae/sae.hpp"
 
 namespace incipit::command {
 
-/// A dictionary with its matches, and what it reads at sites. Reads files when it is made.
+/// A site's residuals, and what they say whatever the dictionary, found when it is first asked for.
+class SiteView {
+ public:
+  SiteView(const Session& session, const Bench& bench, const Site& site);
+
+  [[nodiscard]] const SiteRows& rows() const { return rows_; }
+  [[nodiscard]] const emergence::SiteFacts& facts();
+  [[nodiscard]] const emergence::Estimates& probe_auc();
+
+ private:
+  const Session& session_;
+  const Bench& bench_;
+  SiteRows rows_;
+  std::optional<emergence::SiteFacts> facts_;
+  std::optional<emergence::Estimates> probe_auc_;
+};
+
+/// A dictionary's labels and matches, from their files.
+struct Labelled {
+  Labelled(const Session& session, std::size_t dictionary);
+
+  /// [h] on the fit part.
+  [[nodiscard]] std::vector<double> fire_rates() const;
+  /// Random latents in the place of the matched ones; none where the deck asks for none.
+  [[nodiscard]] std::vector<emergence::Matched> random_draws(const deck::Deck& deck) const;
+
+  interpret::Labels labels;
+  match::MatchFile match;
+  emergence::Matched matched;
+};
+
+/// What a dictionary reads at sites. Reads its files when it is made, and the residuals where it is at home
+/// when it first measures.
 class Tracker {
  public:
   Tracker(Session& session, const Bench& bench, std::size_t dictionary);
 
-  [[nodiscard]] const MatchedDictionary& dictionary() const { return read_; }
-  [[nodiscard]] const interpret::Labels& labels() const { return labels_; }
-  /// [C] Σ of the firing rates of M_c on the fit part.
-  [[nodiscard]] std::vector<double> matched_fire_rate() const;
-
   /// Makes ready what only an anchor's own curves have: the thresholds swept, and random latents.
   void prepare_anchor();
-  /// Random latents along one of the anchor's own curves; none where the deck asks for none. After
-  /// prepare_anchor.
-  [[nodiscard]] std::optional<emergence::RandomLatents> random_along(const Trail& trail) const;
 
-  /// One point of a trail, from the residuals there. `random`: where random latents are wanted too.
-  void measure(const Trail& trail, std::int64_t p, const SiteRows& rows, emergence::Curve& curve,
+  /// One point of a trail, from what is seen there. `random`: where random latents are wanted too.
+  void measure(const Trail& trail, std::int64_t p, SiteView& view, emergence::Curve& curve,
                emergence::RandomLatents* random);
 
  private:
@@ -42,22 +69,20 @@ class Tracker {
     emergence::RandomLatents* random;
   };
 
-  void cut(const Site& site, SiteRows& rows) const;
-  void climb(const At& at, const SiteRows& rows);
+  void go_home();
   sae::DeviceCodes rung(const At& at, emergence::Rung which, std::span<const float> u);
   void set_tau(const At& at, const sae::DeviceCodes& codes);
-  [[nodiscard]] std::vector<double> fire_rates() const;
 
   Session& session_;
   const Bench& bench_;
-  MatchedDictionary read_;
-  interpret::Labels labels_;
+  std::size_t dictionary_;
+  sae::Sae sae_;
+  Labelled read_;
   emergence::MatchedSets sets_;
   bool prepared_ = false;
   std::vector<emergence::MatchedSets> swept_;   ///< at each τ of the sweep
-  std::vector<emergence::Matched> draws_;       ///< of random latents
-  std::vector<emergence::MatchedSets> random_;  ///< each of them
-  emergence::StrengthReference reference_;
+  std::vector<emergence::MatchedSets> random_;  ///< each draw of random latents
+  std::optional<emergence::StrengthReference> reference_;
 };
 
 }  // namespace incipit::command

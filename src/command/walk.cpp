@@ -3,28 +3,55 @@
 #include <algorithm>
 
 #include "align/drift.hpp"
+#include "command/reading_cost.hpp"
 #include "match/file.hpp"
 #include "parallel/agree.hpp"
-#include "parallel/work.hpp"
+#include "plan/forecast.hpp"
 #include "store/reader.hpp"
 
 namespace incipit::command {
 namespace {
 
-/// The points of a trail that this rank is to visit: its share of those that are not `there`.
-std::vector<std::int64_t> to_visit(const Session& session, const Trail& trail,
-                                   const std::vector<std::int8_t>& there) {
-  std::vector<std::int64_t> left, mine;
-  std::vector<double> costs;
-  for (std::size_t p = 0; p < there.size(); ++p) {
-    if (there[p] != 0) continue;
-    left.push_back(static_cast<std::int64_t>(p));
-    costs.push_back(static_cast<double>(session.study.model(trail.readings[p].site).config.d));
+/// The dictionaries that read more than one stay, ascending.
+std::vector<std::size_t> shared_by(const Study& study, const std::vector<Stay>& stays) {
+  std::map<std::size_t, int> uses;
+  for (const auto& stay : stays) {
+    std::set<std::size_t> here;
+    for (const auto& visit : stay.visits)
+      if (!is_gap(study, visit)) here.insert(reading_of(study, visit).dictionary);
+    for (const auto dictionary : here) ++uses[dictionary];
   }
-  const auto owner = parallel::assign_longest_first(costs, session.world.size());
-  for (std::size_t i = 0; i < left.size(); ++i)
-    if (owner[i] == session.world.rank()) mine.push_back(left[i]);
-  return mine;
+  std::vector<std::size_t> shared;
+  for (const auto& [dictionary, count] : uses)
+    if (count > 1) shared.push_back(dictionary);
+  return shared;
+}
+
+struct Purpose {
+  bool read = false, probed = false;
+};
+
+/// Whether anything is read on a stay, and whether a linear probe is.
+Purpose purpose_of(const Study& study, const Stay& stay) {
+  Purpose purpose;
+  for (const auto& visit : stay.visits) {
+    if (is_gap(study, visit)) continue;
+    purpose.read = true;
+    purpose.probed = purpose.probed || study.trails[visit.trail].with_linear_probe;
+  }
+  return purpose;
+}
+
+/// How many dictionaries may be held at once: an eighth of the memory is theirs, twice their weights each.
+std::size_t abreast(const Session& session, const std::vector<std::size_t>& dictionaries) {
+  std::uint64_t most = 1;
+  for (const auto d : dictionaries) {
+    const auto& dictionary = session.study.dictionaries[d];
+    const auto numbers =
+        2 * sae_options(session.deck, dictionary).latents * session.study.model(dictionary.site).config.d;
+    most = std::max(most, 2 * sizeof(float) * static_cast<std::uint64_t>(numbers));
+  }
+  return std::max<std::size_t>(1, session.memory / 8 / most);
 }
 
 }  // namespace
@@ -40,90 +67,161 @@ std::vector<emergence::Point> described(const Study& study, const Curve& curve) 
   return points;
 }
 
-std::int64_t visits(const Session& session, const Trail& trail) {
-  return parallel::block_of(std::ssize(trail.readings), session.world.size(), 0).size();
-}
-
-Tracker& Walk::tracker(std::size_t dictionary) {
-  if (!tracker_ || held_ != dictionary) {
-    tracker_.reset();
-    tracker_.emplace(session_, bench_, dictionary);
-    held_ = dictionary;
-  }
-  return *tracker_;
-}
-
-Followed Walk::follow(const Trail& trail, console::Progress& progress) {
-  std::vector<double> tau;
-  std::int64_t latents = 0;
-  std::optional<emergence::RandomLatents> random;
-  if (trail.of_anchor()) {
-    parallel::together(session_.world, "reading the anchor", [&] {
-      auto& anchor = tracker(trail.anchor);
-      anchor.prepare_anchor();
-      tau = anchor.dictionary().match.matches.sweep.tau;
-      latents = anchor.dictionary().sae.h;
-      random = anchor.random_along(trail);
-    });
-  }
-  Followed found{{trail.curve.name, described(session_.study, trail.curve), bench_.set.subjects,
-                  session_.deck.track.permutations, tau, latents, trail.concludes()},
-                 std::move(random)};
-  const auto number = static_cast<std::size_t>(&trail - session_.study.trails.data());
-  const auto mine = to_visit(session_, trail, kept_.take_up(number, found));
-  progress.advance(std::max<std::int64_t>(0, visits(session_, trail) - std::ssize(mine)));
-  parallel::together(session_.world, "track", [&] {
-    for (const auto p : mine) {
-      if (session_.stop->asked()) break;
-      visit(trail, p, found);
-      progress.advance();
-      kept_.point_set(number, found);
-    }
-    kept_.trail_done(number, found);
+std::vector<Followed> Walk::follow(std::size_t first, std::size_t last, const std::string& name) {
+  std::vector<Followed> found;
+  parallel::together(session_.world, "reading the anchors", [&] {
+    for (std::size_t t = first; t < last; ++t) found.push_back(begin(session_.study.trails[t]));
+  });
+  const auto mine = deal(first, kept_.take_up(first, found));
+  std::int64_t points = 0;
+  for (const auto& stay : mine) points += std::ssize(stay.visits);
+  console::Progress progress(session_.console, name, points, "points of rank 0");
+  parallel::together(session_.world, name, [&] {
+    visit_all(mine, first, found, progress);
+    kept_.done();
   });
   if (session_.world.any(session_.stop->asked())) {
     parallel::together(session_.world, "keeping the curves", [&] { kept_.keep(); });
     session_.leave_if_asked("curves go on behind the points that were measured");
   }
-  found.curve.gather(session_.world);
-  if (found.random) found.random->gather(session_.world);
   return found;
 }
 
-void Walk::visit(const Trail& trail, std::int64_t p, Followed& found) {
-  const auto& [dictionary, site] = trail.readings[static_cast<std::size_t>(p)];
-  if (session_.study.anchors[trail.anchor].is_left_out(site))
-    return found.curve.leave_out(p, emergence::Status::dropped);
-  if (session_.deck.extract.loss && trail.of_anchor())
-    found.curve.set_loss(p, store::Reader(session_.ledger->loss(site).path, "loss").scalar<double>("loss"));
-  std::optional<SiteRows> rows;
-  {
-    const auto timer = session_.timing.phase("track");
-    rows.emplace(session_, bench_, site);
-    tracker(dictionary).measure(trail, p, *rows, found.curve, found.random ? &*found.random : nullptr);
-  }
-  if (trail.of_anchor() && emergence::has_neighbours(trail.curve.name)) compare(trail, p, *rows, found.curve);
+const Labelled& Walk::anchor(std::size_t anchor) {
+  return anchors_.try_emplace(anchor, session_, anchor).first->second;
 }
 
-/// How far the residual stream has moved from the point before.
-void Walk::compare(const Trail& trail, std::int64_t p, const SiteRows& now, emergence::Curve& curve) const {
-  if (p == 0) return;
-  const Site& before = trail.readings[static_cast<std::size_t>(p - 1)].site;
-  if (session_.study.anchors[trail.anchor].is_left_out(before)) return;
-  const auto timer = session_.timing.phase("drift");
-  const SiteRows rows(session_, bench_, before);
-  curve.set_drift(p, align::drift(*session_.device, rows.parts(), now.parts(), bench_.fit_group,
-                                  bench_.judge_group, session_.deck.run.seed));
+Followed Walk::begin(const Trail& trail) {
+  std::vector<double> tau;
+  std::int64_t latents = 0;
+  std::optional<emergence::RandomLatents> random;
+  if (trail.of_anchor()) {
+    const auto& own = anchor(trail.anchor);
+    tau = own.match.matches.sweep.tau;
+    latents = std::ssize(own.labels.latents);
+    const auto draws = own.random_draws(session_.deck);
+    if (!draws.empty())
+      random.emplace(trail.curve.name, std::ssize(trail.readings), bench_.set.subjects,
+                     emergence::mean_fire_rate(draws, own.fire_rates()));
+  }
+  return {{trail.curve.name, described(session_.study, trail.curve), bench_.set.subjects,
+           session_.deck.track.permutations, tau, latents, trail.concludes()},
+          std::move(random)};
+}
+
+/// This rank's share of the points that are not `there`.
+std::vector<Stay> Walk::deal(std::size_t first, const std::vector<std::vector<std::int8_t>>& there) {
+  std::vector<TrailVisit> left;
+  for (std::size_t t = 0; t < there.size(); ++t)
+    for (std::size_t p = 0; p < there[t].size(); ++p)
+      if (there[t][p] == 0) left.push_back({first + t, p});
+  expect(left);
+  const ReadingCost cost(session_.study, session_.deck);
+  const auto once = [&](const Stay& stay) {
+    const auto [read, probed] = purpose_of(session_.study, stay);
+    return read ? plan::seconds_alone(cost.site(stay.site, probed), "track", session_.rates) : 0;
+  };
+  auto dealt = deal_visits(session_.study, left, once, session_.world.size());
+  return std::move(dealt[static_cast<std::size_t>(session_.world.rank())]);
+}
+
+/// How long each visit should take. Rank 0 looks at the matches, so that all ranks deal alike.
+void Walk::expect(std::vector<TrailVisit>& visits) {
+  const auto& study = session_.study;
+  parallel::together(session_.world, "reading the matches", [&] {
+    if (!session_.world.root()) return;
+    const ReadingCost cost(study, session_.deck);
+    for (auto& visit : visits) {
+      if (is_gap(study, visit)) continue;
+      const auto& [dictionary, site] = reading_of(study, visit);
+      const auto& trail = study.trails[visit.trail];
+      const auto subjects =
+          static_cast<double>(std::ranges::count_if(matched_by(dictionary), [](auto n) { return n > 0; }));
+      visit.seconds = plan::seconds_alone(cost.reading(trail, visit.p, subjects), "track", session_.rates);
+      if (const Site* before = compared_with(study, visit))
+        visit.seconds += plan::seconds_alone(cost.drift(*before, site), "drift", session_.rates);
+    }
+  });
+  session_.world.broadcast(visits);
+}
+
+/// Which dictionaries read in one round over this rank's stays. As many as memory holds, so that each is made
+/// once; one that reads a single stay is made there, in the first round.
+std::vector<std::set<std::size_t>> Walk::rounds(const std::vector<Stay>& mine) const {
+  const auto shared = shared_by(session_.study, mine);
+  std::vector<std::set<std::size_t>> rounds(1);
+  for (const auto& stay : mine)
+    for (const auto& visit : stay.visits) rounds.front().insert(reading_of(session_.study, visit).dictionary);
+  const auto held = abreast(session_, shared);
+  for (std::size_t i = held; i < shared.size(); ++i) {
+    if (i % held == 0) rounds.emplace_back();
+    rounds.front().erase(shared[i]);
+    rounds.back().insert(shared[i]);
+  }
+  return rounds;
+}
+
+void Walk::visit_all(const std::vector<Stay>& mine, std::size_t first, std::vector<Followed>& found,
+                     console::Progress& progress) {
+  const auto shared = shared_by(session_.study, mine);
+  for (const auto& round : rounds(mine)) {
+    for (const auto& stay : mine) {
+      std::optional<SiteView> view;
+      for (const auto& visit : stay.visits) {
+        if (!round.contains(reading_of(session_.study, visit).dictionary)) continue;
+        if (session_.stop->asked()) return;
+        this->visit(visit, view, found[visit.trail - first]);
+        progress.advance();
+        kept_.point_set(visit.trail);
+      }
+      std::erase_if(trackers_,
+                    [&](const auto& one) { return !std::ranges::binary_search(shared, one.first); });
+    }
+    trackers_.clear();
+  }
+}
+
+Tracker& Walk::tracker(std::size_t dictionary) {
+  return trackers_.try_emplace(dictionary, session_, bench_, dictionary).first->second;
+}
+
+/// `view` is of the visit's site; made when something is read there.
+void Walk::visit(const TrailVisit& visit, std::optional<SiteView>& view, Followed& found) {
+  const auto& study = session_.study;
+  const auto& trail = study.trails[visit.trail];
+  const auto& [dictionary, site] = reading_of(study, visit);
+  const auto p = static_cast<std::int64_t>(visit.p);
+  if (is_gap(study, visit)) return found.curve.leave_out(p, emergence::Status::dropped);
+  if (session_.deck.extract.loss && trail.of_anchor())
+    found.curve.set_loss(p, store::Reader(session_.ledger->loss(site).path, "loss").scalar<double>("loss"));
+  {
+    const auto timer = session_.timing.phase("track");
+    if (!view) view.emplace(session_, bench_, site);
+    auto& reader = tracker(dictionary);
+    if (trail.of_anchor()) reader.prepare_anchor();
+    reader.measure(trail, p, *view, found.curve, found.random ? &*found.random : nullptr);
+  }
+  if (const Site* before = compared_with(study, visit)) {
+    const auto timer = session_.timing.phase("drift");
+    const SiteRows rows(session_, bench_, *before);
+    found.curve.set_drift(p, align::drift(*session_.device, rows.parts(), view->rows().parts(),
+                                          bench_.fit_group, bench_.judge_group, session_.deck.run.seed));
+  }
+}
+
+const std::vector<std::int64_t>& Walk::matched_by(std::size_t dictionary) {
+  auto& of = matched_by_[dictionary];
+  if (of.empty())
+    for (const auto& latents :
+         emergence::matched_of(match::read_match(session_.ledger->match(dictionary).path).matches))
+      of.push_back(std::ssize(latents));
+  return of;
 }
 
 std::vector<std::int64_t> Walk::matched(const Trail& trail) {
   std::vector<std::int64_t> counts;
   for (const auto& reading : trail.readings) {
-    auto& of = counts_[reading.dictionary];
-    if (of.empty())
-      for (const auto& latents :
-           emergence::matched_of(match::read_match(session_.ledger->match(reading.dictionary).path).matches))
-        of.push_back(std::ssize(latents));
+    const auto& of = matched_by(reading.dictionary);
     counts.insert(counts.end(), of.begin(), of.end());
   }
   return counts;

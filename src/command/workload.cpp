@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <set>
 
-#include "align/folds.hpp"
 #include "command/pass_cost.hpp"
+#include "command/reading_cost.hpp"
 #include "command/result_bytes.hpp"
-#include "emergence/curve.hpp"
+#include "command/visits.hpp"
 #include "interpret/teacher.hpp"
 #include "sae/train.hpp"
 
@@ -18,18 +19,11 @@ namespace {
 using plan::Sharing;
 using plan::Task;
 
-/// What a decomposition of a d×d matrix takes, in d³.
-constexpr double flops_of_svd = 25;
-/// What fitting a linear probe takes for each row, in d².
-constexpr double flops_of_linear_probe = 60;
-/// Rungs on which a point is read: raw, rescaled, aligned.
-constexpr double rungs = 3;
-
 class Counter {
  public:
   Counter(const Study& study, const deck::Deck& deck, const plan::Rates& rates, std::uint64_t memory,
           int ranks)
-      : study_(study), deck_(deck), rates_(rates), memory_(memory), ranks_(ranks) {
+      : study_(study), deck_(deck), rates_(rates), reading_(study, deck), memory_(memory), ranks_(ranks) {
     const auto count = [&](corpus::Part part) { return static_cast<double>(study.probes.of(part).size()); };
     all_ = static_cast<double>(study.probes.all.size());
     fit_ = count(corpus::Part::fit);
@@ -141,22 +135,14 @@ class Counter {
     return stage;
   }
 
-  /// Floating-point operations (fp64) of a Procrustes map from one width to another, with the folds that
-  /// choose its rank and the judge part that it is judged on.
-  [[nodiscard]] double map_flops(double from, double to) const {
-    const double decompositions = 1 + align::folds;
-    const double most = std::max(from, to);
-    return decompositions * (2 * fit_ * from * (from + to) + flops_of_svd * most * most * most) +
-           2 * judge_ * judge_ * to;
-  }
-
   [[nodiscard]] plan::Stage align() const {
     plan::Stage stage{"align", Sharing::whole, {}};
     for (const auto& maps : study_.maps) {
       auto& round = stage.rounds.emplace_back();
       const double home = width(maps.home);
       for (const auto& site : maps.sites) {
-        round.push_back({.units = map_flops(width(site), home), .bytes_read = rows_bytes(site, all_)});
+        round.push_back(
+            {.units = reading_.map_flops(width(site), home), .bytes_read = rows_bytes(site, all_)});
         stage.memory = std::max(stage.memory, 8 * (fit_ + judge_) * (width(site) + home));
       }
     }
@@ -177,39 +163,34 @@ class Counter {
     return stage;
   }
 
-  /// A probe at a point is ranked for each subject in every resample and under every permutation, on every
-  /// rung and for the linear probe, which is fitted to several parts of the fit rows (in fp64, which counts
-  /// twice).
+  /// Points are dealt by site; how many subjects a dictionary has latents for is not known before.
   [[nodiscard]] plan::Stage track() const {
-    plan::Stage stage{"track", Sharing::whole, {}};
+    plan::Stage stage{"track", Sharing::whole, {{}}};
     const double draws = static_cast<double>(deck_.track.bootstrap + deck_.track.permutations) + 1;
     const auto subjects = static_cast<double>(study_.probes.subjects.size());
-    for (const auto& trail : study_.trails) {
-      auto& round = stage.rounds.emplace_back();
-      const double rankings = (trail.maps ? rungs : 1) + (trail.with_linear_probe ? 1 : 0);
-      for (const auto& [dictionary, site] : trail.readings) {
-        const double d = width(site);
-        round.push_back({.flops = trail.with_linear_probe ? flops_of_linear_probe * fit_ * d * d : 0,
-                         .width = d,
-                         .units = judge_ * draws * subjects * rankings,
-                         .bytes_read = rows_bytes(site, all_)});
+    std::map<Site, bool> probed;
+    std::map<Site, double> units;
+    for (const auto& trail : study_.trails)
+      for (std::size_t p = 0; p < trail.readings.size(); ++p) {
+        const Site& site = trail.readings[p].site;
+        probed[site] = probed[site] || trail.with_linear_probe;
+        units[site] += reading_.reading(trail, p, subjects).units;
         stage.memory = std::max(stage.memory, 4 * (fit_ + judge_) * (draws + 3 * width(site)));
       }
+    for (const auto& [site, linear_probe] : probed) {
+      auto task = reading_.site(site, linear_probe);
+      task.units += units[site];
+      stage.rounds.front().push_back(task);
     }
     return stage;
   }
 
   [[nodiscard]] plan::Stage drift() const {
-    plan::Stage stage{"drift", Sharing::whole, {}};
-    for (const auto& trail : study_.trails) {
-      if (!trail.of_anchor() || !emergence::has_neighbours(trail.curve.name)) continue;
-      auto& round = stage.rounds.emplace_back();
-      for (std::size_t p = 1; p < trail.readings.size(); ++p) {
-        const Site &before = trail.readings[p - 1].site, &now = trail.readings[p].site;
-        round.push_back(
-            {.units = map_flops(width(before), width(now)), .bytes_read = rows_bytes(before, fit_ + judge_)});
-      }
-    }
+    plan::Stage stage{"drift", Sharing::whole, {{}}};
+    for (std::size_t t = 0; t < study_.trails.size(); ++t)
+      for (std::size_t p = 0; p < study_.trails[t].readings.size(); ++p)
+        if (const Site* before = compared_with(study_, {t, p}))
+          stage.rounds.front().push_back(reading_.drift(*before, study_.trails[t].readings[p].site));
     return stage;
   }
 
@@ -229,6 +210,7 @@ class Counter {
   const Study& study_;
   const deck::Deck& deck_;
   const plan::Rates& rates_;
+  ReadingCost reading_;
   std::uint64_t memory_;
   int ranks_;
   double all_, fit_, verify_, judge_;
