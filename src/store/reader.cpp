@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <utility>
 
 #include "error.hpp"
@@ -60,13 +61,28 @@ herr_t add_name(hid_t /*object*/, const char* name, const H5A_info_t* /*info*/, 
   return 0;
 }
 
-/// The path of the first scale attached to a dimension.
-herr_t take_path(hid_t /*dataset*/, unsigned /*dimension*/, hid_t scale, void* path) {
-  const ssize_t length = H5Iget_name(scale, nullptr, 0);
-  if (length <= 0) return 1;
+std::string path_of(hid_t object) {
+  const ssize_t length = H5Iget_name(object, nullptr, 0);
+  if (length <= 0) return "";
   std::string name(static_cast<std::size_t>(length), '\0');
-  H5Iget_name(scale, name.data(), name.size() + 1);
-  *static_cast<std::string*>(path) = name.substr(1);
+  H5Iget_name(object, name.data(), name.size() + 1);
+  return name.substr(1);
+}
+
+/// For the name of a scale HDF5 looks through the whole file, so each is asked for once.
+struct ScalePaths {
+  std::map<hobj_ref_t, std::string>& known;
+  std::string found;
+};
+
+/// The path of the first scale attached to a dimension.
+herr_t take_path(hid_t /*dataset*/, unsigned /*dimension*/, hid_t scale, void* paths) {
+  auto& [known, found] = *static_cast<ScalePaths*>(paths);
+  hobj_ref_t at = 0;
+  if (H5Rcreate(&at, scale, ".", H5R_OBJECT, -1) < 0) return 1;
+  const auto [entry, added] = known.try_emplace(at);
+  if (added) entry->second = path_of(scale);
+  found = entry->second;
   return 1;
 }
 
@@ -76,6 +92,7 @@ struct Reader::Impl {
   std::filesystem::path path;
   std::string kind;
   Handle file;
+  std::map<hobj_ref_t, std::string> scale_paths;
 
   [[nodiscard]] std::string at(const std::string& object) const { return path.string() + ": /" + object; }
 
@@ -263,11 +280,11 @@ std::vector<std::string> Reader::axes(const std::string& path) const {
   std::vector<std::string> names(impl_->shape(opened.get(), path).size());
   if (H5DSis_scale(opened.get()) > 0) return {basename_of(path)};
   for (std::size_t d = 0; d < names.size(); ++d) {
-    std::string scale;
+    ScalePaths scales{impl_->scale_paths, ""};
     if (H5DSget_num_scales(opened.get(), static_cast<unsigned>(d)) > 0) {
-      H5DSiterate_scales(opened.get(), static_cast<unsigned>(d), nullptr, take_path, &scale);
+      H5DSiterate_scales(opened.get(), static_cast<unsigned>(d), nullptr, take_path, &scales);
     }
-    names[d] = group_of(scale) == group_of(path) ? basename_of(scale) : scale;
+    names[d] = group_of(scales.found) == group_of(path) ? basename_of(scales.found) : scales.found;
   }
   return names;
 }
