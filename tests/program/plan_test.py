@@ -86,6 +86,7 @@ def test_plan_counts_attribution_and_the_encoder_and_says_what_it_does_not_count
     said, seconds = computing("match", f"--match.encoder={encoder}")
     assert seconds > computing("match")[1]
     assert f"the encoder {encoder} is counted as if every latent had a label of its own" in said
+    assert "fixed lists" in computing("forward", "--run.queue=yes")[0]
     said, _ = computing("interpret", "--interpret.teacher=http", "--interpret.server=http://localhost:1", "--interpret.model=m")
     assert "the teacher http is a language model: its time is not counted" in said
 
