@@ -87,7 +87,8 @@ class SmallRun {
       static_cast<void>(phantom::write_phantom(folder, options, machine_free_header()));
     });
     std::vector<std::string> keys{"--run.output=" + (folder / "out").string(), "--run.device=" + run.device,
-                                  "--run.precision=" + run.precision, "--sae.latents=64"};
+                                  "--run.precision=" + run.precision, "--sae.latents=64",
+                                  "--extract.components=yes"};
     if (run.threads) keys.push_back(fmt::format("--run.threads={}", *run.threads));
     deck::Deck deck;
     parallel::together(world, "reading the phantom's deck",

@@ -238,6 +238,11 @@ void plan_run(const parallel::Communicator& world, const std::vector<std::string
   if (interpret::reads(deck->interpret))
     fmt::print("note      the teacher {} is a language model: its time is not counted\n",
                deck->interpret.teacher);
+  if (deck->run.queue)
+    fmt::print("note      run.queue = yes: which team does what shows in the run; these are fixed lists\n");
+  if (deck->match.encoder != "lexical")
+    fmt::print("note      the encoder {} is counted as if every latent had a label of its own\n",
+               deck->match.encoder);
   fmt::print("\n");
   if (planned.size() == 1) {
     tell_one(study, *deck, workload, planned.front(), asked.all);

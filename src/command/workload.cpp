@@ -3,14 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "command/pass_cost.hpp"
 #include "command/reading_cost.hpp"
 #include "command/result_bytes.hpp"
 #include "command/visits.hpp"
 #include "interpret/teacher.hpp"
+#include "match/sentence_folder.hpp"
+#include "match/subjects.hpp"
 #include "sae/train.hpp"
 
 namespace incipit::command {
@@ -18,6 +23,9 @@ namespace {
 
 using plan::Sharing;
 using plan::Task;
+
+/// Of a latent's label, with those around it: a few words.
+constexpr double tokens_of_label = 10;
 
 class Counter {
  public:
@@ -43,6 +51,7 @@ class Counter {
     stages.push_back(train());
     if (!interpret::reads(deck_.interpret)) stages.push_back(interpret());
     stages.push_back({"match", Sharing::replicated, {{{.units = dictionaries()}}}});
+    if (deck_.match.encoder != "lexical") stages.push_back(embed());
     stages.push_back(align());
     if (deck_.extract.components) stages.push_back(attribute());
     stages.push_back({"token baseline", Sharing::replicated, {{{.units = fit_ + judge_}}}});
@@ -135,6 +144,30 @@ class Counter {
     return stage;
   }
 
+  /// The sentence encoder, on rank 0: a forward pass over each text once, if every latent has a label of its
+  /// own. The rate is that of a forward pass of its width.
+  [[nodiscard]] plan::Stage embed() const {
+    const auto folder = match::read_sentence_folder(deck_.match.encoder);
+    const auto subjects = match::load_subjects(deck_.match.subjects, study_.probes.subjects);
+    double tokens = 0;
+    const auto count = [&](const std::vector<std::string>& phrases) {
+      for (const auto& text : phrases)
+        tokens +=
+            static_cast<double>(folder.tokenizer.encode(folder.prompt + text, folder.max_length).size());
+    };
+    for (const auto& subject : subjects.all) count(subject.phrases);
+    count(subjects.decoys);
+    for (const auto& dictionary : study_.dictionaries)
+      tokens += tokens_of_label * static_cast<double>(sae_options(deck_, dictionary).latents);
+    const auto& config = folder.config;
+    const auto d = static_cast<double>(config.d);
+    const double of_token =
+        2 * static_cast<double>(config.layers) * (4 * d * d + 2 * d * static_cast<double>(config.mlp));
+    double bytes = 0;
+    for (const auto& file : folder.weights) bytes += static_cast<double>(std::filesystem::file_size(file));
+    return {"match", Sharing::whole, {{{.flops = of_token * tokens, .width = d, .bytes_read = bytes}}}};
+  }
+
   [[nodiscard]] plan::Stage align() const {
     plan::Stage stage{"align", Sharing::whole, {}};
     for (const auto& maps : study_.maps) {
@@ -149,16 +182,22 @@ class Counter {
     return stage;
   }
 
+  /// Every judged probe is encoded at every point, and what each component added there; the terms of a
+  /// component at the points behind it, half of all on average, are averaged for each subject in every
+  /// resample.
   [[nodiscard]] plan::Stage attribute() const {
     plan::Stage stage{"attribute", Sharing::divided, {}};
+    const auto draws = static_cast<double>(deck_.track.bootstrap) + 1;
+    const auto subjects = static_cast<double>(study_.probes.subjects.size());
     for (const auto& anchor : study_.anchors) {
       const Curve* space = space_curve(anchor);
       if (space == nullptr) continue;
       const double points = static_cast<double>(space->points.size()), components = 2 * points;
-      const double rows = judge_ * components;
-      stage.rounds.push_back(
-          {{.units = points * rows * width(anchor.site) * static_cast<double>(deck_.sae.latents),
-            .bytes_read = points * 2 * rows_bytes(anchor.site, all_)}});
+      const double d = width(anchor.site), latents = static_cast<double>(deck_.sae.latents);
+      stage.rounds.push_back({{.flops = 2 * (points + components) * judge_ * d * latents,
+                               .width = d,
+                               .units = (points + components * points / 2) * (judge_ + subjects * draws),
+                               .bytes_read = (points + components) * rows_bytes(anchor.site, all_)}});
     }
     return stage;
   }
@@ -202,6 +241,10 @@ class Counter {
       round.push_back({.bytes_written = dictionary_bytes(deck_, study_, dictionary), .files = 3});
     for (const auto& maps : study_.maps)
       round.push_back({.bytes_written = maps_bytes(study_, maps), .files = 1});
+    if (deck_.extract.components)
+      round.push_back(
+          {.files = static_cast<double>(std::ranges::count_if(
+               study_.anchors, [](const auto& anchor) { return space_curve(anchor) != nullptr; }))});
     // emergence.h5 has some hundred datasets for each trail.
     round.push_back({.files = 1 + 2 * static_cast<double>(study_.trails.size())});
     return stage;

@@ -35,7 +35,7 @@ def test_calibrate_measures(machine):
         assert rates[ladder]["width"] == sorted(rates[ladder]["width"])
         assert all(1e6 < flops < 1e14 for flops in rates[ladder]["flops"])
     assert 1e6 < rates["read_all"] and 1e5 < rates["write_all"] and 0 < rates["file"] < 10
-    for phase in ("audit", "interpret", "match", "align", "track", "drift", "token baseline", "set up"):
+    for phase in ("audit", "interpret", "match", "align", "attribute", "track", "drift", "token baseline", "set up"):
         assert rates["units"][phase] > 0
 
 
@@ -69,6 +69,26 @@ def test_plan_says_who_does_what(family, machine):
     assert len(named) == len(set(named)) > 6
     for word in ("forward", "track", "node-hours", "memory", "bound", "balance"):
         assert word in result.out
+
+
+def test_plan_counts_attribution_and_the_encoder_and_says_what_it_does_not_count(family, machine, tmp_path):
+    encoder = little.write_encoder(tmp_path / "encoder")
+
+    def computing(phase, *words):
+        result = incipit("plan", family.deck, "--ranks=1", f"--run.machine={machine}", f"--csv={tmp_path / 'plan.csv'}", *words)
+        assert result.code == 0, result.text
+        with open(tmp_path / "plan.csv") as table:
+            return result.out, sum(float(row["computing"]) for row in csv.DictReader(table) if row["phase"] == phase)
+
+    plain, none = computing("attribute")
+    assert none == 0 and "note" not in plain
+    assert computing("attribute", "--extract.components=yes")[1] > 0
+    said, seconds = computing("match", f"--match.encoder={encoder}")
+    assert seconds > computing("match")[1]
+    assert f"the encoder {encoder} is counted as if every latent had a label of its own" in said
+    assert "fixed lists" in computing("forward", "--run.queue=yes")[0]
+    said, _ = computing("interpret", "--interpret.teacher=http", "--interpret.server=http://localhost:1", "--interpret.model=m")
+    assert "the teacher http is a language model: its time is not counted" in said
 
 
 def test_machines_that_are_not_here(family, tmp_path):
