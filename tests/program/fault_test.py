@@ -6,14 +6,13 @@ import os
 import pathlib
 import random
 import shutil
-import signal
 import subprocess
 import time
 
 import pytest
 
 import little
-from conftest import BIN, Result, command, environment, incipit
+from conftest import BIN, Result, command, environment, incipit, kill
 from kill_test import family_of_all_stages, files_in
 
 FAULTS = BIN.parents[1] / "tests" / "faults" / "libincipit_faults.so"
@@ -125,10 +124,11 @@ def test_an_output_that_can_no_longer_be_written(reference, small_disk, tmp_path
 def test_checkpoints_that_vanish(reference, tmp_path):
     family, _, _ = reference
     moved = tmp_path / "elsewhere"
-    for after in (0.3, 0.6):
+    for begun in ("deck.ini", "parts/activations/**/[0-9]*.h5"):
         job = subprocess.Popen(command("run", family.deck, f"--run.output={tmp_path / 'out'}", ranks=2), env=environment(),
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        time.sleep(after)
+        while not list((tmp_path / "out").glob(begun)) and job.poll() is None:
+            time.sleep(0.002)
         family.path.rename(moved)
         try:
             err = job.communicate(timeout=60)[1]
@@ -233,12 +233,10 @@ def test_a_damaged_part_is_made_again(reference, tmp_path):
     family, _, _ = reference
     output = tmp_path / "out"
     job = subprocess.Popen(command("run", family.deck, f"--run.output={output}", ranks=2), env=environment(),
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     while not list(output.glob("parts/activations/**/[0-9]*.h5")) and job.poll() is None:
         time.sleep(0.002)
-    job.send_signal(signal.SIGKILL)
-    job.wait()
-    time.sleep(1)
+    kill(job)
     for part in output.glob("parts/**/*.h5"):
         part.write_bytes(part.read_bytes()[:3000])
     goes_on(reference, output)
