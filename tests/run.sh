@@ -115,7 +115,8 @@ python_tests() {
   done
   local marks=()
   [ "$all" = yes ] || marks=(-m "not long and not server")
-  INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_SHIM_BIN=$root/build/dev/tests/shim/incipit-shim "$PYTHON" -m pytest -q -rs -p no:cacheprovider -n "$cores" --dist loadfile "${marks[@]}" "${folders[@]}"
+  # One more than there are cores, since tests wait too: for disks, for clocks, for Slurm.
+  INCIPIT_BIN=$root/build/dev/src/incipit INCIPIT_SHIM_BIN=$root/build/dev/tests/shim/incipit-shim "$PYTHON" -m pytest -q -rs -p no:cacheprovider -n $((cores + 1)) --dist loadfile "${marks[@]}" "${folders[@]}"
 }
 
 mpich() {
@@ -160,12 +161,16 @@ try_packages "${setup_slurm_packages[@]}" || notes+=("no Slurm: the batch templa
 prepare_mpi
 export OMP_NUM_THREADS=1
 
-step build build || exit 1
+# What fails fastest comes first.
 step style style || true
 step scripts scripts || true
+step build build || exit 1
+step encoders encoders || true
+step ctest unit_tests || true
+step python-tests python_tests || true
 step lint lint || true
-step sanitize sanitize || true
 step fuzz fuzz || true
+step sanitize sanitize || true
 if command -v nvcc >/dev/null 2>&1; then
   step kernels kernels || true
 else
@@ -176,9 +181,6 @@ if try_packages "${setup_mpich_packages[@]}"; then
 else
   notes+=("no MPICH: everything was tested with Open MPI alone")
 fi
-step encoders encoders || true
-step python-tests python_tests || true
-step ctest unit_tests || true
 
 printf '\n%s\n\n' "tests/run.sh took $SECONDS s"
 printf '%s\n' "${results[@]}"

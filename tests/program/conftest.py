@@ -83,6 +83,22 @@ def children(pid):
     return found
 
 
+def processor_seconds(pid):
+    """What a process has computed until now."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0  # it has just ended
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def let_work(job, seconds):
+    """Waits until each process a job has started has computed for some seconds, which take longer on a busy machine."""
+    before = {pid: processor_seconds(pid) for pid in children(job.pid)}
+    while job.poll() is None and any(processor_seconds(pid) - began < seconds for pid, began in before.items()):
+        time.sleep(0.02)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def binary():
     assert BIN.exists(), f"{BIN} is not built; set INCIPIT_BIN"

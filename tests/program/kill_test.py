@@ -15,7 +15,7 @@ import little
 from conftest import children, command, environment, incipit
 
 STAGES = ["activations", "loss", "sae", "labels", "match", "align", "attribution", "emergence.h5"]
-HANG = 60  # seconds after which a job whose ranks were killed counts as hanging
+HANG = 120  # seconds after which a job whose ranks were killed counts as hanging
 
 
 def family_of_all_stages(folder):

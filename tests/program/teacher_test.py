@@ -320,7 +320,7 @@ def test_a_request_to_stop_is_heard_while_waiting(trained, out):
         before = time.monotonic()
         job.send_signal(signal.SIGUSR1)
         _, err = job.communicate(timeout=60)
-        assert time.monotonic() - before < 8
+        assert time.monotonic() - before < 15
     assert job.returncode == 75, err
     assert "the same command goes on" in err and len(answers(out)) >= 16
 
