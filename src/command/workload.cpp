@@ -45,7 +45,7 @@ class Counter {
     stages.push_back({"match", Sharing::replicated, {{{.units = dictionaries()}}}});
     stages.push_back(align());
     if (deck_.extract.components) stages.push_back(attribute());
-    stages.push_back({"token baseline", Sharing::replicated, {{{.units = fit_ + judge_}}}});
+    stages.push_back({"token baseline", Sharing::whole, {{{.units = fit_ + judge_}}}});
     stages.push_back(track());
     stages.push_back(drift());
     stages.push_back(results());
