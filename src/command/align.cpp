@@ -60,11 +60,11 @@ void align(Session& session, bool again) {
     const auto& maps = session.study.maps[m];
     std::vector<const Unit*> needed{&session.ledger->activations(maps.home)};
     for (const auto& site : maps.sites) needed.push_back(&session.ledger->activations(site));
-    session.require(needed);
     const auto& unit = session.ledger->align(m);
     const auto claimed = claim(session, session.world, unit);
     session.leave_if_asked();
     if (!claimed) continue;
+    session.require(needed);  // another job that made this file may have let activations go since
     const auto timer = session.timing.phase("align");
     std::vector<std::pair<std::int64_t, align::Alignment>> mine;
     parallel::together(session.world, "align", [&] { mine = align_share(session, maps); });

@@ -165,11 +165,11 @@ void attribute_anchors(Session& session, bool again, const std::vector<std::size
   for (const auto a : anchors) {
     const auto& unit = session.ledger->attribution(a);
     if (!pending[static_cast<std::size_t>(std::ranges::find(units, &unit) - units.begin())]) continue;
-    session.require({&session.ledger->activations(session.study.anchors[a].site), &session.ledger->sae(a),
-                     &session.ledger->match(a)});
     const auto claimed = claim(session, session.world, unit);
     session.leave_if_asked();
     if (!claimed) continue;
+    session.require({&session.ledger->activations(session.study.anchors[a].site), &session.ledger->sae(a),
+                     &session.ledger->match(a)});
     std::optional<emergence::Attribution> found;
     {
       const auto timer = session.timing.phase("attribute");

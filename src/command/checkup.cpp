@@ -282,7 +282,8 @@ Finding judge_room(std::uint64_t need, std::uint64_t activations, std::uint64_t 
   if (to_come > free - free / 10)
     return {Kind::warning, "room", found, "it will be tight: others write here too"};
   if (keep && activations > gibi)
-    found += fmt::format("; run.keep_activations=no gives {} back at the end", bytes_text(activations));
+    found += fmt::format("; run.keep_activations=no gives {} back while the curves are measured",
+                         bytes_text(activations));
   return {Kind::ok, "room", found};
 }
 

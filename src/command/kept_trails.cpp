@@ -34,7 +34,22 @@ std::vector<TrailPart> trail_parts(const std::filesystem::path& folder) {
   return parts;
 }
 
+/// What does not fit was left by another version of the program; its points are measured anew.
+void take_part(const std::filesystem::path& path, const Unit& unit, Followed& found) {
+  const auto part = open_part(path, {trail_kind}, unit);
+  if (!part) return;
+  auto random = found.random;
+  if (random && !random->take(part->read<double>("random"))) return;
+  if (found.curve.take(part->read<double>("curve"))) found.random = std::move(random);
+}
+
 }  // namespace
+
+void take_up_kept(const Session& session, const Unit& unit, std::size_t first, std::span<Followed> found) {
+  for (const auto& part : trail_parts(parts_folder(session.deck.run.output, unit)))
+    if (part.trail >= first && part.trail - first < found.size())
+      take_part(part.path, unit, found[part.trail - first]);
+}
 
 void Followed::gather(const parallel::Communicator& world) {
   curve.gather(world);
@@ -59,9 +74,7 @@ std::vector<std::vector<std::int8_t>> KeptTrails::take_up(std::size_t first, std
   std::vector<std::int8_t> flags;
   parallel::together(session_.world, "reading what is kept of curves", [&] {
     if (!session_.world.root()) return;
-    for (const auto& part : trail_parts(folder_))
-      if (part.trail >= first && part.trail - first < found.size())
-        read(part.path, found[part.trail - first]);
+    take_up_kept(session_, unit_, first, found);
     for (const auto& [curve, random] : found)
       for (std::int64_t p = 0; p < std::ssize(curve.points()); ++p)
         flags.push_back(static_cast<std::int8_t>(curve.is_set(p)));
@@ -76,22 +89,15 @@ std::vector<std::vector<std::int8_t>> KeptTrails::take_up(std::size_t first, std
   return there;
 }
 
-/// What does not fit was left by another version of the program; its points are measured anew.
-void KeptTrails::read(const std::filesystem::path& path, Followed& found) const {
-  const auto part = open_part(path, {trail_kind}, unit_);
-  if (!part) return;
-  auto random = found.random;
-  if (random && !random->take(part->read<double>("random"))) return;
-  if (found.curve.take(part->read<double>("curve"))) found.random = std::move(random);
-}
-
 KeptTrails::Packed KeptTrails::packed(const Followed& found) {
   return {found.curve.packed(), found.random ? found.random->packed() : std::vector<double>{}};
 }
 
-void KeptTrails::point_set(std::size_t trail) {
+bool KeptTrails::point_set(std::size_t trail) {
   new_.insert(trail);
-  if (pace_.due()) keep();
+  if (!pace_.due()) return false;
+  keep();
+  return true;
 }
 
 void KeptTrails::done() {

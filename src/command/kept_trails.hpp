@@ -24,6 +24,10 @@ struct Followed {
   void gather(const parallel::Communicator& world);
 };
 
+/// Rank 0's part of taking up what jobs have left of the study's trails `first` and after, which are made for
+/// `unit`. Points that are set already stay.
+void take_up_kept(const Session& session, const Unit& unit, std::size_t first, std::span<Followed> found);
+
 /// The points of trails that are measured already, kept until the file they are for is whole: by each rank
 /// those of its own, a file `TRAIL.START.RANK.h5` for each trail in the unit's parts_folder, START counting
 /// the jobs that left some. Written when a stop is asked for, and by the pace of run.part_after.
@@ -36,19 +40,22 @@ class KeptTrails {
   /// have left of them. Returns for each trail and point whether it is there. Collective.
   std::vector<std::vector<std::int8_t>> take_up(std::size_t first, std::span<Followed> found);
 
-  /// A point was set. Writes what is new where that is due.
-  void point_set(std::size_t trail);
+  /// A point was set. Writes what is new where that is due; then all that was set is kept, and it returns
+  /// true.
+  bool point_set(std::size_t trail);
   /// Writes all that is new.
   void keep();
   /// This rank's part of the trails under way is measured, and they may be gathered.
   void done();
+
+  /// How many jobs have left points before this one.
+  [[nodiscard]] std::int64_t start() const { return start_; }
 
  private:
   struct Packed {
     std::vector<double> curve, random;
   };
   static Packed packed(const Followed& found);
-  void read(const std::filesystem::path& path, Followed& found) const;
   void write(std::size_t trail, const Packed& packed);
 
   Session& session_;

@@ -164,7 +164,8 @@ void tell_one(const Study& study, const deck::Deck& deck, const plan::Workload& 
   fmt::print("waiting   {:.0f} % of a rank's time\n", 100 * forecast.waiting / forecast.seconds);
   fmt::print("files     {} read, {} written; activations take {}{}\n",
              console::human_bytes(forecast.bytes_read), console::human_bytes(forecast.bytes_written),
-             console::human_bytes(kept), deck.run.keep_activations ? "" : " until the curves are drawn");
+             console::human_bytes(kept),
+             deck.run.keep_activations ? "" : " until the curves are measured, then less and less");
   fmt::print("memory    {:.2f} GiB of a rank at most\n", std::ldexp(forecast.memory, -30));
   fmt::print("bound     {}\n", forecast.bound());
 }

@@ -4,6 +4,7 @@
 
 #include "command/command.hpp"
 #include "command/deck_command.hpp"
+#include "command/let_go.hpp"
 #include "command/parts.hpp"
 #include "command/results.hpp"
 #include "command/stages.hpp"
@@ -38,12 +39,6 @@ void drop_parts(const Session& session) {
     for (const auto* unit : session.ledger->of(stage)) remove_parts(session.deck.run.output, *unit);
 }
 
-void drop_activations(const Session& session) {
-  if (session.deck.run.keep_activations || !session.world.root()) return;
-  std::error_code none;  // what cannot be removed stays, and costs only disk
-  std::filesystem::remove_all(session.deck.run.output / "activations", none);
-}
-
 }  // namespace
 
 void run_stages(Session& session, bool again) {
@@ -54,6 +49,8 @@ void run_stages(Session& session, bool again) {
   }
   refuse_teacher(session);
   refuse_lossless(session, again);
+  session.drops = !session.deck.run.keep_activations;
+  if (session.drops) session.let_go = nobody_reads(session, again);
   extract(session, again);
   losses(session, again);
   train(session, again);
@@ -63,7 +60,7 @@ void run_stages(Session& session, bool again) {
   attribute(session, again);
   track(session, again);
   drop_parts(session);
-  drop_activations(session);
+  if (session.drops && session.world.root()) drop_activations(session);
 }
 
 void run(const parallel::Communicator& world, const std::vector<std::string>& words) {

@@ -177,7 +177,8 @@ std::vector<bool> Session::pending(deck::Stage stage, bool again) const {
     std::string stale;
     const bool in_parts = std::filesystem::exists(deck.run.output / "parts");
     for (const auto* unit : units) {
-      const auto state = state_of(*unit);
+      auto state = state_of(*unit);
+      if (state == State::missing && let_go.contains(unit)) state = State::done;
       states.push_back(static_cast<std::int8_t>(state));
       // A job that was killed behind the rename has left them.
       if (state == State::done && in_parts) remove_parts(deck.run.output, *unit);

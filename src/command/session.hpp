@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,13 +46,16 @@ struct Session {
   std::vector<emergence::AuditEntry> audit;        ///< every checkpoint's verdict; empty without an audit
   std::map<std::string, std::string> file_hashes;  ///< of the files that the audit read, by path
   std::unique_ptr<Ledger> ledger;
+  bool drops = false;                          ///< whether activations go as soon as the curves have them
+  std::set<const Unit*> let_go;                ///< activations that are not made again where they are missing
   std::optional<store::FileLock> output_lock;  ///< on deck.ini, by the first of the jobs that share an output
 
   /// What every output file of this job begins with.
   [[nodiscard]] store::Header header(const Unit& unit) const;
 
-  /// Which of a stage's units are still to be done. Collective; rank 0 looks. With `again`, stale ones are
-  /// to be done too; without, they are an Error(usage) that names them and why they are stale.
+  /// Which of a stage's units are still to be done; what is let go counts as done. Collective; rank 0 looks.
+  /// With `again`, stale ones are to be done too; without, they are an Error(usage) that names them and why
+  /// they are stale.
   [[nodiscard]] std::vector<bool> pending(deck::Stage stage, bool again) const;
 
   /// Error(usage) naming the subcommand to run first unless all these units are done. Collective.

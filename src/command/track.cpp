@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <map>
 #include <optional>
 
 #include "command/claim.hpp"
@@ -11,6 +11,8 @@
 #include "interpret/file.hpp"
 #include "match/file.hpp"
 #include "parallel/agree.hpp"
+#include "plan/forecast.hpp"
+#include "store/process.hpp"
 #include "store/writer.hpp"
 
 namespace incipit::command {
@@ -25,10 +27,10 @@ void add_dictionary(const Session& session, std::size_t anchor, const std::strin
                                  match::read_match(session.ledger->match(*control).path).matches});
 }
 
-emergence::AnchorResult begin_anchor(Session& session, Walk& walk, std::size_t index,
+emergence::AnchorResult begin_anchor(const Session& session, Anchors& anchors, std::size_t index,
                                      const emergence::TokenBaseline& baseline) {
   const auto& anchor = session.study.anchors[index];
-  const auto& own = walk.anchor(index);
+  const auto& own = anchors.of(index);
   emergence::AnchorResult result;
   result.name = anchor.name;
   result.model = session.study.model(anchor.site).name;
@@ -46,16 +48,27 @@ emergence::AnchorResult begin_anchor(Session& session, Walk& walk, std::size_t i
   return result;
 }
 
+/// |M_c| of what reads each point: [point, C].
+std::vector<std::int64_t> matched_along(const Session& session, const Trail& trail) {
+  std::map<std::size_t, std::vector<std::int64_t>> by;
+  std::vector<std::int64_t> counts;
+  for (const auto& reading : trail.readings) {
+    auto& of = by[reading.dictionary];
+    if (of.empty()) of = matched_by(session, reading.dictionary);
+    counts.insert(counts.end(), of.begin(), of.end());
+  }
+  return counts;
+}
+
 /// Puts what a trail gave where it belongs.
-void add_trail(const Session& session, Walk& walk, const Trail& trail, Followed found,
-               emergence::AnchorResult& result) {
+void add_trail(const Session& session, const Trail& trail, Followed found, emergence::AnchorResult& result) {
   auto& [curve, random] = found;
   if (random) result.random_latents.push_back(std::move(*random));
   if (trail.of_anchor()) {
     result.curves.push_back(std::move(curve));
     return;
   }
-  auto matched = walk.matched(trail);
+  auto matched = matched_along(session, trail);
   if (!trail.seed) {
     result.control_curves.push_back({trail.place, std::move(curve), std::move(matched)});
     return;
@@ -65,10 +78,40 @@ void add_trail(const Session& session, Walk& walk, const Trail& trail, Followed 
       {static_cast<std::int64_t>(session.deck.run.seed + *trail.seed), std::move(curve), std::move(matched)});
 }
 
+emergence::Emergence result_of(const Session& session, const emergence::TokenBaseline& baseline,
+                               std::vector<Followed> found) {
+  const auto& study = session.study;
+  emergence::Emergence result;
+  Anchors anchors(session);
+  for (std::size_t a = 0; a < study.anchors.size(); ++a)
+    result.anchors.push_back(begin_anchor(session, anchors, a, baseline));
+  result.subjects = anchors.of(0).match.subjects;
+  for (std::size_t t = 0; t < found.size(); ++t)
+    add_trail(session, study.trails[t], std::move(found[t]), result.anchors[study.trails[t].anchor]);
+  const auto& text = study.texts[static_cast<std::size_t>(
+      study.text_of[static_cast<std::size_t>(study.anchors.front().site.model)])];
+  result.probes = study.probes;
+  result.audit = session.audit;
+  for (const auto& tokens : text.tokens) result.tokens.push_back(static_cast<std::int32_t>(tokens.size()));
+  result.last_token = text.last_token;
+  return result;
+}
+
+/// One rank.
+void write(const Session& session, const Unit& unit, const emergence::Emergence& result,
+           const std::vector<std::string>& hosts) {
+  const auto self = parallel::Communicator::self();
+  store::Writer file(self, unit.path, session.header(unit));
+  file.made_by(hosts);
+  emergence::write_emergence(file, result);
+  file.commit();
+}
+
+/// Beside the activations, which only points read that are not kept.
 std::vector<const Unit*> needed_for_track(const Session& session) {
   std::vector<const Unit*> needed;
-  for (auto stage : {deck::Stage::extract, deck::Stage::loss, deck::Stage::train, deck::Stage::interpret,
-                     deck::Stage::match, deck::Stage::align, deck::Stage::attribute})
+  for (auto stage : {deck::Stage::loss, deck::Stage::train, deck::Stage::interpret, deck::Stage::match,
+                     deck::Stage::align, deck::Stage::attribute})
     for (const auto* unit : session.ledger->of(stage)) needed.push_back(unit);
   return needed;
 }
@@ -83,42 +126,30 @@ void track(Session& session, bool again) {
   session.leave_if_asked();
   if (!claimed) return;
 
-  const auto& study = session.study;
-  emergence::Emergence result;
+  std::vector<Followed> found;
+  std::optional<emergence::TokenBaseline> baseline;
   {
     std::optional<Bench> bench;
-    std::optional<emergence::TokenBaseline> baseline;
-    parallel::together(session.world, "token baseline", [&] {
+    parallel::together(session.world, "drawing resamples", [&] { bench.emplace(session); });
+    const plan::Task task{.units = static_cast<double>(bench->fit.size() + bench->probes.size())};
+    const auto read_texts = [&] {
       const auto timer = session.timing.phase("token baseline");
-      bench.emplace(session);
       baseline =
           emergence::token_baseline(bench->fit_texts, bench->fit_subject, bench->fit_group, bench->texts,
                                     bench->set, bench->resampling, session.deck.run.seed);
-    });
-    Walk walk(session, *bench, unit);
-    auto found = walk.follow(0, study.trails.size(), "track");
-    for (auto& one : found) one.gather(session.world);
-    parallel::together(session.world, "reading the anchors", [&] {
-      for (std::size_t a = 0; a < study.anchors.size(); ++a)
-        result.anchors.push_back(begin_anchor(session, walk, a, *baseline));
-      result.subjects = walk.anchor(0).match.subjects;
-      for (std::size_t t = 0; t < found.size(); ++t)
-        add_trail(session, walk, study.trails[t], std::move(found[t]),
-                  result.anchors[study.trails[t].anchor]);
-    });
+    };
+    found = Walk(session, *bench, unit)
+                .follow(0, session.study.trails.size(), "track",
+                        {plan::seconds_alone(task, "token baseline", session.rates), read_texts});
   }
-  const auto& text = study.texts[static_cast<std::size_t>(
-      study.text_of[static_cast<std::size_t>(study.anchors.front().site.model)])];
-  result.probes = study.probes;
-  result.audit = session.audit;
-  for (const auto& tokens : text.tokens) result.tokens.push_back(static_cast<std::int32_t>(tokens.size()));
-  result.last_token = text.last_token;
-  const auto timer = session.timing.phase("write");
+  for (auto& one : found) one.gather(session.world);
+  const auto hosts = session.world.all_gather(store::host_name());
+  // What is written is small and made of many pieces, for each of which all ranks would wait for all others.
   parallel::together(session.world, "writing emergence.h5", [&] {
-    store::Writer file(session.world, unit.path, session.header(unit));
-    emergence::write_emergence(file, result);
-    file.commit();
-    if (session.world.root()) remove_parts(session.deck.run.output, unit);
+    if (!session.world.root()) return;
+    const auto timer = session.timing.phase("write");
+    write(session, unit, result_of(session, *baseline, std::move(found)), hosts);
+    remove_parts(session.deck.run.output, unit);
   });
 }
 

@@ -8,6 +8,13 @@
 
 namespace incipit::command {
 
+std::vector<TrailVisit> all_visits(const Study& study) {
+  std::vector<TrailVisit> visits;
+  for (std::size_t t = 0; t < study.trails.size(); ++t)
+    for (std::size_t p = 0; p < study.trails[t].readings.size(); ++p) visits.push_back({t, p});
+  return visits;
+}
+
 const Trail::Reading& reading_of(const Study& study, const TrailVisit& visit) {
   return study.trails[visit.trail].readings[visit.p];
 }
@@ -25,13 +32,14 @@ const Site* compared_with(const Study& study, const TrailVisit& visit) {
 }
 
 std::vector<std::vector<Stay>> deal_visits(const Study& study, std::span<const TrailVisit> visits,
-                                           const std::function<double(const Stay&)>& once, int ranks) {
+                                           const std::function<double(const Stay&)>& once, int ranks,
+                                           double beside) {
   std::map<Site, Stay> sites;
   for (const auto& visit : visits) {
     const Site& site = reading_of(study, visit).site;
     sites.try_emplace(site, Stay{site, {}}).first->second.visits.push_back(visit);
   }
-  double share = 0;
+  double share = beside / ranks;
   for (const auto& [site, stay] : sites) {
     share += once(stay) / ranks;
     for (const auto& visit : stay.visits) share += visit.seconds / ranks;
@@ -50,9 +58,11 @@ std::vector<std::vector<Stay>> deal_visits(const Study& study, std::span<const T
     }
   }
   std::vector<std::vector<Stay>> dealt(static_cast<std::size_t>(ranks));
+  costs.push_back(beside);
   const auto owner = parallel::assign_longest_first(costs, ranks);
   for (std::size_t s = 0; s < stays.size(); ++s)
     dealt[static_cast<std::size_t>(owner[s])].push_back(std::move(stays[s]));
+  std::swap(dealt.front(), dealt[static_cast<std::size_t>(owner.back())]);
   return dealt;
 }
 

@@ -26,12 +26,13 @@ struct Stay {
 
 /// Those of each rank, sites ascending: the longest are dealt first. The visits of a site are one rank's, but
 /// for what is more than a rank's share of all. `once`: the seconds of what is done once at a site for these
-/// visits.
+/// visits. `beside`: those that rank 0 is busy with beside them.
 [[nodiscard]] std::vector<std::vector<Stay>> deal_visits(const Study& study,
                                                          std::span<const TrailVisit> visits,
                                                          const std::function<double(const Stay&)>& once,
-                                                         int ranks);
+                                                         int ranks, double beside = 0);
 
+[[nodiscard]] std::vector<TrailVisit> all_visits(const Study& study);
 /// What reads at a visit.
 [[nodiscard]] const Trail::Reading& reading_of(const Study& study, const TrailVisit& visit);
 /// Whether the audit has left its site out: there is nothing to read.

@@ -67,50 +67,81 @@ std::vector<emergence::Point> described(const Study& study, const Curve& curve) 
   return points;
 }
 
-std::vector<Followed> Walk::follow(std::size_t first, std::size_t last, const std::string& name) {
+const Labelled& Anchors::of(std::size_t anchor) {
+  return read_.try_emplace(anchor, session_, anchor).first->second;
+}
+
+Followed Anchors::begin(const Trail& trail) {
+  const auto& study = session_.study;
+  const auto subjects = static_cast<std::int32_t>(study.probes.subjects.size());
+  std::vector<double> tau;
+  std::int64_t latents = 0;
+  std::optional<emergence::RandomLatents> random;
+  if (trail.of_anchor()) {
+    const auto& own = of(trail.anchor);
+    tau = own.match.matches.sweep.tau;
+    latents = std::ssize(own.labels.latents);
+    const auto draws = own.random_draws(session_.deck);
+    if (!draws.empty())
+      random.emplace(trail.curve.name, std::ssize(trail.readings), subjects,
+                     emergence::mean_fire_rate(draws, own.fire_rates()));
+  }
+  return {{trail.curve.name, described(study, trail.curve), subjects, session_.deck.track.permutations, tau,
+           latents, trail.concludes()},
+          std::move(random)};
+}
+
+std::vector<TrailVisit> visits_left(const Session& session) {
+  Anchors anchors(session);
+  std::vector<Followed> found;
+  for (const auto& trail : session.study.trails) found.push_back(anchors.begin(trail));
+  take_up_kept(session, session.ledger->emergence(), 0, found);
+  auto left = all_visits(session.study);
+  std::erase_if(left, [&](const TrailVisit& visit) {
+    return found[visit.trail].curve.is_set(static_cast<std::int64_t>(visit.p));
+  });
+  return left;
+}
+
+std::vector<std::int64_t> matched_by(const Session& session, std::size_t dictionary) {
+  std::vector<std::int64_t> counts;
+  for (const auto& latents :
+       emergence::matched_of(match::read_match(session.ledger->match(dictionary).path).matches))
+    counts.push_back(std::ssize(latents));
+  return counts;
+}
+
+std::vector<Followed> Walk::follow(std::size_t first, std::size_t last, const std::string& name,
+                                   const Beside& beside) {
   std::vector<Followed> found;
   parallel::together(session_.world, "reading the anchors", [&] {
-    for (std::size_t t = first; t < last; ++t) found.push_back(begin(session_.study.trails[t]));
+    for (std::size_t t = first; t < last; ++t) found.push_back(anchors_.begin(session_.study.trails[t]));
   });
-  const auto mine = deal(first, kept_.take_up(first, found));
+  const auto dealt = deal(first, kept_.take_up(first, found), beside.seconds);
+  require_activations(dealt);
+  if (session_.drops) dropping_.emplace(session_, unit_, kept_.start(), dealt);
+  const auto& mine = dealt[static_cast<std::size_t>(session_.world.rank())];
   std::int64_t points = 0;
   for (const auto& stay : mine) points += std::ssize(stay.visits);
   console::Progress progress(session_.console, name, points, "points of rank 0");
   parallel::together(session_.world, name, [&] {
+    if (session_.world.root() && beside.work) beside.work();
     visit_all(mine, first, found, progress);
     kept_.done();
   });
   if (session_.world.any(session_.stop->asked())) {
-    parallel::together(session_.world, "keeping the curves", [&] { kept_.keep(); });
+    parallel::together(session_.world, "keeping the curves", [&] {
+      kept_.keep();
+      if (dropping_) dropping_->kept();
+    });
     session_.leave_if_asked("curves go on behind the points that were measured");
   }
   return found;
 }
 
-const Labelled& Walk::anchor(std::size_t anchor) {
-  return anchors_.try_emplace(anchor, session_, anchor).first->second;
-}
-
-Followed Walk::begin(const Trail& trail) {
-  std::vector<double> tau;
-  std::int64_t latents = 0;
-  std::optional<emergence::RandomLatents> random;
-  if (trail.of_anchor()) {
-    const auto& own = anchor(trail.anchor);
-    tau = own.match.matches.sweep.tau;
-    latents = std::ssize(own.labels.latents);
-    const auto draws = own.random_draws(session_.deck);
-    if (!draws.empty())
-      random.emplace(trail.curve.name, std::ssize(trail.readings), bench_.set.subjects,
-                     emergence::mean_fire_rate(draws, own.fire_rates()));
-  }
-  return {{trail.curve.name, described(session_.study, trail.curve), bench_.set.subjects,
-           session_.deck.track.permutations, tau, latents, trail.concludes()},
-          std::move(random)};
-}
-
-/// This rank's share of the points that are not `there`.
-std::vector<Stay> Walk::deal(std::size_t first, const std::vector<std::vector<std::int8_t>>& there) {
+/// The points that are not `there`: of each rank.
+std::vector<std::vector<Stay>> Walk::deal(std::size_t first,
+                                          const std::vector<std::vector<std::int8_t>>& there, double beside) {
   std::vector<TrailVisit> left;
   for (std::size_t t = 0; t < there.size(); ++t)
     for (std::size_t p = 0; p < there[t].size(); ++p)
@@ -121,8 +152,17 @@ std::vector<Stay> Walk::deal(std::size_t first, const std::vector<std::vector<st
     const auto [read, probed] = purpose_of(session_.study, stay);
     return read ? plan::seconds_alone(cost.site(stay.site, probed), "track", session_.rates) : 0;
   };
-  auto dealt = deal_visits(session_.study, left, once, session_.world.size());
-  return std::move(dealt[static_cast<std::size_t>(session_.world.rank())]);
+  return deal_visits(session_.study, left, once, session_.world.size(), beside);
+}
+
+void Walk::require_activations(const std::vector<std::vector<Stay>>& dealt) const {
+  std::set<std::size_t> read;
+  for (const auto& stays : dealt)
+    for (const auto& stay : stays)
+      for (const auto& visit : stay.visits) read.merge(read_by(session_.study, visit));
+  std::vector<const Unit*> units;
+  for (const auto c : read) units.push_back(&session_.ledger->activations(c));
+  session_.require(units);
 }
 
 /// How long each visit should take. Rank 0 looks at the matches, so that all ranks deal alike.
@@ -131,13 +171,16 @@ void Walk::expect(std::vector<TrailVisit>& visits) {
   parallel::together(session_.world, "reading the matches", [&] {
     if (!session_.world.root()) return;
     const ReadingCost cost(study, session_.deck);
+    std::map<std::size_t, double> subjects;  // that a dictionary has latents for
     for (auto& visit : visits) {
       if (is_gap(study, visit)) continue;
       const auto& [dictionary, site] = reading_of(study, visit);
       const auto& trail = study.trails[visit.trail];
-      const auto subjects =
-          static_cast<double>(std::ranges::count_if(matched_by(dictionary), [](auto n) { return n > 0; }));
-      visit.seconds = plan::seconds_alone(cost.reading(trail, visit.p, subjects), "track", session_.rates);
+      if (!subjects.contains(dictionary))
+        subjects[dictionary] = static_cast<double>(
+            std::ranges::count_if(matched_by(session_, dictionary), [](auto n) { return n > 0; }));
+      visit.seconds =
+          plan::seconds_alone(cost.reading(trail, visit.p, subjects[dictionary]), "track", session_.rates);
       if (const Site* before = compared_with(study, visit))
         visit.seconds += plan::seconds_alone(cost.drift(*before, site), "drift", session_.rates);
     }
@@ -172,7 +215,8 @@ void Walk::visit_all(const std::vector<Stay>& mine, std::size_t first, std::vect
         if (session_.stop->asked()) return;
         this->visit(visit, view, found[visit.trail - first]);
         progress.advance();
-        kept_.point_set(visit.trail);
+        if (dropping_) dropping_->visited(visit);
+        if (kept_.point_set(visit.trail) && dropping_) dropping_->kept();
       }
       std::erase_if(trackers_,
                     [&](const auto& one) { return !std::ranges::binary_search(shared, one.first); });
@@ -207,24 +251,6 @@ void Walk::visit(const TrailVisit& visit, std::optional<SiteView>& view, Followe
     found.curve.set_drift(p, align::drift(*session_.device, rows.parts(), view->rows().parts(),
                                           bench_.fit_group, bench_.judge_group, session_.deck.run.seed));
   }
-}
-
-const std::vector<std::int64_t>& Walk::matched_by(std::size_t dictionary) {
-  auto& of = matched_by_[dictionary];
-  if (of.empty())
-    for (const auto& latents :
-         emergence::matched_of(match::read_match(session_.ledger->match(dictionary).path).matches))
-      of.push_back(std::ssize(latents));
-  return of;
-}
-
-std::vector<std::int64_t> Walk::matched(const Trail& trail) {
-  std::vector<std::int64_t> counts;
-  for (const auto& reading : trail.readings) {
-    const auto& of = matched_by(reading.dictionary);
-    counts.insert(counts.end(), of.begin(), of.end());
-  }
-  return counts;
 }
 
 }  // namespace incipit::command

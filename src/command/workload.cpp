@@ -54,7 +54,7 @@ class Counter {
     if (deck_.match.encoder != "lexical") stages.push_back(embed());
     stages.push_back(align());
     if (deck_.extract.components) stages.push_back(attribute());
-    stages.push_back({"token baseline", Sharing::replicated, {{{.units = fit_ + judge_}}}});
+    stages.push_back({"token baseline", Sharing::whole, {{{.units = fit_ + judge_}}}});
     stages.push_back(track());
     stages.push_back(drift());
     stages.push_back(results());

@@ -404,7 +404,10 @@ void add_running(std::vector<Key<Deck>>& keys) {
           "The job is ended once no rank has given a sign of life for so long; 0: no limit.",
           &RunOptions::patience, duration, spell_duration);
   run.add("redo", "yes/no", "Make stale stages again instead of refusing.", &RunOptions::redo, yes_or_no);
-  run.add("keep_activations", "yes/no", "Keep the activation files once the curves are drawn.",
+  run.add("keep_activations", "yes/no",
+          "no: `run` drops each checkpoint's activations once the curves have what they read there, "
+          "and have kept it (run.part_after); until then all are there. Other subcommands that read them "
+          "want them extracted again.",
           &RunOptions::keep_activations, yes_or_no);
   run.add("only", "",
           "Models whose checkpoints this job does, between commas: extract and loss alone, so that each job "

@@ -212,6 +212,7 @@ struct Writer::Impl {
   std::map<std::string, std::size_t> dataset_at;
   std::vector<std::string> scales;  // in the order they were named
   std::vector<std::pair<std::string, double>> timings;
+  std::vector<std::string> makers;  // hosts, where others than the writers worked for the file
   std::string operational;
   std::int64_t transfer_limit = default_transfer_limit;
   std::int64_t reserved_until = 0;  // bytes from the file's beginning
@@ -576,6 +577,7 @@ struct Writer::Impl {
 
   void write_timing() {
     std::vector<std::string> names, hosts = comm.all_gather(host_name());
+    if (!makers.empty()) hosts = makers;
     std::vector<double> seconds;
     for (const auto& [name, time] : timings) {
       names.push_back(name);
@@ -587,8 +589,8 @@ struct Writer::Impl {
     const auto count = static_cast<std::int64_t>(names.size());
     const Handle group(H5Gopen2(file.get(), "timing", H5P_DEFAULT), H5Gclose, Exit::io,
                        "cannot open " + in_file("timing"));
-    put_attribute(group.get(), "timing", "ranks", std::int64_t{comm.size()});
-    put_strings("timing/host", {comm.size()}, hosts, {"1", "host of each rank"}, {"rank"});
+    put_attribute(group.get(), "timing", "ranks", std::int64_t{std::ssize(hosts)});
+    put_strings("timing/host", {std::ssize(hosts)}, hosts, {"1", "host of each rank"}, {"rank"});
     put_strings("timing/phase", {count}, names, {"1", "phase of the run"}, {"phase"});
     const Handle type = type_of<double>();
     make("timing/seconds", {count}, type.get(), {"s", "time of the phase on rank 0"}, {"phase"});
@@ -740,6 +742,9 @@ void Writer::make_scale(const std::string& path) {
 
 void Writer::timing(const std::string& name, double seconds) {
   impl_->timings.emplace_back(name, seconds);
+}
+void Writer::made_by(std::vector<std::string> hosts) {
+  impl_->makers = std::move(hosts);
 }
 bool Writer::collective() const {
   return impl_->all_collective;

@@ -77,6 +77,8 @@ class Writer {
 
   /// A time of this run, for the group `timing`; rank 0's counts.
   void timing(const std::string& name, double seconds);
+  /// The hosts of all ranks that worked for the file, where fewer write it.
+  void made_by(std::vector<std::string> hosts);
 
   /// Whether HDF5 performed every transfer so far on this rank as one contiguous collective operation.
   [[nodiscard]] bool collective() const;

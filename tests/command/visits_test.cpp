@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "command/let_go.hpp"
 #include "deck/deck.hpp"
 
 namespace incipit::command {
@@ -22,10 +23,9 @@ Study planned_study() {
   return study;
 }
 
-std::vector<TrailVisit> all_visits(const Study& study, double seconds) {
-  std::vector<TrailVisit> visits;
-  for (std::size_t t = 0; t < study.trails.size(); ++t)
-    for (std::size_t p = 0; p < study.trails[t].readings.size(); ++p) visits.push_back({t, p, seconds});
+std::vector<TrailVisit> visits_of(const Study& study, double seconds) {
+  auto visits = all_visits(study);
+  for (auto& visit : visits) visit.seconds = seconds;
   return visits;
 }
 
@@ -35,7 +35,7 @@ double none_at_once(const Stay&) {
 
 TEST(Visits, EachPointIsOneRanks) {
   const auto study = planned_study();
-  const auto visits = all_visits(study, 1);
+  const auto visits = visits_of(study, 1);
   for (const int ranks : {1, 2, 3, 16, 1000}) {
     std::multiset<std::pair<std::size_t, std::size_t>> dealt;
     const auto all = deal_visits(study, visits, none_at_once, ranks);
@@ -53,7 +53,7 @@ TEST(Visits, EachPointIsOneRanks) {
 
 TEST(Visits, ASiteIsReadByOneRankUnlessItIsMoreThanAShare) {
   const auto study = planned_study();
-  auto visits = all_visits(study, 1);
+  auto visits = visits_of(study, 1);
   const auto stays_at = [&](const Site& site) {
     std::ptrdiff_t stays = 0;
     for (const auto& mine : deal_visits(study, visits, none_at_once, 3))
@@ -69,7 +69,7 @@ TEST(Visits, ASiteIsReadByOneRankUnlessItIsMoreThanAShare) {
 
 TEST(Visits, AreDealtByWhatTheyTake) {
   const auto study = planned_study();
-  auto visits = all_visits(study, 1);
+  auto visits = visits_of(study, 1);
   for (std::size_t v = 0; v < visits.size(); ++v) visits[v].seconds = 1 + static_cast<double>(v % 7);
   const auto once = [](const Stay& stay) { return stay.site.step == random_weights ? 0.0 : 2.0; };
   std::vector<double> held;
@@ -85,6 +85,32 @@ TEST(Visits, AreDealtByWhatTheyTake) {
     EXPECT_TRUE(std::ranges::is_sorted(mine, {}, &Stay::site));
   }
   EXPECT_LE(std::ranges::max(held) - std::ranges::min(held), longest);
+}
+
+TEST(Visits, RankZeroGetsLessWhereItHasMoreToDo) {
+  const auto study = planned_study();
+  const auto visits = visits_of(study, 1);
+  const double beside = static_cast<double>(visits.size()) / 4;
+  std::vector<std::ptrdiff_t> held;
+  for (const auto& mine : deal_visits(study, visits, none_at_once, 2, beside)) {
+    held.push_back(0);
+    for (const auto& stay : mine) held.back() += std::ssize(stay.visits);
+  }
+  EXPECT_NEAR(static_cast<double>(held[1] - held[0]), beside, 2.0);
+}
+
+TEST(LetGo, APointReadsItsSiteTheOneBeforeAndItsDictionarysHome) {
+  const auto study = planned_study();
+  const auto checkpoint = [&](std::size_t t, std::size_t p) {
+    return study.checkpoint_of(study.trails[t].readings[p].site);
+  };
+  const auto home = study.checkpoint_of(study.anchors.front().site);
+  EXPECT_EQ(read_by(study, {0, 4}), (std::set{checkpoint(0, 4), checkpoint(0, 3), home}));
+  EXPECT_EQ(read_by(study, {0, 0}), (std::set{checkpoint(0, 0), home}));
+  auto gap = study;
+  gap.anchors.front().left_out = {study.trails[0].readings[3].site};
+  EXPECT_TRUE(read_by(gap, {0, 3}).empty());
+  EXPECT_EQ(read_by(gap, {0, 4}), (std::set{checkpoint(0, 4), home}));
 }
 
 TEST(Visits, AGapIsComparedWithNothing) {
