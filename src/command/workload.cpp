@@ -17,7 +17,6 @@ namespace incipit::command {
 namespace {
 
 using plan::Sharing;
-using plan::Task;
 
 class Counter {
  public:
