@@ -24,7 +24,7 @@ struct Site {
   std::int64_t step;  ///< of training; or `random_weights`
   int layer;
   std::int64_t components = 0;  ///< its residuals cut to so many principal components; 0: as they are
-  friend auto operator<=>(const Site&, const Site&) = default;
+  friend auto operator<=>(const Site&, const Site&) = default;  // NOLINT(modernize-use-nullptr): its own 0
 };
 
 /// The sites along which an anchor's concepts are followed, in the order of the axis.

@@ -62,20 +62,19 @@ std::vector<std::int64_t> matched_along(const Session& session, const Trail& tra
 
 /// Puts what a trail gave where it belongs.
 void add_trail(const Session& session, const Trail& trail, Followed found, emergence::AnchorResult& result) {
-  auto& [curve, random] = found;
-  if (random) result.random_latents.push_back(std::move(*random));
+  if (found.random) result.random_latents.push_back(std::move(*found.random));
   if (trail.of_anchor()) {
-    result.curves.push_back(std::move(curve));
+    result.curves.push_back(std::move(found.curve));
     return;
   }
   auto matched = matched_along(session, trail);
   if (!trail.seed) {
-    result.control_curves.push_back({trail.place, std::move(curve), std::move(matched)});
+    result.control_curves.push_back({trail.place, std::move(found.curve), std::move(matched)});
     return;
   }
   matched.resize(session.study.probes.subjects.size());  // the same at every point
-  result.seeds.push_back(
-      {static_cast<std::int64_t>(session.deck.run.seed + *trail.seed), std::move(curve), std::move(matched)});
+  result.seeds.push_back({static_cast<std::int64_t>(session.deck.run.seed + *trail.seed),
+                          std::move(found.curve), std::move(matched)});
 }
 
 emergence::Emergence result_of(const Session& session, const emergence::TokenBaseline& baseline,

@@ -22,7 +22,6 @@ namespace incipit::command {
 namespace {
 
 using plan::Sharing;
-using plan::Task;
 
 /// Of a latent's label, with those around it: a few words.
 constexpr double tokens_of_label = 10;

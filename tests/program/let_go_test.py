@@ -9,9 +9,9 @@ import little
 from conftest import incipit
 from stop_test import start, stopped, wait_for
 
-CONTROLS = ("--controls.first_step=yes", "--controls.own_anchor=time", "--controls.random_weights=curves",
+CONTROLS = ("--controls.first_step=yes", "--controls.random_weights=curves",
             "--controls.random_latents=3", "--extract.loss=yes")
-WORDS = ("--run.keep_activations=no", "--run.part_after=0s", "--track.bootstrap=4000", "--track.permutations=4000",
+WORDS = ("--run.keep_activations=no", "--run.part_after=0s", "--track.bootstrap=2000", "--track.permutations=2000",
          *CONTROLS)
 
 
@@ -27,7 +27,7 @@ def curves(output):
 @pytest.fixture(scope="module")
 def peaceful(tmp_path_factory):
     """The family, what an undisturbed run leaves, and the activations there are."""
-    family = little.Family(tmp_path_factory.mktemp("peaceful"), steps=(0, 10, 50, 100, 200))
+    family = little.Family(tmp_path_factory.mktemp("peaceful"), steps=(0, 10, 50, 100))
     output = family.folder / "out"
     result = incipit("run", family.deck, f"--run.output={output}", *WORDS[2:], ranks=2)
     assert result.code == 0, result.text
