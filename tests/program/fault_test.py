@@ -151,14 +151,14 @@ def disturbed(family, output, at, error, times, rank=None, ranks=2, count=None):
     return incipit("run", family.deck, f"--run.output={output}", ranks=ranks, env=env, timeout=150)
 
 
-def calls_of(reference, tmp_path):
-    """How many calls rank 0 makes that may fail."""
+def calls_of(reference, tmp_path, rank):
+    """How many calls a rank makes that may fail."""
     assert FAULTS.exists(), f"{FAULTS} is not built"
-    family = reference[0]
-    result = disturbed(family, tmp_path / "counted", 0, errno.EIO, 0, rank=0, count=tmp_path / "count")
+    family, count = reference[0], tmp_path / f"count{rank}"
+    result = disturbed(family, tmp_path / "counted", 0, errno.EIO, 0, rank=rank, count=count)
     assert result.code == 0, result.text
     shutil.rmtree(tmp_path / "counted")
-    return max(map(int, (tmp_path / "count").read_text().split()))
+    return max(map(int, count.read_text().split()))
 
 
 def one_fault(reference, output, at, error, times, rank):
@@ -178,10 +178,12 @@ def one_fault(reference, output, at, error, times, rank):
 
 
 def many_faults(reference, tmp_path, places):
-    codes = []
-    for i, at in enumerate(places):
+    """`places`: shares of the calls that a rank makes."""
+    calls, codes = [calls_of(reference, tmp_path, rank) for rank in (0, 1)], []
+    for i, place in enumerate(places):
         error, times = [(errno.EIO, 1), (errno.ENOSPC, 10**9)][i % 2]
         began, rank = time.time(), i // 2 % 2
+        at = 1 + int(place * (calls[rank] - 1))
         codes.append(one_fault(reference, tmp_path / "out", at, error, times, rank))
         print(f"call {at} of rank {rank}, {errno.errorcode[error]} {times} times: {codes[-1]}, {time.time() - began:.1f} s", flush=True)
     print(f"{len(codes)} faults, {codes.count(74)} of which ended the job")
@@ -189,15 +191,14 @@ def many_faults(reference, tmp_path, places):
 
 
 def test_calls_that_fail(reference, tmp_path):
-    calls = calls_of(reference, tmp_path)
-    many_faults(reference, tmp_path, random.Random(1).sample(range(1, calls), 4))
+    dice = random.Random(1)
+    many_faults(reference, tmp_path, [dice.random() for _ in range(4)])
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(4))
 def test_any_call_may_fail(reference, tmp_path, part):
-    calls = calls_of(reference, tmp_path)
-    many_faults(reference, tmp_path, range(1, calls, max(1, calls // 60))[part::4])
+    many_faults(reference, tmp_path, [i / 60 for i in range(60)][part::4])
 
 
 @pytest.fixture(scope="module")
