@@ -10,7 +10,7 @@ import little
 from conftest import command, environment, incipit, let_work
 
 LONG_TRAINING = "--sae.steps=3000000"
-LONG_CURVES = "--track.bootstrap=300000"
+LONG_CURVES = "--track.bootstrap=1000000"
 
 
 def start(family, output, *words, ranks=2):
