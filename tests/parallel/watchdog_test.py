@@ -89,6 +89,10 @@ class Unattended(unittest.TestCase):
                 self.assertIn(message or "", text)
 
 
+# Hydra, MPICH's launcher, now and then tells of the ranks that it has killed itself instead of the one that aborted.
+ABORTED = [76, 9] if "HYDRA" in subprocess.run([MPIEXEC, "--version"], capture_output=True, text=True).stdout else [76]
+
+
 class UnderALauncher(unittest.TestCase):
     def run_ranks(self, *words):
         done = subprocess.run([MPIEXEC, "-n", "3", PROGRAM, *words], env=environment(), capture_output=True, text=True,
@@ -98,7 +102,7 @@ class UnderALauncher(unittest.TestCase):
     def test_an_error_of_one_rank_reaches_the_shell_once(self):
         for per_node in ("0", "1"):
             code, text = self.run_ranks("throws", per_node)
-            self.assertEqual(code, 76, text)
+            self.assertIn(code, ABORTED, text)
             self.assertEqual(text.count("it diverged"), 1, text)
             self.assertNotIn("gone", text)
 
