@@ -18,6 +18,7 @@
 #include "error.hpp"
 #include "model/neox.hpp"
 #include "parallel/agree.hpp"
+#include "quantile.hpp"
 #include "sae/train.hpp"
 #include "store/files.hpp"
 
@@ -53,7 +54,7 @@ checkpoint::Config shape_of(std::int64_t d) {
   checkpoint::Config config;
   config.vocab = 512;
   config.d = d;
-  config.layers = 3;
+  config.layers = 6;
   config.heads = d < 128 ? std::max<std::int64_t>(2, d / 16) : d / (d < 512 ? 16 : d < 2048 ? 64 : 128);
   config.mlp = 4 * d;
   config.context = 2048;
@@ -129,18 +130,18 @@ plan::Ladder measure_forward(const parallel::Communicator& world, device::Device
         checkpoint::Weights::drawn("a model to measure with", checkpoint::expected_tensors(config), fill);
     const auto packs = some_packs(config.vocab, d <= 128 ? 8 : 2);
     const int layers[] = {static_cast<int>(config.layers)};
-    const double flops = (config.flops_per_token() + attention_per_token(config, packs)) * tokens_of(packs);
-    // The first turn also warms up; of short ones it takes several until one is undisturbed.
-    double best = INFINITY, spent = 0;
-    for (int turn = 0; turn < 2 || (turn < 20 && spent < seconds / 4); ++turn) {
-      const double took = timed(world, "measuring the forward pass", [&] {
-        model::Neox neox(device, weights, config, precision);
-        neox.run(packs, layers, [](int, std::span<const float>) {});
-      });
-      best = std::min(best, took);
-      spent += took;
-    }
-    return std::pair(best, flops);
+    const double flops = forward_flops(config, packs, layers[0]);
+    const auto run = [&] {
+      model::Neox neox(device, weights, config, precision);
+      neox.run(packs, layers, [](int, std::span<const float>) {});
+    };
+    timed(world, "measuring the forward pass", run);  // warms up
+    // The middle of several turns: a job lasts, it gets neither the best moments only nor the worst.
+    std::vector<double> turns;
+    for (double spent = 0; turns.empty() || (turns.size() < 40 && spent < seconds / 4); spent += turns.back())
+      turns.push_back(timed(world, "measuring the forward pass", run));
+    std::ranges::sort(turns);
+    return std::pair(sorted_quantile(turns, 0.5), flops);
   };
   return climb(widths, seconds, pass, [](std::int64_t d) { return static_cast<double>(d); });
 }

@@ -11,7 +11,7 @@
 /// What `incipit calibrate` measures piece by piece, all ranks at once, as they work in a run.
 namespace incipit::command {
 
-/// FLOP/s of a rank's forward pass by the model's width: models of three blocks in Pythia's proportions, up
+/// FLOP/s of a rank's forward pass by the model's width: models of six blocks in Pythia's proportions, up
 /// to the width at which a wave takes longer than `seconds`. Collective.
 plan::Ladder measure_forward(const parallel::Communicator& world, device::Device& device,
                              device::NumberType precision, double seconds);

@@ -135,22 +135,35 @@ double attention_per_token(const checkpoint::Config& config, std::span<const cor
   return 4.0 * static_cast<double>(config.d * config.layers) * pairs / std::max(1.0, tokens_of(packs));
 }
 
+double forward_flops(const checkpoint::Config& config, std::span<const corpus::Pack> packs, int last) {
+  if (last == 0) return 0;  // the embedding is looked up
+  const double tokens = tokens_of(packs), layers = static_cast<double>(config.layers);
+  const double block = tokens * (config.flops_per_token() + attention_per_token(config, packs)) / layers;
+  const double d = static_cast<double>(config.d);
+  const auto probes = static_cast<double>(model::probes_of(packs));
+  const double keys_and_values = 2 * 2 * d * d;
+  const double of_last_token = config.flops_per_token() / layers - keys_and_values;
+  // A last token sees its whole text, itself included: all tokens are seen once.
+  return block * (last - 1) + tokens * (keys_and_values + 4 * d) + probes * of_last_token;
+}
+
 PassCost forward_cost(const Study& study, const Checkpoint& checkpoint, const deck::RunOptions& run,
                       std::size_t row, bool components) {
   const auto precision = model::precision_of(run.precision);
   const auto& config = study.model(checkpoint).config;
   const double depth = static_cast<double>(checkpoint.layers.back()) / static_cast<double>(config.layers);
   PassCost cost;
-  cost.flops_per_token =
-      (config.flops_per_token() + attention_per_token(config, text_of(study, checkpoint).packs)) * depth;
+  const auto& packs = text_of(study, checkpoint).packs;
+  const double tokens = tokens_of(packs);
+  cost.flops_per_token = forward_flops(config, packs, checkpoint.layers.back()) / std::max(1.0, tokens);
   cost.width = static_cast<double>(config.d);
-  const double embedded = tokens_of(text_of(study, checkpoint).packs) * cost.width;  // a row for each token
+  const double embedded = tokens * cost.width;  // a row for each token
   cost.bytes_read =
       bytes_of_number(config) * (static_cast<double>(config.params_non_embedding()) * depth + embedded);
   cost.bytes_held = model::Neox::bytes_fixed(config, run.pack_tokens, precision);
-  cost.wave_bytes = [&config, row, precision, components](std::span<const corpus::Pack> packs) {
-    return model::Neox::bytes_per_wave(config, packs, precision, components) +
-           static_cast<std::size_t>(model::probes_of(packs)) * row;
+  cost.wave_bytes = [&config, row, precision, components](std::span<const corpus::Pack> wave) {
+    return model::Neox::bytes_per_wave(config, wave, precision, components) +
+           static_cast<std::size_t>(model::probes_of(wave)) * row;
   };
   return cost;
 }

@@ -42,6 +42,11 @@ struct PassCost {
 [[nodiscard]] double attention_per_token(const checkpoint::Config& config,
                                          std::span<const corpus::Pack> packs);
 
+/// Floating-point operations of the forward pass of these packs to block `last`. Of that block last tokens
+/// alone go past the keys and values (model::Neox).
+[[nodiscard]] double forward_flops(const checkpoint::Config& config, std::span<const corpus::Pack> packs,
+                                   int last);
+
 /// Of a forward pass to the last of the checkpoint's layers that keeps `row` bytes of each probe beside what
 /// it takes itself; `components`: what blocks add is kept too.
 [[nodiscard]] PassCost forward_cost(const Study& study, const Checkpoint& checkpoint,

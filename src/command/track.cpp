@@ -6,6 +6,7 @@
 #include "command/stages.hpp"
 #include "command/walk.hpp"
 #include "emergence/baseline.hpp"
+#include "emergence/conclusions.hpp"
 #include "emergence/file.hpp"
 #include "emergence/random_latents.hpp"
 #include "interpret/file.hpp"
@@ -96,6 +97,21 @@ emergence::Emergence result_of(const Session& session, const emergence::TokenBas
   return result;
 }
 
+/// Ranks share what takes long of conclusions. Curves are gathered.
+void find_middles(Session& session, std::vector<Followed>& found) {
+  const int ranks = session.world.size();
+  parallel::together(session.world, "fitting rises", [&] {
+    const auto timer = session.timing.phase("track");
+    int next = session.world.rank();  // of the curve's rises, the first that is this rank's
+    for (auto& one : found) {
+      if (!one.curve.concludes()) continue;
+      const int rises = emergence::find_middles(one.curve, next, ranks);
+      next = ((next - rises) % ranks + ranks) % ranks;
+    }
+  });
+  for (auto& one : found) one.curve.gather_middles(session.world);
+}
+
 /// One rank.
 void write(const Session& session, const Unit& unit, const emergence::Emergence& result,
            const std::vector<std::string>& hosts) {
@@ -142,6 +158,7 @@ void track(Session& session, bool again) {
                         {plan::seconds_alone(task, "token baseline", session.rates), read_texts});
   }
   for (auto& one : found) one.gather(session.world);
+  find_middles(session, found);
   const auto hosts = session.world.all_gather(store::host_name());
   // What is written is small and made of many pieces, for each of which all ranks would wait for all others.
   parallel::together(session.world, "writing emergence.h5", [&] {

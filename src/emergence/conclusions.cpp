@@ -90,6 +90,12 @@ Line line_of(const Curve& curve, const Axis& axis, std::int32_t subject) {
   return line;
 }
 
+std::vector<Line> lines_of(const Curve& curve, const Axis& axis) {
+  std::vector<Line> lines;
+  for (std::int32_t c = 0; c < curve.subjects(); ++c) lines.push_back(line_of(curve, axis, c));
+  return lines;
+}
+
 /// Calls f(row) with each row of [rows, points].
 template <class F>
 void each_row(const std::vector<double>& rows, std::size_t points, const F& f) {
@@ -108,6 +114,25 @@ std::vector<double> final_levels(const std::vector<double>& rows, std::size_t po
   return levels;
 }
 
+/// Final levels, and who is present.
+std::vector<Conclusion> judge_levels(const std::vector<Line>& lines) {
+  std::vector<Conclusion> subjects(lines.size());
+  std::vector<double> p;
+  for (std::size_t c = 0; c < lines.size(); ++c) {
+    const Line& line = lines[c];
+    if (!line.y.empty())
+      subjects[c].level = estimate(final_level(line.y), final_levels(line.draws, line.y.size()),
+                                   final_levels(line.nulls, line.y.size()));
+    p.push_back(subjects[c].level.p);
+  }
+  const auto q = false_discovery_rates(p);
+  for (std::size_t c = 0; c < lines.size(); ++c) {
+    subjects[c].q = q[c];
+    subjects[c].present = subjects[c].level.low > 0 && q[c] <= called_at;
+  }
+  return subjects;
+}
+
 /// The axis' own units for the 95 % interval of some places.
 struct Band {
   double low, high;
@@ -121,6 +146,14 @@ struct Rise {
   double place = nan;
   std::vector<double> draws;  ///< [B]; NaN where a resample has no onset
 };
+
+std::vector<double> middles_of(const Line& line) {
+  std::vector<double> middles;
+  each_row(line.draws, line.y.size(), [&](std::span<const double> row) {
+    middles.push_back(fit_logistic(line.x, row, find_onset(line.x, row)).middle);
+  });
+  return middles;
+}
 
 /// Fills in what is said of the onset.
 Rise find_rise(const Curve& curve, const Axis& axis, const Line& line, std::int32_t subject,
@@ -138,16 +171,14 @@ Rise find_rise(const Curve& curve, const Axis& axis, const Line& line, std::int3
     out.before = judge_absence(curve, subject, line.point[at(onset.point - 1)], there);
   }
   const Logistic fit = fit_logistic(line.x, line.y, onset);
-  std::vector<double> middles;
-  each_row(line.draws, line.y.size(), [&](std::span<const double> row) {
-    const Onset drawn = find_onset(line.x, row);
-    rise.draws.push_back(drawn.place);
-    if (!std::isnan(fit.middle)) middles.push_back(fit_logistic(line.x, row, drawn).middle);
-  });
-  const Band interval = band_of(axis, rise.draws), middle = band_of(axis, middles);
+  each_row(line.draws, line.y.size(),
+           [&](std::span<const double> row) { rise.draws.push_back(find_onset(line.x, row).place); });
+  const Band interval = band_of(axis, rise.draws);
   out.onset_early = interval.low;
   out.onset_late = interval.high;
   if (std::isnan(fit.middle)) return rise;
+  const auto& found = curve.middles(subject);
+  const Band middle = band_of(axis, found.empty() ? middles_of(line) : found);
   out.middle = axis.at_place(fit.middle);
   out.middle_low = middle.low;
   out.middle_high = middle.high;
@@ -365,28 +396,29 @@ std::vector<std::string> deepest_verdicts(const Conclusions& found) {
 
 }  // namespace
 
+int find_middles(Curve& curve, int part, int parts) {
+  const Axis axis = axis_of(curve.name()).value();
+  const auto lines = lines_of(curve, axis);
+  const auto subjects = judge_levels(lines);
+  int rising = 0;
+  for (std::size_t c = 0; c < lines.size(); ++c) {
+    if (!subjects[c].present) continue;
+    const Line& line = lines[c];
+    if (std::isnan(fit_logistic(line.x, line.y, find_onset(line.x, line.y)).middle)) continue;
+    if (rising++ % parts == part) curve.set_middles(static_cast<std::int32_t>(c), middles_of(line));
+  }
+  return rising;
+}
+
 Conclusions conclude(const Curve& curve, std::int64_t home) {
   const Axis axis = axis_of(curve.name()).value();
+  const auto lines = lines_of(curve, axis);
   Conclusions out;
-  std::vector<Line> lines;
-  std::vector<double> p;
-  for (std::int32_t c = 0; c < curve.subjects(); ++c) {
-    lines.push_back(line_of(curve, axis, c));
-    const Line& line = lines.back();
-    Conclusion& subject = out.subject.emplace_back();
-    if (!line.y.empty())
-      subject.level = estimate(final_level(line.y), final_levels(line.draws, line.y.size()),
-                               final_levels(line.nulls, line.y.size()));
-    p.push_back(subject.level.p);
-  }
-  const auto q = false_discovery_rates(p);
+  out.subject = judge_levels(lines);
   std::vector<Rise> rises(lines.size());
-  for (std::size_t c = 0; c < lines.size(); ++c) {
-    Conclusion& subject = out.subject[c];
-    subject.q = q[c];
-    subject.present = subject.level.low > 0 && subject.q <= called_at;
-    if (subject.present) rises[c] = find_rise(curve, axis, lines[c], static_cast<std::int32_t>(c), subject);
-  }
+  for (std::size_t c = 0; c < lines.size(); ++c)
+    if (out.subject[c].present)
+      rises[c] = find_rise(curve, axis, lines[c], static_cast<std::int32_t>(c), out.subject[c]);
   put_in_order(rises, out);
   call_dips(curve, lines, home, out);
   return out;

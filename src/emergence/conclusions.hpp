@@ -51,6 +51,12 @@ struct Conclusions {
   double order_p = nan;             ///< of all onsets being the same
 };
 
+/// Fits logistic curves to the resamples of every `parts`-th of the subjects that rise, from the part-th on,
+/// and keeps their middles in the curve, which concludes and is gathered. This is what takes long of
+/// conclusions; `conclude` does it for subjects that it finds without middles. Returns how many rise so that
+/// a curve can be fitted.
+int find_middles(Curve& curve, int part, int parts);
+
 /// Of a curve that concludes. `home`: the point of the curve at which the anchor lies, −1 if none does.
 [[nodiscard]] Conclusions conclude(const Curve& curve, std::int64_t home);
 

@@ -119,6 +119,7 @@ Curve::Curve(std::string name, std::vector<Point> points, int32_t subjects, int6
   cells_.assign(points_.size() * at(length_), nan);
   touched_.assign(points_.size(), 0);
   draws_.resize(points_.size());
+  middles_.resize(at(subjects));
   for (size_t p = 0; p < points_.size(); ++p)
     for (int64_t s = 0; s < per_rung; ++s)
       cells_[p * at(length_) + at(facts_offset_ - per_rung + s)] = static_cast<double>(Status::no_site);
@@ -325,6 +326,27 @@ void Curve::gather_draws(const parallel::Communicator& comm) {
 std::span<const double> Curve::draws(int64_t point, int64_t begin, int64_t count) const {
   const auto& kept = draws_.at(at(point));
   return kept.empty() ? std::span<const double>() : std::span(kept).subspan(at(begin), at(count));
+}
+
+void Curve::set_middles(int32_t subject, std::vector<double> middles) {
+  middles_.at(at(subject)) = std::move(middles);
+}
+
+void Curve::gather_middles(const parallel::Communicator& comm) {
+  std::vector<int64_t> lengths;
+  std::vector<double> sent;
+  for (const auto& middles : middles_) {
+    lengths.push_back(std::ssize(middles));
+    sent.insert(sent.end(), middles.begin(), middles.end());
+  }
+  const auto of_ranks = comm.all_gather(lengths);
+  const auto all = comm.all_gather(sent);
+  auto from = all.begin();
+  for (size_t i = 0; i < of_ranks.size(); ++i) {
+    if (of_ranks[i] == 0) continue;
+    middles_[i % middles_.size()].assign(from, from + of_ranks[i]);
+    from += of_ranks[i];
+  }
 }
 
 std::span<const double> Curve::contrast_draws(int64_t point, int32_t subject) const {

@@ -95,6 +95,14 @@ class Curve {
   /// [P]. NaN where it has no value. Not kept of a curve that does not conclude.
   [[nodiscard]] std::span<const double> contrast_draws(int64_t point, int32_t subject) const;
   [[nodiscard]] std::span<const double> contrast_null(int64_t point, int32_t subject) const;
+  /// Where the logistic curves through a subject's draws have their middles, as conclusions need them; they
+  /// take long, so that ranks share the subjects. Empty where they were not found.
+  [[nodiscard]] const std::vector<double>& middles(int32_t subject) const {
+    return middles_.at(static_cast<size_t>(subject));
+  }
+  void set_middles(int32_t subject, std::vector<double> middles);
+  /// Collective. No two ranks have set one subject.
+  void gather_middles(const parallel::Communicator& comm);
   /// Share of the judged probes on which a latent fires.
   [[nodiscard]] double fire_rate(Rung rung, int64_t point, int64_t latent) const;
 
@@ -142,8 +150,9 @@ class Curve {
   std::vector<double> cells_;  ///< [point, length_]: everything about a point, as ranks exchange it
   std::vector<char> touched_;  ///< [point] set by this rank
   int64_t bootstrap_ = 0;
-  std::vector<std::vector<double>> draws_;   ///< [point] contrast on the reading rung, [C, B] and [C, P]
-  std::array<Maxima, measures + 1> maxima_;  ///< [rung, C, P] each; the last is probe_auc's, [C, P]
+  std::vector<std::vector<double>> draws_;    ///< [point] contrast on the reading rung, [C, B] and [C, P]
+  std::vector<std::vector<double>> middles_;  ///< [C]
+  std::array<Maxima, measures + 1> maxima_;   ///< [rung, C, P] each; the last is probe_auc's, [C, P]
 };
 
 }  // namespace incipit::emergence

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
@@ -86,6 +87,34 @@ TEST(Conclusions, OnsetInItsBracketAndNoneWhereNothingRises) {
   EXPECT_DOUBLE_EQ(found.earlier[1 * 3 + 0], 0);
   EXPECT_TRUE(std::isnan(found.earlier[0 * 3 + 2]));
   EXPECT_LT(found.order_p, 0.01);
+}
+
+TEST(Conclusions, RanksShareTheFitsOfRises) {
+  const auto rises = [](std::int64_t p, std::int32_t c) {
+    const double height = std::clamp(0.2 * static_cast<double>(p - c), 0.0, 0.9);
+    return Shown{height, height, height};
+  };
+  const Conclusions alone = conclude(made("time", 10, 5, rises), 9);
+  const auto fitted = std::ranges::count_if(alone.subject, [](auto& c) { return !std::isnan(c.middle); });
+  ASSERT_GE(fitted, 3);
+  for (const int parts : {1, 2, 3}) {
+    Curve shared = made("time", 10, 5, rises);
+    for (int part = 0, before = 0; part < parts; ++part) {
+      EXPECT_EQ(find_middles(shared, part, parts), fitted);
+      int found = 0;
+      for (std::int32_t c = 0; c < 5; ++c) found += shared.middles(c).empty() ? 0 : 1;
+      EXPECT_LE(found - before, (fitted + parts - 1) / parts);
+      before = found;
+    }
+    const Conclusions together = conclude(shared, 9);
+    for (std::size_t c = 0; c < 5; ++c) {
+      const auto &one = alone.subject[c], &other = together.subject[c];
+      EXPECT_EQ(shared.middles(static_cast<std::int32_t>(c)).empty(), std::isnan(one.middle));
+      if (std::isnan(one.middle)) continue;
+      EXPECT_EQ(one.middle_low, other.middle_low);
+      EXPECT_EQ(one.middle_high, other.middle_high);
+    }
+  }
 }
 
 TEST(Conclusions, OnsetsAtOnePlaceHaveNoOrder) {

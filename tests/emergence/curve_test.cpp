@@ -158,6 +158,17 @@ TEST(Curve, NoDrawsAreKeptWithoutConclusions) {
   EXPECT_TRUE(curve.contrast_draws(0, 0).empty() && curve.contrast_null(0, 0).empty());
 }
 
+TEST(Curve, MiddlesComeTogetherFromAllRanks) {
+  const auto& comm = parallel::Communicator::world();
+  constexpr std::int32_t many = 7;
+  Curve curve("time", {}, many, 0, {});
+  const auto of = [](std::int32_t c) { return std::vector<double>(static_cast<size_t>(c), c + 0.5); };
+  for (std::int32_t c = 0; c < many; ++c)
+    if (c % comm.size() == comm.size() - 1 - comm.rank()) curve.set_middles(c, of(c));
+  curve.gather_middles(comm);
+  for (std::int32_t c = 0; c < many; ++c) EXPECT_EQ(curve.middles(c), of(c));
+}
+
 TEST(Curve, EveryRankHasEveryPointAfterwards) {
   const auto comm = parallel::Communicator::world();
   const Curve curve = filled(comm);
